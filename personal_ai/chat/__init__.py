@@ -1,0 +1,1 @@
+"""Conversations, their store, the two answerers and the way between them."""

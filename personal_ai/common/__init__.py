@@ -1,0 +1,1 @@
+"""What every part shares: errors, paths, files, jobs with progress and cancel."""

@@ -1,0 +1,69 @@
+"""Where things lie on this computer. Nothing else in the program builds these paths."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+
+HOME_VARIABLE = "PERSONAL_AI_HOME"
+
+
+def resource(name: str) -> Path:
+    """A file that comes with the program: in the wheel `personal_ai/_resources`, in a checkout `resources`."""
+    package = Path(__file__).resolve().parent.parent
+    installed = package / "_resources"
+    return (installed if installed.is_dir() else package.parent / "resources") / name
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """The layout below one home folder (one profile of one person)."""
+
+    home: Path
+
+    @classmethod
+    def default(cls) -> Paths:
+        """The home folder named by PERSONAL_AI_HOME, or the system's folder for application data."""
+        named = os.environ.get(HOME_VARIABLE)
+        return cls(Path(named) if named else Path(platformdirs.user_data_dir("personal-ai", appauthor=False)))
+
+    @property
+    def vault(self) -> Path:
+        return self.home / "vault"
+
+    @property
+    def settings(self) -> Path:
+        return self.home / "settings.json"
+
+    @property
+    def networks(self) -> Path:
+        """The user's own network profiles."""
+        return self.home / "networks"
+
+    @property
+    def models(self) -> Path:
+        """The library: one folder per model package."""
+        return self.home / "models"
+
+    @property
+    def programs(self) -> Path:
+        """Compiled canister programs, named by hash; can be made again."""
+        return self.home / "programs"
+
+    @property
+    def journal(self) -> Path:
+        """The deployments' journal (SQLite)."""
+        return self.home / "deployments.sqlite"
+
+    @property
+    def conversations(self) -> Path:
+        """Encrypted conversations (SQLite)."""
+        return self.home / "conversations.sqlite"
+
+    @property
+    def practice_network(self) -> Path:
+        """State of the embedded practice network."""
+        return self.home / "practice-network"

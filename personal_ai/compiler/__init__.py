@@ -1,0 +1,1 @@
+"""ONNX package to canister program."""

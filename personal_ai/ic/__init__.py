@@ -1,0 +1,1 @@
+"""Any Internet Computer network: agent, certificates, Candid, profiles, management canister, ledgers."""

@@ -1,0 +1,1 @@
+"""A model on this computer: import, ONNX building, quantisation, tokenizer, template, library, local answers."""
