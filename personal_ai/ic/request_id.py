@@ -1,0 +1,42 @@
+"""Representation-independent hashes: what is signed in requests, delegations and query answers."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+
+from personal_ai.ic import leb128
+
+
+def hash_of_map(fields: Mapping[str, object]) -> bytes:
+    """SHA-256 over the sorted pairs SHA-256(name) . hash(value); fields that are None are left out."""
+    pairs = [
+        hashlib.sha256(name.encode()).digest() + _hash_of_value(value)
+        for name, value in fields.items()
+        if value is not None
+    ]
+    return hashlib.sha256(b"".join(sorted(pairs))).digest()
+
+
+def request_id(content: Mapping[str, object]) -> bytes:
+    """The 32-byte id of a request: the hash of its content map."""
+    return hash_of_map(content)
+
+
+def _hash_of_value(value: object) -> bytes:
+    """Numbers hash as their shortest unsigned LEB128, arrays as the hash of their items' hashes."""
+    match value:
+        case bool():
+            raise TypeError("booleans have no hash here")
+        case int():
+            return hashlib.sha256(leb128.unsigned(value)).digest()
+        case str():
+            return hashlib.sha256(value.encode()).digest()
+        case bytes() | bytearray() | memoryview():
+            return hashlib.sha256(value).digest()
+        case list() | tuple():
+            return hashlib.sha256(b"".join(_hash_of_value(item) for item in value)).digest()
+        case Mapping():
+            return hash_of_map(value)
+        case _:
+            raise TypeError(f"{type(value).__name__} has no hash here")
