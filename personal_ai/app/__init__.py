@@ -1,0 +1,1 @@
+"""One person's opened profile: the one door that both front ends use."""

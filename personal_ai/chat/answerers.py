@@ -1,0 +1,151 @@
+"""The two that can answer: this computer and the user's canister. Both take tokens and give tokens."""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from personal_ai.canister.client import CanisterBusy, CanisterClient, Generated, NeedPrefix
+from personal_ai.chat.conversation import Finish, Place
+from personal_ai.common.jobs import Cancel
+from personal_ai.models.local import LocalModel
+from personal_ai.models.sampling import Sampling
+
+# A canister returns tokens only at the end of a call. Short first calls let the reader begin early,
+# longer later ones save the fixed cost of a message.
+_FIRST_CALL_TOKENS = 8
+_CALL_TOKENS_MAX = 64
+_BUSY_RETRIES_MAX = 20
+_BUSY_WAIT_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked: the whole context as tokens, and how to go on from it."""
+
+    conversation: str
+    tokens: tuple[int, ...]
+    max_tokens: int
+    sampling: Sampling
+
+
+class Listener(Protocol):
+    """Hears an answer as it comes about, so that nothing that was heard is lost when a side fails half way."""
+
+    def token(self, token: int) -> None:
+        """A new token, the end token included."""
+        ...
+
+    def call(self, instructions: int) -> None:
+        """A message to the canister was answered; it counted so many instructions."""
+        ...
+
+
+class Answerer(Protocol):
+    """One side that can answer."""
+
+    @property
+    def place(self) -> Place: ...
+
+    def answer(self, question: Question, listener: Listener, cancel: Cancel) -> Finish:
+        """Tells why the answer ended. Raises what the side raises, and Cancelled."""
+        ...
+
+
+class LocalAnswerer:
+    """Answers on this computer. The model is loaded when it is first needed."""
+
+    place = Place.LOCAL
+
+    def __init__(self, load: Callable[[], LocalModel]) -> None:
+        self._load = load
+        self._model: LocalModel | None = None
+
+    def answer(self, question: Question, listener: Listener, cancel: Cancel) -> Finish:
+        if self._model is None:
+            self._model = self._load()
+        return self._model.generate(
+            question.tokens,
+            max_tokens=question.max_tokens,
+            sampling=question.sampling,
+            on_token=listener.token,
+            cancel=cancel,
+        ).finish
+
+    def close(self) -> None:
+        if self._model is not None:
+            self._model.close()
+            self._model = None
+
+
+class CanisterAnswerer:
+    """Answers from the user's canister, over as many calls as needed.
+
+    It remembers which tokens the canister holds, so that a call sends only what is new; when the canister has lost
+    them (an upgrade, another conversation) it says so and what is missing is sent again.
+    """
+
+    def __init__(self, client: CanisterClient, place: Place) -> None:
+        self._client = client
+        self.place = place
+        self._conversation = ""
+        self._held: list[int] = []
+
+    def answer(self, question: Question, listener: Listener, cancel: Cancel) -> Finish:
+        if question.conversation != self._conversation:
+            self._conversation, self._held = question.conversation, []
+        context = list(question.tokens)
+        call_tokens, remaining = _FIRST_CALL_TOKENS, question.max_tokens
+        while True:
+            generated = self._call(context, min(call_tokens, remaining), question.sampling, cancel)
+            context += generated.tokens
+            self._held = list(context)
+            remaining -= len(generated.tokens)
+            listener.call(generated.instructions)
+            for token in generated.tokens:
+                listener.token(token)
+            if generated.finish in ("end", "stop"):
+                return generated.finish
+            if remaining <= 0:
+                return "max_tokens"
+            call_tokens = min(2 * call_tokens, _CALL_TOKENS_MAX)
+
+    def _call(self, context: Sequence[int], max_tokens: int, sampling: Sampling, cancel: Cancel) -> Generated:
+        """One call that brings the canister to `context` and beyond."""
+        for _ in range(_BUSY_RETRIES_MAX):
+            cancel.raise_if_cancelled()
+            keep = _common_length(self._held, context)
+            try:
+                return self._client.generate(
+                    conversation=bytes.fromhex(self._conversation),
+                    keep=keep,
+                    keep_hash=hash_of_tokens(context[:keep]),
+                    append=list(context[keep:]),
+                    max_tokens=max_tokens,
+                    sampling=sampling,
+                    cancel=cancel,
+                )
+            except NeedPrefix as need:
+                if keep == 0:
+                    raise
+                self._held = list(context[: need.have]) if need.have < keep else []
+            except CanisterBusy:
+                cancel.wait(_BUSY_WAIT_S)
+        raise CanisterBusy
+
+
+def hash_of_tokens(tokens: Sequence[int]) -> bytes:
+    """SHA-256 of tokens as little-endian 32-bit numbers: how client and canister name a prefix."""
+    return hashlib.sha256(struct.pack(f"<{len(tokens)}I", *tokens)).digest()
+
+
+def _common_length(left: Sequence[int], right: Sequence[int]) -> int:
+    length = 0
+    for a, b in zip(left, right, strict=False):
+        if a != b:
+            break
+        length += 1
+    return length

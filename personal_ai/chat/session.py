@@ -1,0 +1,156 @@
+"""One chat: from the user's words to the reply's, and to which side they go.
+
+The canister is asked first where there is one. When it cannot answer, this computer does, with the reason shown;
+a reply broken off on the way goes on here from the tokens that arrived. A failed certificate or signature is never
+answered around: it is a security error.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from personal_ai.chat.answerers import Answerer, LocalAnswerer, Question
+from personal_ai.chat.conversation import Conversation, Place, ReplyFacts, Turn
+from personal_ai.common.errors import Cancelled, NetworkError, UserFacingError
+from personal_ai.common.jobs import Cancel
+from personal_ai.models.sampling import Sampling
+from personal_ai.models.tokenizer import ChatTokenizer
+
+TextCallback = Callable[[str], None]
+PlaceCallback = Callable[[Place, str | None], None]
+
+REPLY_TOKENS_MAX = 512
+
+
+class ContextFullError(UserFacingError):
+    """The conversation no longer fits the model's context."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChatModel:
+    """What a chat needs to know of a model besides the sides that run it."""
+
+    tokenizer: ChatTokenizer
+    context_length: int
+
+
+class ChatSession:
+    """Asks one model: in the canister if `canister` is given, on this computer otherwise or as the fallback."""
+
+    def __init__(
+        self,
+        model: ChatModel,
+        local: LocalAnswerer,
+        canister: Answerer | None,
+        *,
+        sampling: Sampling | None = None,
+        max_tokens: int = REPLY_TOKENS_MAX,
+    ) -> None:
+        self._model = model
+        self._local = local
+        self._canister = canister
+        self._sampling = sampling or Sampling()
+        self._max_tokens = max_tokens
+
+    def place(self, pinned: Place | None = None) -> Place:
+        """Where the next words would go."""
+        return self._first(pinned).place
+
+    def reply(
+        self,
+        conversation: Conversation,
+        user_text: str,
+        *,
+        on_text: TextCallback,
+        on_place: PlaceCallback,
+        cancel: Cancel,
+    ) -> Conversation:
+        """The conversation with the user's turn and the reply at its end.
+
+        on_text gets the reply piece by piece; on_place the place, and again with the reason when it changes.
+        Cancelling keeps what was said so far (finish "cancelled").
+        Raises ContextFullError, and UserFacingError when no side can answer.
+        """
+        asked = conversation.with_turn(Turn("user", user_text))
+        question = self._question(asked)
+        reply = _Reply(self._model.tokenizer, on_text)
+        first = self._first(asked.pinned)
+        on_place(first.place, None)
+        try:
+            facts = reply.ask(first, question, cancel)
+        except NetworkError as error:
+            if first.place is Place.LOCAL or asked.pinned is not None:
+                raise
+            on_place(Place.LOCAL, error.what)
+            continued_at = len(reply.tokens) or None
+            facts = reply.ask(self._local, question, cancel)
+            facts = replace(facts, fallback_reason=error.what, continued_locally_at=continued_at)
+        return asked.with_turn(Turn("assistant", reply.text, facts))
+
+    def close(self) -> None:
+        self._local.close()
+
+    def _first(self, pinned: Place | None) -> Answerer:
+        return self._local if self._canister is None or pinned is Place.LOCAL else self._canister
+
+    def _question(self, conversation: Conversation) -> Question:
+        tokens = tuple(self._model.tokenizer.encode_chat(conversation.messages()))
+        room = self._model.context_length - len(tokens)
+        if room <= 0:
+            raise ContextFullError(
+                f"This conversation has {len(tokens)} tokens; the model can follow {self._model.context_length}.",
+                not_lost="Everything said so far is kept.",
+                next_step="Start a new conversation.",
+            )
+        return Question(conversation.id, tokens, min(self._max_tokens, room), self._sampling)
+
+
+class _Reply:
+    """A reply in the making; it outlives a side that fails half way."""
+
+    def __init__(self, tokenizer: ChatTokenizer, on_text: TextCallback) -> None:
+        self.tokens: list[int] = []
+        self.text = ""
+        self._end_tokens = tokenizer.end_tokens
+        self._decoder = tokenizer.decoder()
+        self._on_text = on_text
+        self._calls = 0
+        self._instructions = 0
+        self._started_s = time.monotonic()
+
+    def ask(self, answerer: Answerer, question: Question, cancel: Cancel) -> ReplyFacts:
+        """Has the rest of the question answered and says how it went."""
+        rest = replace(
+            question,
+            tokens=(*question.tokens, *self.tokens),
+            max_tokens=question.max_tokens - len(self.tokens),
+        )
+        try:
+            finish = answerer.answer(rest, self, cancel)
+        except Cancelled:
+            finish = "cancelled"
+        self._say(self._decoder.flush())
+        return ReplyFacts(
+            place=answerer.place,
+            tokens=len(self.tokens),
+            seconds=time.monotonic() - self._started_s,
+            finish=finish,
+            calls=self._calls,
+            instructions=self._instructions,
+        )
+
+    def token(self, token: int) -> None:
+        self.tokens.append(token)
+        if token not in self._end_tokens:
+            self._say(self._decoder.push(token))
+
+    def call(self, instructions: int) -> None:
+        self._calls += 1
+        self._instructions += instructions
+
+    def _say(self, piece: str) -> None:
+        if piece:
+            self.text += piece
+            self._on_text(piece)

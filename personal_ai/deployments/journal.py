@@ -1,0 +1,222 @@
+"""The journal of deployments: every step is written down before it is taken and after it is done.
+
+The tables and their meaning are in docs/formats/journal.md.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from personal_ai.common.errors import BadInputError, DamagedFileError, UnknownVersionError
+from personal_ai.common.files import storage_errors
+
+FORMAT_VERSION = 1
+
+_SCHEMA = """
+CREATE TABLE deployment (
+    id TEXT PRIMARY KEY, name TEXT NOT NULL, network TEXT NOT NULL, principal TEXT NOT NULL,
+    model TEXT NOT NULL, model_sha256 TEXT NOT NULL, state TEXT NOT NULL, created_at_ns INTEGER NOT NULL,
+    canister_id TEXT, module_hash TEXT, failure TEXT
+) STRICT;
+CREATE TABLE step (
+    deployment TEXT NOT NULL REFERENCES deployment(id), name TEXT NOT NULL, intended_at_ns INTEGER NOT NULL,
+    created_at_time_ns INTEGER, amount_cycles TEXT, request_id BLOB, envelope BLOB, expires_at_ns INTEGER,
+    block_index TEXT, result TEXT, done_at_ns INTEGER, PRIMARY KEY (deployment, name)
+) STRICT;
+"""
+
+
+class DeploymentState(StrEnum):
+    """RUNNING: begun and not yet finished, whether a process works on it or not."""
+
+    RUNNING = "running"
+    ACTIVE = "active"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """One model in one canister. `principal` controls it; `model_sha256` names the package's manifest."""
+
+    id: str
+    name: str
+    network: str
+    principal: str
+    model: str
+    model_sha256: str
+    state: DeploymentState
+    created_at_ns: int
+    canister_id: str | None = None
+    module_hash: str | None = None
+    failure: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StepRecord:
+    """What the journal knows of one step.
+
+    created_at_time_ns, amount_cycles: the ledger call's idempotency token and sum. envelope: the signed call, where
+    the call has no token of its own; it may be sent again until expires_at_ns. result: what the step gave, when done.
+    """
+
+    name: str
+    intended_at_ns: int
+    created_at_time_ns: int | None
+    amount_cycles: int | None
+    envelope: bytes | None
+    expires_at_ns: int | None
+    result: str | None
+    done: bool
+
+
+class Journal:
+    """One SQLite file; every method is one transaction on disk when it returns. Safe to use from several threads."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises StorageError, DamagedFileError, UnknownVersionError."""
+        with storage_errors("open the deployment journal"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch(mode=0o600)
+        self._lock = threading.Lock()
+        try:
+            self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+            self._db.row_factory = sqlite3.Row
+            self._prepare()
+        except sqlite3.DatabaseError as error:
+            raise DamagedFileError(
+                f"The deployment journal ({path.name}) is damaged.",
+                not_lost="Your canisters and cycles are on the network, untouched.",
+                next_step="Put a backup of the file in its place.",
+            ) from error
+
+    def _prepare(self) -> None:
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=FULL")
+        (version,) = self._db.execute("PRAGMA user_version").fetchone()
+        if version not in (0, FORMAT_VERSION):
+            raise UnknownVersionError(
+                f"The deployment journal was written by a newer version of this program (format {version}).",
+                not_lost="It is unchanged.",
+                next_step="Update the program to go on.",
+            )
+        if version == 0:
+            with self._transaction():
+                for statement in _SCHEMA.split(";")[:-1]:
+                    self._db.execute(statement)
+                self._db.execute(f"PRAGMA user_version={FORMAT_VERSION}")
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with self._lock, storage_errors("write the deployment journal"):
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+
+    def begin(self, deployment: Deployment) -> None:
+        """Writes down a new deployment."""
+        with self._transaction():
+            self._db.execute(
+                "INSERT INTO deployment VALUES (:id, :name, :network, :principal, :model, :model_sha256, :state, "
+                ":created_at_ns, :canister_id, :module_hash, :failure)",
+                asdict(deployment),
+            )
+
+    def deployments(self) -> list[Deployment]:
+        """All deployments, the newest first."""
+        with self._lock:
+            rows = self._db.execute("SELECT * FROM deployment ORDER BY created_at_ns DESC").fetchall()
+        return [_deployment(row) for row in rows]
+
+    def deployment(self, deployment_id: str) -> Deployment:
+        """Raises BadInputError when there is none of this id."""
+        with self._lock:
+            row = self._db.execute("SELECT * FROM deployment WHERE id = ?", (deployment_id,)).fetchone()
+        if row is None:
+            raise BadInputError(f"There is no deployment {deployment_id}.")
+        return _deployment(row)
+
+    def set_state(self, deployment_id: str, state: DeploymentState, failure: str | None = None) -> None:
+        with self._transaction():
+            self._db.execute(
+                "UPDATE deployment SET state = ?, failure = ? WHERE id = ?", (state, failure, deployment_id)
+            )
+
+    def set_canister(self, deployment_id: str, canister_id: str) -> None:
+        with self._transaction():
+            self._db.execute("UPDATE deployment SET canister_id = ? WHERE id = ?", (canister_id, deployment_id))
+
+    def set_module_hash(self, deployment_id: str, module_hash: str) -> None:
+        with self._transaction():
+            self._db.execute("UPDATE deployment SET module_hash = ? WHERE id = ?", (module_hash, deployment_id))
+
+    def step(self, deployment_id: str, name: str) -> StepRecord | None:
+        """What is known of a step, or None if it was never intended."""
+        with self._lock:
+            row = self._db.execute(
+                "SELECT name, intended_at_ns, created_at_time_ns, amount_cycles, envelope, expires_at_ns, result, "
+                "done_at_ns FROM step WHERE deployment = ? AND name = ?",
+                (deployment_id, name),
+            ).fetchone()
+        if row is None:
+            return None
+        fields = dict(row)
+        amount, done_at_ns = fields.pop("amount_cycles"), fields.pop("done_at_ns")
+        return StepRecord(**fields, amount_cycles=None if amount is None else int(amount), done=done_at_ns is not None)
+
+    def intend(
+        self,
+        deployment_id: str,
+        name: str,
+        *,
+        created_at_time_ns: int | None = None,
+        amount_cycles: int | None = None,
+        request_id: bytes | None = None,
+        envelope: bytes | None = None,
+        expires_at_ns: int | None = None,
+    ) -> None:
+        """Writes down that a step is about to be taken, with what makes it safe to repeat. Replaces an older intent."""
+        amount = None if amount_cycles is None else str(amount_cycles)  # cycles outgrow SQLite's 64 bits
+        with self._transaction():
+            self._db.execute(
+                "INSERT OR REPLACE INTO step (deployment, name, intended_at_ns, created_at_time_ns, amount_cycles, "
+                "request_id, envelope, expires_at_ns) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    deployment_id,
+                    name,
+                    time.time_ns(),
+                    created_at_time_ns,
+                    amount,
+                    request_id,
+                    envelope,
+                    expires_at_ns,
+                ),
+            )
+
+    def finish(self, deployment_id: str, name: str, *, result: str = "", block_index: int | None = None) -> None:
+        """Writes down that an intended step is done. The envelope is no longer needed and is dropped."""
+        block = None if block_index is None else str(block_index)
+        with self._transaction():
+            self._db.execute(
+                "UPDATE step SET done_at_ns = ?, result = ?, block_index = ?, envelope = NULL "
+                "WHERE deployment = ? AND name = ?",
+                (time.time_ns(), result, block, deployment_id, name),
+            )
+
+    def close(self) -> None:
+        self._db.close()
+
+
+def _deployment(row: sqlite3.Row) -> Deployment:
+    fields = dict(row)
+    return Deployment(**{**fields, "state": DeploymentState(fields["state"])})

@@ -1,0 +1,177 @@
+"""Starting, finding and stopping the embedded practice network, which is a process of its own."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from personal_ai.common.errors import FormatError, NetworkError, NetworkUnreachableError
+from personal_ai.common.files import storage_errors
+from personal_ai.common.jobs import Cancel
+from personal_ai.ic.principal import Principal
+from personal_ai.ic.profile import NetworkProfile, practice
+
+NETWORK_FILE = "network.json"
+LOG_FILE = "network.log"
+_FORMAT_VERSION = 1
+_START_TIMEOUT_S = 60.0
+_STOP_TIMEOUT_S = 15.0
+_POLL_S = 0.05
+_CONTROL_TIMEOUT_S = 10.0
+
+
+@dataclass(frozen=True)
+class _Running:
+    """What the process wrote down when it was ready."""
+
+    url: str
+    root_key_der: bytes
+    pid: int
+    control_token: str
+
+
+class PracticeNetwork:
+    """The practice network whose state lies in one folder. It goes on running when this program ends."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    @property
+    def running(self) -> bool:
+        """Whether the process answers."""
+        found = self._find()
+        return found is not None and _answers(found)
+
+    def start(self, cancel: Cancel | None = None) -> NetworkProfile:
+        """The profile of the running network; starts the process if it is not there.
+
+        Raises NetworkUnreachableError when it does not come up, with the last line it wrote.
+        """
+        found = self._find()
+        if found is None or not _answers(found):
+            found = self._spawn(cancel or Cancel())
+        return practice(found.url, found.root_key_der)
+
+    def profile(self) -> NetworkProfile:
+        """The profile of the network as it was last started, running or not. Raises NetworkUnreachableError."""
+        found = self._find()
+        if found is None:
+            raise NetworkUnreachableError(
+                "The practice network has never been started.", next_step="Start it, then try again."
+            )
+        return practice(found.url, found.root_key_der)
+
+    def stop(self) -> None:
+        """Stops the process; nothing happens if it is not running. Its state stays on disk."""
+        found = self._find()
+        if found is None or not _answers(found):
+            return
+        _control(found, "POST", "stop")
+        deadline_s = time.monotonic() + _STOP_TIMEOUT_S
+        while _answers(found):
+            if time.monotonic() > deadline_s:
+                raise NetworkError("The practice network did not stop.", next_step="Try again.")
+            time.sleep(_POLL_S)
+
+    def fund(self, principal: Principal, cycles: int) -> None:
+        """Gives practice cycles: worth nothing, and free."""
+        _control(self._require(), "POST", "fund", {"principal": str(principal), "cycles": str(cycles)})
+
+    def calls(self) -> list[dict[str, Any]]:
+        """The network's own log of the calls that it took, oldest first."""
+        calls: list[dict[str, Any]] = _control(self._require(), "GET", "calls").json()
+        return calls
+
+    def _require(self) -> _Running:
+        found = self._find()
+        if found is None or not _answers(found):
+            raise NetworkUnreachableError("The practice network is not running.", next_step="Start it, then try again.")
+        return found
+
+    def _find(self) -> _Running | None:
+        path = self._folder / NETWORK_FILE
+        if not path.exists():
+            return None
+        with storage_errors("read the practice network's address"):
+            content = path.read_bytes()
+        return _parse(content)
+
+    def _spawn(self, cancel: Cancel) -> _Running:
+        with storage_errors("start the practice network"):
+            self._folder.mkdir(parents=True, exist_ok=True)
+            log_path = self._folder / LOG_FILE
+            with log_path.open("wb") as log:
+                process = subprocess.Popen(  # noqa: S603  our own module, no shell
+                    [sys.executable, "-m", "personal_ai.replica", "--state", str(self._folder)],
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
+                )
+        deadline_s = time.monotonic() + _START_TIMEOUT_S
+        while True:
+            found = self._find()
+            if found is not None and found.pid == process.pid and _answers(found):
+                # The child outlives us on purpose; this keeps Python from warning about it.
+                process.returncode = 0
+                return found
+            if process.poll() is not None or time.monotonic() > deadline_s:
+                process.kill()
+                process.wait()
+                raise NetworkUnreachableError(
+                    f"The practice network did not start: {_last_line(log_path)}",
+                    not_lost="Its state on disk is unchanged.",
+                    next_step=f"Its log is in {log_path}.",
+                )
+            cancel.wait(_POLL_S)
+
+
+def _parse(content: bytes) -> _Running:
+    try:
+        fields = json.loads(content)
+        if fields["version"] != _FORMAT_VERSION:
+            raise ValueError("unknown version")
+        return _Running(
+            str(fields["url"]), bytes.fromhex(fields["root_key"]), int(fields["pid"]), str(fields["control_token"])
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise FormatError(
+            "The practice network's address file is damaged.",
+            next_step=f"Delete {NETWORK_FILE} in the practice network's folder and start it again.",
+        ) from error
+
+
+def _last_line(path: Path) -> str:
+    lines = path.read_text(errors="replace").strip().splitlines()
+    return lines[-1] if lines else "it said nothing."
+
+
+def _answers(found: _Running) -> bool:
+    try:
+        return httpx.get(f"{found.url}/api/v2/status", timeout=_CONTROL_TIMEOUT_S, trust_env=False).is_success
+    except httpx.TransportError:
+        return False
+
+
+def _control(found: _Running, method: str, action: str, body: dict[str, str] | None = None) -> httpx.Response:
+    try:
+        response = httpx.request(
+            method,
+            f"{found.url}/_/practice/{action}",
+            json=body,
+            headers={"X-Practice-Token": found.control_token},
+            timeout=_CONTROL_TIMEOUT_S,
+            trust_env=False,
+        )
+    except httpx.TransportError as error:
+        raise NetworkUnreachableError("The practice network is not running.", next_step="Start it.") from error
+    if not response.is_success:
+        raise NetworkError(f"The practice network refused: {response.text.strip()[:200]}")
+    return response
