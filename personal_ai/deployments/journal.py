@@ -85,16 +85,20 @@ class Journal:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.touch(mode=0o600)
         self._lock = threading.Lock()
+        self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+        self._db.row_factory = sqlite3.Row
         try:
-            self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-            self._db.row_factory = sqlite3.Row
             self._prepare()
         except sqlite3.DatabaseError as error:
+            self._db.close()
             raise DamagedFileError(
                 f"The deployment journal ({path.name}) is damaged.",
                 not_lost="Your canisters and cycles are on the network, untouched.",
                 next_step="Put a backup of the file in its place.",
             ) from error
+        except UnknownVersionError:
+            self._db.close()
+            raise
 
     def _prepare(self) -> None:
         self._db.execute("PRAGMA journal_mode=WAL")

@@ -1,0 +1,238 @@
+"""One person's opened profile: vault, models, deployments, conversations and the practice network.
+
+Both front ends go through this door, so that they open the same things in the same order. Its methods may take long:
+call them off a user interface's thread, one at a time.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from personal_ai.canister.client import CanisterClient
+from personal_ai.chat.answerers import CanisterAnswerer, LocalAnswerer
+from personal_ai.chat.conversation import Place
+from personal_ai.chat.session import ChatModel, ChatSession
+from personal_ai.chat.store import ConversationStore
+from personal_ai.common.errors import BadInputError, NetworkUnreachableError
+from personal_ai.common.jobs import Cancel, Meter, ProgressCallback
+from personal_ai.common.paths import Paths
+from personal_ai.deployments.deployer import Deployer
+from personal_ai.deployments.journal import Deployment, DeploymentState, Journal
+from personal_ai.deployments.names import next_name
+from personal_ai.deployments.practice import PracticeNetwork
+from personal_ai.ic.agent import Agent
+from personal_ai.ic.principal import Principal
+from personal_ai.ic.profile import NetworkProfile
+from personal_ai.identities import phrase as phrases
+from personal_ai.identities.vault import Vault, VaultLockedError
+from personal_ai.models.importing import Quantisation, import_folder
+from personal_ai.models.library import Library, starter
+from personal_ai.models.local import LocalModel
+from personal_ai.models.package import ModelPackage
+from personal_ai.models.sampling import Sampling
+from personal_ai.models.tokenizer import ChatTokenizer
+
+PRACTICE = "practice"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSummary:
+    """A model as a list shows it. `label` says what it is in the maker's words; empty if nobody said."""
+
+    name: str
+    label: str
+    size_bytes: int
+    context_length: int
+    quantisation: str
+
+
+class Workspace:
+    """See the module's docstring. Raises what its parts raise; VaultLockedError where the vault must be open."""
+
+    def __init__(self, paths: Paths) -> None:
+        self._paths = paths
+        self._vault: Vault | None = None
+        self._closing = ExitStack()
+        self.practice_network = PracticeNetwork(paths.practice_network)
+        self.library = Library(paths.models)
+
+    # The vault
+
+    @property
+    def has_vault(self) -> bool:
+        return self._paths.vault.exists()
+
+    @property
+    def locked(self) -> bool:
+        return self._vault is None
+
+    def new_phrase(self) -> str:
+        """A fresh recovery phrase of twelve words; nothing is kept of it."""
+        return phrases.generate()
+
+    def create_vault(self, phrase: str, password: str) -> None:
+        self._vault = Vault.create(self._paths.vault, phrase, password)
+
+    def unlock(self, password: str) -> None:
+        """Raises WrongPasswordError."""
+        self._vault = Vault.open(self._paths.vault, password)
+
+    def _opened_vault(self) -> Vault:
+        if self._vault is None:
+            raise VaultLockedError("The vault is locked.", next_step="Unlock it with your password.")
+        return self._vault
+
+    # Models
+
+    def models(self) -> list[ModelSummary]:
+        """The starter model first, then the library's."""
+        return [_summary(package) for package in (starter(), *self.library.list())]
+
+    def model(self, name: str) -> ModelPackage:
+        """Raises BadInputError when there is none of this name."""
+        bundled = starter()
+        return bundled if name == bundled.name else self.library.get(name)
+
+    def import_model(
+        self,
+        folder: Path,
+        *,
+        name: str | None = None,
+        quantisation: Quantisation = "int8",
+        on_progress: ProgressCallback,
+        cancel: Cancel,
+    ) -> ModelSummary:
+        """Takes a Hugging Face folder into the library."""
+        package = import_folder(
+            folder, self.library, name=name, quantisation=quantisation, on_progress=on_progress, cancel=cancel
+        )
+        return _summary(package)
+
+    # Deployments
+
+    @cached_property
+    def journal(self) -> Journal:
+        journal = Journal(self._paths.journal)
+        self._closing.callback(journal.close)
+        return journal
+
+    def deployments(self) -> list[Deployment]:
+        return self.journal.deployments()
+
+    def deploy(
+        self,
+        model: str,
+        *,
+        network: str = PRACTICE,
+        name: str | None = None,
+        resume: str | None = None,
+        on_progress: ProgressCallback,
+        cancel: Cancel,
+    ) -> Deployment:
+        """Takes a model into a canister of its own, under an identity of its own; `resume` is a deployment's id.
+
+        Raises Cancelled (resume it later) and UserFacingError.
+        """
+        deployment = self.journal.deployment(resume) if resume else self._begin(model, network, name)
+        package = self.model(deployment.model)
+        if package.manifest_sha256 != deployment.model_sha256:
+            raise BadInputError(
+                f"{package.name} is no longer the model that {deployment.name} was begun with.",
+                not_lost="The canister and what is in it are untouched.",
+                next_step="Import the old model again, or begin a new deployment.",
+            )
+        profile = self._start_network(deployment.network, on_progress, cancel)
+        with self._agent(profile, deployment) as agent:
+            deployer = Deployer(
+                self.journal,
+                agent,
+                package,
+                self._paths.programs,
+                self.practice_network.fund if deployment.network == PRACTICE else None,
+            )
+            return deployer.run(deployment.id, on_progress, cancel)
+
+    def _begin(self, model: str, network: str, name: str | None) -> Deployment:
+        if network != PRACTICE:
+            raise BadInputError(
+                f"This version deploys to the practice network only, not to {network!r}.",
+                next_step="Deploy without a network's name.",
+            )
+        package = self.model(model)
+        chosen = name or next_name([deployment.name for deployment in self.deployments()])
+        identity = self._opened_vault().new_identity(chosen)
+        deployment = Deployment(
+            id=uuid.uuid4().hex,
+            name=chosen,
+            network=network,
+            principal=str(identity.principal),
+            model=package.name,
+            model_sha256=package.manifest_sha256,
+            state=DeploymentState.RUNNING,
+            created_at_ns=time.time_ns(),
+        )
+        self.journal.begin(deployment)
+        return deployment
+
+    def _agent(self, profile: NetworkProfile, deployment: Deployment) -> Agent:
+        return Agent(profile, self._opened_vault().signer(Principal.from_text(deployment.principal)))
+
+    # Networks
+
+    def _start_network(self, network: str, on_progress: ProgressCallback, cancel: Cancel) -> NetworkProfile:
+        meter = Meter("Starting the practice network", 1, "step", on_progress)
+        profile = self.practice_network.start(cancel)
+        meter.advance()
+        return profile
+
+    def practice_network_running(self) -> bool:
+        return self.practice_network.running
+
+    def stop_practice_network(self) -> None:
+        self.practice_network.stop()
+
+    # Chats
+
+    @cached_property
+    def conversations(self) -> ConversationStore:
+        store = ConversationStore(self._paths.conversations, self._opened_vault().database_key("conversations"))
+        self._closing.callback(store.close)
+        return store
+
+    def canister_client(self, deployment: Deployment) -> CanisterClient:
+        """The client of a deployment's canister; the network need not be reachable."""
+        if deployment.canister_id is None:
+            raise NetworkUnreachableError(f"{deployment.name} has no canister yet.", next_step="Finish deploying it.")
+        agent = self._agent(self.practice_network.profile(), deployment)
+        self._closing.callback(agent.close)
+        return CanisterClient(agent, Principal.from_text(deployment.canister_id))
+
+    def open_chat(self, *, model: str, deployment: Deployment | None, sampling: Sampling | None = None) -> ChatSession:
+        """A chat with a model, in its deployment's canister first where one is given."""
+        package = self.model(model)
+        local = LocalAnswerer(lambda: LocalModel(package))
+        canister = None
+        if deployment is not None:
+            place = Place.PRACTICE if deployment.network == PRACTICE else Place.CANISTER
+            canister = CanisterAnswerer(self.canister_client(deployment), place)
+        chat_model = ChatModel(ChatTokenizer(package), package.manifest.context_length)
+        return ChatSession(chat_model, local, canister, sampling=sampling)
+
+    def close(self) -> None:
+        """Closes files and connections and locks the vault. The practice network goes on running."""
+        self._closing.close()
+        if self._vault is not None:
+            self._vault.lock()
+            self._vault = None
+
+
+def _summary(package: ModelPackage) -> ModelSummary:
+    manifest = package.manifest
+    return ModelSummary(
+        manifest.name, manifest.label, package.size_bytes, manifest.context_length, manifest.quantisation
+    )

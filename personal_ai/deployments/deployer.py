@@ -1,0 +1,186 @@
+"""Taking a model into a canister, step by step, each written down before and after.
+
+Killed anywhere, the same call with the same deployment goes on where it stood: ledger calls are repeated with the
+created_at_time of their first attempt (the ledger answers with the first result), calls without such a token are
+repeated as the very same signed message, and chunks are those that the canister says it lacks.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from personal_ai.canister.client import CanisterClient
+from personal_ai.canister.upload import Upload
+from personal_ai.common.errors import Cancelled, SecurityError, UserFacingError
+from personal_ai.common.jobs import Cancel, Meter, ProgressCallback
+from personal_ai.common.paths import resource
+from personal_ai.compiler.compile import ProgramInfo, compile_package
+from personal_ai.deployments import upload as uploading
+from personal_ai.deployments.journal import Deployment, DeploymentState, Journal
+from personal_ai.deployments.plan import Plan, plan
+from personal_ai.ic.agent import Agent, SignedUpdate
+from personal_ai.ic.ledgers import CyclesLedger
+from personal_ai.ic.management import InstallMode, Management
+from personal_ai.ic.principal import Principal
+from personal_ai.models.package import ModelPackage
+
+CREATE, INSTALL, UPLOAD, ACTIVATE = "create", "install", "upload", "activate"
+CANISTER_WASM = "canister.wasm"
+
+# Gives the identity cycles where the network has a faucet instead of money; None where it has not.
+Faucet = Callable[[Principal, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Deployer:
+    """Everything that one deployment works with. `agent` signs as the deployment's identity."""
+
+    journal: Journal
+    agent: Agent
+    package: ModelPackage
+    programs: Path
+    faucet: Faucet | None = None
+
+    def run(self, deployment_id: str, on_progress: ProgressCallback, cancel: Cancel) -> Deployment:
+        """Takes every step that is not yet done. Raises Cancelled, and UserFacingError after writing it down."""
+        try:
+            self._run(deployment_id, on_progress, cancel)
+        except Cancelled:
+            raise
+        except UserFacingError as error:
+            self.journal.set_state(deployment_id, DeploymentState.FAILED, error.what)
+            raise
+        self.journal.set_state(deployment_id, DeploymentState.ACTIVE)
+        return self.journal.deployment(deployment_id)
+
+    def _run(self, deployment_id: str, on_progress: ProgressCallback, cancel: Cancel) -> None:
+        self.journal.set_state(deployment_id, DeploymentState.RUNNING)
+        program_path = self.programs / f"{self.package.manifest_sha256}.program"
+        program = compile_package(self.package, program_path, on_progress=on_progress, cancel=cancel)
+        upload = Upload.of(self.package.name, _files(self.package, program_path), on_progress, cancel)
+        wasm = resource(CANISTER_WASM).read_bytes()
+        costs = self._plan(program, wasm, upload)
+
+        cancel.raise_if_cancelled()
+        canister_id = self._create(deployment_id, costs, on_progress)
+        cancel.raise_if_cancelled()
+        self._install(deployment_id, canister_id, wasm, on_progress)
+        client = CanisterClient(self.agent, canister_id)
+        self._upload(deployment_id, client, upload, on_progress, cancel)
+        self._activate(deployment_id, client, upload, on_progress, cancel)
+
+    def _plan(self, program: ProgramInfo, wasm: bytes, upload: Upload) -> Plan:
+        return plan(
+            self.agent.profile,
+            wasm_bytes=len(wasm),
+            upload_bytes=upload.size_bytes,
+            heap_bytes=program.heap_bytes,
+        )
+
+    def _create(self, deployment_id: str, costs: Plan, on_progress: ProgressCallback) -> Principal:
+        """The canister, created through the cycles ledger; a repeat finds the one that the first attempt made."""
+        meter = Meter("Creating the canister", 1, "step", on_progress)
+        step = self.journal.step(deployment_id, CREATE)
+        if step is None or step.amount_cycles is None:
+            self.journal.intend(deployment_id, CREATE, created_at_time_ns=time.time_ns(), amount_cycles=costs.total)
+            step = self.journal.step(deployment_id, CREATE)
+        assert step is not None and step.amount_cycles is not None and step.created_at_time_ns is not None
+        if step.result is None:
+            ledger = CyclesLedger(self.agent)
+            self._fund(ledger, step.amount_cycles)
+            created = ledger.create_canister(
+                step.amount_cycles,
+                created_at_time_ns=step.created_at_time_ns,
+                controllers=(self.agent.identity.principal,),
+            )
+            canister_id = str(created.canister_id)
+            self.journal.set_canister(deployment_id, canister_id)
+            self.journal.finish(deployment_id, CREATE, result=canister_id, block_index=created.block_index)
+        else:
+            canister_id = step.result
+        meter.advance()
+        return Principal.from_text(canister_id)
+
+    def _fund(self, ledger: CyclesLedger, amount_cycles: int) -> None:
+        owner = self.agent.identity.principal
+        if self.faucet is not None:
+            lacking = amount_cycles + ledger.fee() - ledger.balance(owner)
+            if lacking > 0:
+                self.faucet(owner, lacking)
+
+    def _install(self, deployment_id: str, canister_id: Principal, wasm: bytes, on_progress: ProgressCallback) -> None:
+        """The engine, checked against the module hash that the network certifies."""
+        meter = Meter("Installing the engine", 1, "step", on_progress)
+        expected = hashlib.sha256(wasm).digest()
+        if self.agent.module_hash(canister_id) != expected:
+            self.agent.submit(self._install_message(deployment_id, canister_id, wasm))
+            if self.agent.module_hash(canister_id) != expected:
+                raise SecurityError(
+                    "The canister does not run the engine that was sent to it.",
+                    not_lost="The model has not been uploaded.",
+                    next_step="Do not use this canister; report this.",
+                )
+        self.journal.set_module_hash(deployment_id, expected.hex())
+        self.journal.finish(deployment_id, INSTALL)
+        meter.advance()
+
+    def _install_message(self, deployment_id: str, canister_id: Principal, wasm: bytes) -> SignedUpdate:
+        """The signed message of the first attempt as long as it may be sent, a new one otherwise."""
+        step = self.journal.step(deployment_id, INSTALL)
+        if step is not None and step.envelope is not None and (step.expires_at_ns or 0) > time.time_ns():
+            return SignedUpdate.from_bytes(step.envelope)
+        signed = Management(self.agent).sign_install_code(canister_id, InstallMode.INSTALL, wasm)
+        self.journal.intend(
+            deployment_id,
+            INSTALL,
+            request_id=signed.request_id,
+            envelope=signed.to_bytes(),
+            expires_at_ns=signed.ingress_expiry_ns,
+        )
+        return signed
+
+    def _upload(
+        self,
+        deployment_id: str,
+        client: CanisterClient,
+        upload: Upload,
+        on_progress: ProgressCallback,
+        cancel: Cancel,
+    ) -> None:
+        step = self.journal.step(deployment_id, UPLOAD)
+        if step is not None and step.done:
+            return
+        self.journal.intend(deployment_id, UPLOAD)
+        started_s, cycles_before = time.monotonic(), client.status().cycles
+        client.begin_upload(upload.manifest)
+        sent_bytes = uploading.upload_missing(client, upload, on_progress, cancel)
+        facts = {
+            "bytes": sent_bytes,
+            "seconds": time.monotonic() - started_s,
+            "cycles": cycles_before - client.status().cycles,
+        }
+        self.journal.finish(deployment_id, UPLOAD, result=json.dumps(facts))
+
+    def _activate(
+        self,
+        deployment_id: str,
+        client: CanisterClient,
+        upload: Upload,
+        on_progress: ProgressCallback,
+        cancel: Cancel,
+    ) -> None:
+        """The switch to the uploaded model, once the canister has verified all of it."""
+        self.journal.intend(deployment_id, ACTIVATE)
+        client.activate(upload.manifest.hash, on_progress=on_progress, cancel=cancel)
+        self.journal.finish(deployment_id, ACTIVATE)
+
+
+def _files(package: ModelPackage, program: Path) -> list[tuple[str, Path]]:
+    """What goes into the canister: the program, and all of the package but the weights, which the program holds."""
+    words = [(name, package.folder / name) for name in package.files_without_weights()]
+    return [("program", program), *words]
