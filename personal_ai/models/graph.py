@@ -1,0 +1,189 @@
+"""A decoder as an ONNX graph of standard operators (opset 24), without its large numbers.
+
+docs/formats/onnx-graph.md describes the graph exactly; the canister's compiler matches it. Every node is named after
+its first output.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+from onnx import NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
+
+from personal_ai.models.decoder import Decoder
+
+Quantisation = Literal["int8", "f32"]
+
+BLOCK_SIZE = 64
+_END = np.iinfo(np.int64).max
+
+
+class Graph:
+    """Nodes in order, small constants, inputs and outputs; the weights are only named."""
+
+    def __init__(self, quantisation: Quantisation) -> None:
+        self.quantisation: Quantisation = quantisation
+        self.nodes: list[NodeProto] = []
+        self.constants: list[TensorProto] = []
+        self.inputs: list[ValueInfoProto] = []
+        self.outputs: list[ValueInfoProto] = []
+
+    def add(self, operator: str, name: str, *inputs: str, **attributes: Any) -> str:
+        """Adds a node with one output."""
+        return self.add_many(operator, (name,), inputs, **attributes)[0]
+
+    def add_many(
+        self, operator: str, outputs: tuple[str, ...], inputs: tuple[str, ...], **attributes: Any
+    ) -> tuple[str, ...]:
+        """Adds a node; an input that is left out is an empty name."""
+        self.nodes.append(helper.make_node(operator, inputs, outputs, name=outputs[0], **attributes))
+        return outputs
+
+    def integers(self, name: str, value: int | list[int]) -> str:
+        """An int64 constant, a scalar or a vector."""
+        self.constants.append(numpy_helper.from_array(np.asarray(value, dtype=np.int64), name))
+        return name
+
+    def multiply(self, name: str, x: str, *, bias: bool = False, result: str = "") -> str:
+        """x [1, rows, inputs] times the matrix `<name>.weight` [inputs, outputs], plus `<name>.bias`."""
+        matrix, result = f"{name}.weight", result or name
+        if self.quantisation == "int8":
+            matrix = self.add(
+                "DequantizeLinear", f"{matrix}.f32", matrix, f"{matrix}.scale", axis=0, block_size=BLOCK_SIZE
+            )
+        if not bias:
+            return self.add("MatMul", result, x, matrix)
+        return self.add("Add", result, self.add("MatMul", f"{name}.product", x, matrix), f"{name}.bias")
+
+    def look_up(self, name: str, rows: str) -> str:
+        """The rows [1, sequence, hidden] of the embedding `<name>.weight` [vocabulary, hidden]."""
+        if self.quantisation == "f32":
+            return self.add("Gather", name, f"{name}.weight", rows)
+        values = self.add("Gather", f"{name}.int8", f"{name}.weight", rows)
+        scales = self.add("Gather", f"{name}.scale", f"{name}.weight.scale", rows)
+        return self.add("DequantizeLinear", name, values, scales, axis=2, block_size=BLOCK_SIZE)
+
+
+def decoder_graph(decoder: Decoder, quantisation: Quantisation) -> Graph:
+    """The graph from token ids and cache to the logits of the last position and the longer cache."""
+    graph = Graph(quantisation)
+    _inputs_and_outputs(graph, decoder)
+    _positions(graph)
+    x = graph.look_up("embed", "input_ids")
+    if decoder.rope is None:
+        x = graph.add("Add", "embed.positioned", x, graph.add("Gather", "position", "position.weight", "position_ids"))
+    for layer in range(decoder.layer_count):
+        x = _layer(graph, decoder, layer, x)
+    _head(graph, decoder, x)
+    return graph
+
+
+def _inputs_and_outputs(graph: Graph, decoder: Decoder) -> None:
+    def value(name: str, *shape: int | str, kind: int = TensorProto.FLOAT) -> ValueInfoProto:
+        return helper.make_tensor_value_info(name, kind, shape)
+
+    heads, size = decoder.key_value_head_count, decoder.head_size
+    graph.inputs.append(value("input_ids", 1, "sequence", kind=TensorProto.INT64))
+    graph.outputs.append(value("logits", 1, 1, decoder.vocabulary_size))
+    for layer in range(decoder.layer_count):
+        for part in ("key", "value"):
+            graph.inputs.append(value(f"past_key_values.{layer}.{part}", 1, heads, "past", size))
+            graph.outputs.append(value(f"present.{layer}.{part}", 1, heads, "total", size))
+
+
+def _positions(graph: Graph) -> None:
+    """position_ids [1, sequence] and the mask [sequence, total]: a token sees itself and what came before."""
+    zero, one, axis_0, axis_1 = (
+        graph.integers("zero", 0),
+        graph.integers("one", 1),
+        graph.integers("axis_0", [0]),
+        graph.integers("axis_1", [1]),
+    )
+    past = graph.add("Shape", "past", "past_key_values.0.key", start=2, end=3)
+    sequence = graph.add("Shape", "sequence", "input_ids", start=1, end=2)
+    past_length = graph.add("Squeeze", "past_length", past, axis_0)
+    total_length = graph.add("Squeeze", "total_length", graph.add("Add", "total", past, sequence), axis_0)
+    positions = graph.add("Range", "positions", past_length, total_length, one)
+    graph.add("Unsqueeze", "position_ids", positions, axis_0)
+    keys = graph.add("Range", "key_positions", zero, total_length, one)
+    graph.add("LessOrEqual", "mask", keys, graph.add("Unsqueeze", "query_positions", positions, axis_1))
+
+
+def _layer(graph: Graph, decoder: Decoder, layer: int, x: str) -> str:
+    name = f"layers.{layer}"
+    attended = _attention(graph, decoder, layer, _norm(graph, decoder, f"{name}.attention.norm", x))
+    x = graph.add("Add", f"{name}.attended", x, attended)
+    mlp = _gated_mlp if decoder.rope is not None else _plain_mlp
+    return graph.add("Add", name, x, mlp(graph, decoder, f"{name}.mlp", _norm(graph, decoder, f"{name}.mlp.norm", x)))
+
+
+def _attention(graph: Graph, decoder: Decoder, layer: int, x: str) -> str:
+    name = f"layers.{layer}.attention"
+    q, k, v = (graph.multiply(f"{name}.{part}", x, bias=decoder.qkv_bias) for part in "qkv")
+    if decoder.qk_norm:
+        q = _norm_heads(graph, decoder, f"{name}.q_norm", q, decoder.head_count)
+        k = _norm_heads(graph, decoder, f"{name}.k_norm", k, decoder.key_value_head_count)
+    if decoder.rope is not None:
+        q = _rotate(graph, f"{name}.q.rotated", q, decoder.head_count)
+        k = _rotate(graph, f"{name}.k.rotated", k, decoder.key_value_head_count)
+    mixed, *_ = graph.add_many(
+        "Attention",
+        (f"{name}.mixed", f"present.{layer}.key", f"present.{layer}.value"),
+        (q, k, v, "mask", f"past_key_values.{layer}.key", f"past_key_values.{layer}.value"),
+        q_num_heads=decoder.head_count,
+        kv_num_heads=decoder.key_value_head_count,
+    )
+    return graph.multiply(f"{name}.o", mixed, bias=decoder.output_bias)
+
+
+def _rotate(graph: Graph, name: str, x: str, heads: int) -> str:
+    return graph.add("RotaryEmbedding", name, x, "rope.cos", "rope.sin", "position_ids", num_heads=heads)
+
+
+def _norm_heads(graph: Graph, decoder: Decoder, name: str, x: str, heads: int) -> str:
+    """RMS norm of each head of x [1, sequence, heads * head_size] by itself."""
+    size = decoder.head_size
+    split = graph.add("Reshape", f"{name}.split", x, graph.integers(f"{name}.split_shape", [1, -1, heads, size]))
+    normed = graph.add(
+        "RMSNormalization", f"{name}.normed", split, f"{name}.weight", axis=-1, epsilon=decoder.norm_epsilon
+    )
+    return graph.add("Reshape", name, normed, graph.integers(f"{name}.joined_shape", [1, -1, heads * size]))
+
+
+def _gated_mlp(graph: Graph, decoder: Decoder, name: str, x: str) -> str:
+    gate = graph.multiply(f"{name}.gate", x, bias=decoder.mlp_bias)
+    activated = _activate(graph, decoder, f"{name}.activated", gate)
+    up = graph.multiply(f"{name}.up", x, bias=decoder.mlp_bias)
+    return graph.multiply(f"{name}.down", graph.add("Mul", f"{name}.gated", activated, up), bias=decoder.mlp_bias)
+
+
+def _plain_mlp(graph: Graph, decoder: Decoder, name: str, x: str) -> str:
+    up = graph.multiply(f"{name}.up", x, bias=decoder.mlp_bias)
+    return graph.multiply(f"{name}.down", _activate(graph, decoder, f"{name}.activated", up), bias=decoder.mlp_bias)
+
+
+def _activate(graph: Graph, decoder: Decoder, name: str, x: str) -> str:
+    if decoder.activation == "silu":
+        return graph.add("Mul", name, x, graph.add("Sigmoid", f"{name}.sigmoid", x))
+    return graph.add("Gelu", name, x, approximate="tanh" if decoder.activation == "gelu_tanh" else "none")
+
+
+def _norm(graph: Graph, decoder: Decoder, name: str, x: str) -> str:
+    if decoder.rope is not None:
+        return graph.add("RMSNormalization", name, x, f"{name}.weight", axis=-1, epsilon=decoder.norm_epsilon)
+    return graph.add(
+        "LayerNormalization", name, x, f"{name}.weight", f"{name}.bias", axis=-1, epsilon=decoder.norm_epsilon
+    )
+
+
+def _head(graph: Graph, decoder: Decoder, x: str) -> None:
+    """Logits of the last position alone: the rest of the head's work would be thrown away."""
+    last = graph.add(
+        "Slice", "last", x, graph.integers("last_start", [-1]), graph.integers("last_end", [_END]), "axis_1"
+    )
+    normed = _norm(graph, decoder, "final_norm", last)
+    if decoder.tied_embedding and graph.quantisation == "f32":
+        graph.add("MatMul", "logits", normed, graph.add("Transpose", "head.weight", "embed.weight", perm=[1, 0]))
+    else:
+        graph.multiply("head", normed, result="logits")
