@@ -29,7 +29,7 @@ from personal_ai.ic.agent import Agent
 from personal_ai.ic.principal import Principal
 from personal_ai.ic.profile import NetworkProfile
 from personal_ai.identities import phrase as phrases
-from personal_ai.identities.vault import Vault, VaultLockedError
+from personal_ai.identities.vault import IdentityRecord, Vault, VaultLockedError
 from personal_ai.models.importing import Quantisation, import_folder
 from personal_ai.models.library import Library, starter
 from personal_ai.models.local import LocalModel
@@ -86,6 +86,9 @@ class Workspace:
         if self._vault is None:
             raise VaultLockedError("The vault is locked.", next_step="Unlock it with your password.")
         return self._vault
+
+    def identities(self) -> tuple[IdentityRecord, ...]:
+        return self._opened_vault().identities
 
     # Models
 

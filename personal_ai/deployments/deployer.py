@@ -162,6 +162,7 @@ class Deployer:
         facts = {
             "bytes": sent_bytes,
             "seconds": time.monotonic() - started_s,
+            "cycles_before": cycles_before,
             "cycles": cycles_before - client.status().cycles,
         }
         self.journal.finish(deployment_id, UPLOAD, result=json.dumps(facts))

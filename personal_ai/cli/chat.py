@@ -1,0 +1,90 @@
+"""`personal-ai chat`: a question, or a conversation line by line, in the terminal."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterable
+
+from personal_ai.chat.conversation import Conversation, Place, ReplyFacts
+from personal_ai.chat.session import ChatSession
+from personal_ai.cli.session import add_password_option, workspace
+from personal_ai.common.errors import BadInputError
+from personal_ai.common.jobs import Cancel
+from personal_ai.deployments.journal import Deployment, DeploymentState
+
+PLACE_WORDS = {
+    Place.LOCAL: "this computer",
+    Place.PRACTICE: "your canister on the practice network",
+    Place.CANISTER: "your canister",
+}
+
+
+def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    chat = commands.add_parser("chat", help="talk with a model")
+    chat.add_argument("question", nargs="*", help="one question; without it, lines from the terminal until it ends")
+    chat.add_argument("--local", action="store_true", help="answer on this computer; no word leaves it")
+    chat.add_argument("--model", help="which model to use locally; the starter model if not given")
+    chat.add_argument("--deployment", help="name of the deployment to ask; the newest active one if not given")
+    add_password_option(chat)
+    chat.set_defaults(run=_chat)
+
+
+def _chat(arguments: argparse.Namespace) -> None:
+    with workspace(arguments, unlock=not arguments.local) as opened:
+        deployment = None if arguments.local else _choose(opened.deployments(), arguments.deployment)
+        model = arguments.model or (deployment.model if deployment else opened.models()[0].name)
+        session = opened.open_chat(model=model, deployment=deployment)
+        try:
+            _converse(session, Conversation(model), _questions(arguments.question))
+        finally:
+            session.close()
+
+
+def _choose(deployments: list[Deployment], name: str | None) -> Deployment:
+    active = [each for each in deployments if each.state is DeploymentState.ACTIVE and name in (None, each.name)]
+    if not active:
+        raise BadInputError(
+            f"There is no finished deployment{f' named {name}' if name else ''}.",
+            next_step="Deploy one with: personal-ai deploy, or talk on this computer with: personal-ai chat --local",
+        )
+    return active[0]
+
+
+def _questions(words: list[str]) -> Iterable[str]:
+    if words:
+        return [" ".join(words)]
+    return (line.strip() for line in sys.stdin if line.strip())
+
+
+def _converse(session: ChatSession, conversation: Conversation, questions: Iterable[str]) -> None:
+    for question in questions:
+        conversation = ask(session, conversation, question)
+
+
+def ask(session: ChatSession, conversation: Conversation, question: str) -> Conversation:
+    """One question with the reply streamed to the terminal, and the facts of it beneath."""
+
+    def show(piece: str) -> None:
+        print(piece, end="", flush=True)
+
+    def show_place(place: Place, reason: str | None) -> None:
+        if reason is not None:
+            print(f"\n[{reason} {PLACE_WORDS[place].capitalize()} answers instead.]")
+
+    conversation = session.reply(conversation, question, on_text=show, on_place=show_place, cancel=Cancel())
+    facts = conversation.turns[-1].facts
+    assert facts is not None
+    print(f"\n[{describe(facts)}]")
+    return conversation
+
+
+def describe(facts: ReplyFacts) -> str:
+    """The facts of a reply in one line."""
+    parts = [PLACE_WORDS[facts.place], f"{facts.tokens} tokens"]
+    if facts.seconds > 0:
+        parts.append(f"{facts.tokens / facts.seconds:.1f} tokens/s")
+    if facts.calls:
+        parts.append(f"{facts.tokens / facts.calls:.1f} tokens per call")
+        parts.append(f"{facts.instructions / max(facts.tokens, 1) / 1e6:.1f} M instructions per new token")
+    return ", ".join(parts)
