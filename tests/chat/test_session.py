@@ -1,0 +1,158 @@
+"""Which side answers, what happens when it fails, and what the reply then says of itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import pytest
+
+from personal_ai.chat.answerers import Listener, Question
+from personal_ai.chat.conversation import Conversation, Finish, Place
+from personal_ai.chat.session import ChatModel, ChatSession, ContextFullError
+from personal_ai.common.errors import NetworkUnreachableError, SecurityError
+from personal_ai.common.jobs import Cancel
+from personal_ai.models.messages import Message
+
+END = 0
+
+
+class _Decoder:
+    def push(self, token: int) -> str:
+        return chr(token)
+
+    def flush(self) -> str:
+        return ""
+
+
+class _Tokenizer:
+    """One token a character, END after each message."""
+
+    end_tokens = frozenset({END})
+
+    def encode_chat(self, messages: Sequence[Message], add_generation_prompt: bool = True) -> list[int]:
+        return [token for message in messages for token in (*map(ord, message.content), END)]
+
+    def decoder(self) -> _Decoder:
+        return _Decoder()
+
+
+class _Side:
+    """Says `text` and ends; `fail` is called before the token at `fail_at`."""
+
+    def __init__(self, place: Place, text: str, fail: Callable[[], None] | None = None, fail_at: int = 0) -> None:
+        self.place, self.text, self.fail, self.fail_at = place, text, fail, fail_at
+        self.questions: list[Question] = []
+
+    def answer(self, question: Question, listener: Listener, cancel: Cancel) -> Finish:
+        self.questions.append(question)
+        listener.call(100)
+        for position, character in enumerate(self.text):
+            if position == self.fail_at and self.fail is not None:
+                self.fail()
+            cancel.raise_if_cancelled()
+            listener.token(ord(character))
+        listener.token(END)
+        return "end"
+
+    def close(self) -> None: ...
+
+
+def _away() -> None:
+    raise NetworkUnreachableError("The network is away.")
+
+
+def _session(local: _Side, canister: _Side | None = None, context_length: int = 100) -> ChatSession:
+    return ChatSession(ChatModel(_Tokenizer(), context_length), local, canister, max_tokens=50)  # type: ignore[arg-type]
+
+
+class _Heard:
+    def __init__(self) -> None:
+        self.text = ""
+        self.places: list[tuple[Place, str | None]] = []
+
+    def on_text(self, piece: str) -> None:
+        self.text += piece
+
+    def on_place(self, place: Place, reason: str | None) -> None:
+        self.places.append((place, reason))
+
+
+def _reply(session: ChatSession, conversation: Conversation, heard: _Heard) -> Conversation:
+    return session.reply(conversation, "hi", on_text=heard.on_text, on_place=heard.on_place, cancel=Cancel())
+
+
+def test_the_canister_is_asked_first_and_the_reply_says_so() -> None:
+    local, canister, heard = _Side(Place.LOCAL, "no"), _Side(Place.PRACTICE, "yes"), _Heard()
+    session = _session(local, canister)
+    assert session.place() is Place.PRACTICE
+    replied = _reply(session, Conversation("guide"), heard)
+    assert [(turn.role, turn.text) for turn in replied.turns] == [("user", "hi"), ("assistant", "yes")]
+    facts = replied.turns[-1].facts
+    assert facts is not None
+    assert (facts.place, facts.tokens, facts.calls, facts.instructions, facts.finish) == (
+        Place.PRACTICE,
+        4,
+        1,
+        100,
+        "end",
+    )
+    assert heard.text == "yes" and heard.places == [(Place.PRACTICE, None)] and not local.questions
+
+
+def test_an_unreachable_canister_falls_back_with_the_reason() -> None:
+    heard = _Heard()
+    replied = _reply(_session(_Side(Place.LOCAL, "here"), _Side(Place.PRACTICE, "x", _away)), Conversation("g"), heard)
+    facts = replied.turns[-1].facts
+    assert facts is not None and facts.place is Place.LOCAL
+    assert (facts.fallback_reason, facts.continued_locally_at) == ("The network is away.", None)
+    assert heard.places == [(Place.PRACTICE, None), (Place.LOCAL, "The network is away.")]
+    assert replied.turns[-1].text == "here"
+
+
+def test_a_reply_broken_off_goes_on_here_from_the_tokens_that_arrived() -> None:
+    local, canister, heard = _Side(Place.LOCAL, " world"), _Side(Place.PRACTICE, "hello!", _away, 5), _Heard()
+    replied = _reply(_session(local, canister), Conversation("g"), heard)
+    assert replied.turns[-1].text == heard.text == "hello world"
+    assert local.questions[0].tokens == (*map(ord, "hi"), END, *map(ord, "hello"))
+    assert local.questions[0].max_tokens == 45
+    facts = replied.turns[-1].facts
+    assert facts is not None and facts.continued_locally_at == 5
+    assert (facts.calls, facts.tokens) == (2, 12), "what the canister did is counted too"
+
+
+def test_a_forged_answer_is_never_answered_around() -> None:
+    def forged() -> None:
+        raise SecurityError("The certificate does not hold.")
+
+    local = _Side(Place.LOCAL, "here")
+    with pytest.raises(SecurityError):
+        _reply(_session(local, _Side(Place.PRACTICE, "x", forged)), Conversation("g"), _Heard())
+    assert not local.questions
+
+
+def test_a_pinned_chat_stays_on_its_side() -> None:
+    local, canister = _Side(Place.LOCAL, "here"), _Side(Place.PRACTICE, "there", _away)
+    _reply(_session(local, canister), Conversation("g", pinned=Place.LOCAL), _Heard())
+    assert not canister.questions
+    with pytest.raises(NetworkUnreachableError):
+        _reply(_session(local, canister), Conversation("g", pinned=Place.PRACTICE), _Heard())
+    assert len(local.questions) == 1
+
+
+def test_cancelling_keeps_what_was_said() -> None:
+    cancel = Cancel()
+    session = _session(_Side(Place.LOCAL, "hello", cancel.cancel, 2))
+    heard = _Heard()
+    replied = session.reply(Conversation("g"), "hi", on_text=heard.on_text, on_place=heard.on_place, cancel=cancel)
+    facts = replied.turns[-1].facts
+    assert facts is not None and facts.finish == "cancelled"
+    assert replied.turns[-1].text == "he"
+
+
+def test_a_full_context_is_told_before_anything_is_asked() -> None:
+    local = _Side(Place.LOCAL, "here")
+    with pytest.raises(ContextFullError, match="3 tokens; the model can follow 3"):
+        _reply(_session(local, context_length=3), Conversation("g"), _Heard())
+    assert not local.questions
+    _reply(_session(local, context_length=5), Conversation("g"), _Heard())
+    assert local.questions[0].max_tokens == 2, "a reply never outgrows the context"
