@@ -6,16 +6,14 @@ its first output.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from onnx import NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
 
 from personal_ai.models.decoder import Decoder
+from personal_ai.models.quantisation import BLOCK_SIZE, Quantisation
 
-Quantisation = Literal["int8", "f32"]
-
-BLOCK_SIZE = 64
 _END = np.iinfo(np.int64).max
 
 

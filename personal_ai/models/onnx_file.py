@@ -14,12 +14,10 @@ from onnx import GraphProto, ModelProto, TensorProto, helper, numpy_helper
 
 from personal_ai.common.jobs import Cancel, Meter
 from personal_ai.models.decoder import Decoder, Weight, weights
-from personal_ai.models.graph import BLOCK_SIZE, Graph, Quantisation, decoder_graph
-from personal_ai.models.quantisation import quantise
+from personal_ai.models.graph import Graph, decoder_graph
+from personal_ai.models.manifest import DATA_FILE, MODEL_FILE
+from personal_ai.models.quantisation import BLOCK_SIZE, Quantisation, quantise
 from personal_ai.models.rope import rope_tables
-
-MODEL_FILE = "model.onnx"
-DATA_FILE = "model.onnx.data"
 
 _OPSET = 24
 _IR_VERSION = 11

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import numpy.typing as npt
 
 from personal_ai.common.errors import FormatError
 
+Quantisation = Literal["int8", "f32"]
+
+BLOCK_SIZE = 64
 LEVELS = 127  # -128 is never used: the numbers are symmetric
 
 Floats = npt.NDArray[np.float32]
@@ -20,10 +25,10 @@ def quantise(values: Floats, block_size: int) -> tuple[Integers8, Floats]:
     last block may be shorter. A block without a normal scale (all but zero) becomes zeros with scale 0.
     Raises FormatError when a value is NaN or infinite.
     """
-    greatest = np.maximum.reduceat(np.abs(values), np.arange(0, len(values), block_size), axis=0)
+    greatest: Floats = np.maximum.reduceat(np.abs(values), np.arange(0, len(values), block_size), axis=0)
     if not np.isfinite(greatest).all():
         raise FormatError("The model holds weights that are not numbers (NaN or infinity).")
-    scales: Floats = greatest / np.float32(LEVELS)
+    scales = (greatest / np.float32(LEVELS)).astype(np.float32)
     scales[scales < np.finfo(np.float32).tiny] = 0.0
     divisors = np.where(scales > 0.0, scales, np.float32(np.inf)).astype(np.float32)  # x / inf = 0
     quotients = values / np.repeat(divisors, block_size, axis=0)[: len(values)]

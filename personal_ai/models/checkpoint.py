@@ -1,0 +1,186 @@
+"""A Hugging Face folder's weights under the names and in the layout of `decoder.weights`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from personal_ai.common.errors import FormatError, UnsupportedModelError
+from personal_ai.models.decoder import Decoder, Weight, weights
+from personal_ai.models.fields import Fields, read_json
+from personal_ai.models.safetensors_file import SafetensorsFile, StoredTensor
+
+_INDEX_FILE = "model.safetensors.index.json"
+_SINGLE_FILE = "model.safetensors"
+_MAX_INDEX_SIZE_BYTES = 16 << 20
+_MAX_SHARDS = 1000
+_MAX_REASONS = 20
+
+_LLAMA_TOP: Final = {
+    "embed.weight": "model.embed_tokens.weight",
+    "final_norm.weight": "model.norm.weight",
+    "head.weight": "lm_head.weight",
+}
+_LLAMA_PARTS: Final = {
+    "attention.norm": "input_layernorm",
+    "attention.q": "self_attn.q_proj",
+    "attention.k": "self_attn.k_proj",
+    "attention.v": "self_attn.v_proj",
+    "attention.o": "self_attn.o_proj",
+    "attention.q_norm": "self_attn.q_norm",
+    "attention.k_norm": "self_attn.k_norm",
+    "mlp.norm": "post_attention_layernorm",
+    "mlp.gate": "mlp.gate_proj",
+    "mlp.up": "mlp.up_proj",
+    "mlp.down": "mlp.down_proj",
+}
+_GPT2_TOP: Final = {
+    "embed.weight": "wte.weight",
+    "position.weight": "wpe.weight",
+    "final_norm.weight": "ln_f.weight",
+    "final_norm.bias": "ln_f.bias",
+    "head.weight": "lm_head.weight",
+}
+_GPT2_PARTS: Final = {
+    "attention.norm": "ln_1",
+    "attention.q": "attn.c_attn",
+    "attention.k": "attn.c_attn",
+    "attention.v": "attn.c_attn",
+    "attention.o": "attn.c_proj",
+    "mlp.norm": "ln_2",
+    "mlp.up": "mlp.c_fc",
+    "mlp.down": "mlp.c_proj",
+}
+_NOT_NEEDED = re.compile(r".*(rotary_emb\.inv_freq|attn\.bias|attn\.masked_bias)")  # constants of old checkpoints
+
+
+@dataclass(frozen=True, slots=True)
+class _Origin:
+    """Where a weight comes from. `first` is the first output of it within a tensor that holds several side by side;
+    `outputs_last` tells GPT-2's [inputs, outputs] from the usual [outputs, inputs].
+    """
+
+    tensor: str
+    shape: tuple[int, ...]
+    first: int = 0
+    outputs_last: bool = False
+
+
+class Checkpoint:
+    """The open weight files of a folder. A `WeightSource` once `check` has passed."""
+
+    def __init__(self, files: tuple[SafetensorsFile, ...]) -> None:
+        self._files = files
+        self._places: dict[str, SafetensorsFile] = {name: file for file in files for name in file.tensors}
+        self._prefix = "transformer." if "transformer.wte.weight" in self._places else ""
+        self._origins: dict[str, _Origin] = {}
+
+    @property
+    def has_head(self) -> bool:
+        return "lm_head.weight" in self._places
+
+    def check(self, decoder: Decoder) -> None:
+        """Finds every weight of `decoder`. Raises UnsupportedModelError naming what is missing, odd or unknown."""
+        self._origins = {weight.name: self._origin(decoder, weight) for weight in weights(decoder)}
+        reasons = [reason for origin in dict.fromkeys(self._origins.values()) for reason in self._obstacle(origin)]
+        used = {origin.tensor for origin in self._origins.values()}
+        if decoder.tied_embedding:
+            used.add("lm_head.weight")
+        unknown = [name for name in self._places if name not in used and not _NOT_NEEDED.fullmatch(name)]
+        reasons += [f"It holds a tensor that this architecture does not have: {name[:120]}." for name in unknown]
+        if reasons:
+            more = [f"… and {len(reasons) - _MAX_REASONS} more."] if len(reasons) > _MAX_REASONS else []
+            raise UnsupportedModelError("The weights do not fit config.json.", tuple(reasons[:_MAX_REASONS] + more))
+
+    def vector(self, weight: Weight) -> npt.NDArray[np.float32]:
+        """A vector, or a table's first rows."""
+        origin = self._origins[weight.name]
+        values = self._places[origin.tensor].rows(origin.tensor, origin.first, origin.first + weight.shape[0])
+        if not np.isfinite(values).all():
+            raise FormatError(f"{origin.tensor} holds values that are not numbers (NaN or infinity).")
+        return values
+
+    def columns(self, weight: Weight, start: int, stop: int) -> npt.NDArray[np.float32]:
+        """See `onnx_file.WeightSource`."""
+        origin = self._origins[weight.name]
+        file = self._places[origin.tensor]
+        start, stop = origin.first + start, origin.first + stop
+        if origin.outputs_last:
+            return file.rows(origin.tensor, 0, origin.shape[0])[:, start:stop]
+        return file.rows(origin.tensor, start, stop).T
+
+    def _stored(self, name: str) -> StoredTensor | None:
+        return self._places[name].tensors[name] if name in self._places else None
+
+    def _obstacle(self, origin: _Origin) -> Iterator[str]:
+        stored = self._stored(origin.tensor)
+        if stored is None:
+            yield f"The tensor {origin.tensor} is missing."
+        elif not stored.readable:
+            yield f"The tensor {origin.tensor} is of type {stored.dtype}; F32, F16 and BF16 are known."
+        elif stored.shape != origin.shape and not _is_longer_table(stored, origin):
+            yield f"The tensor {origin.tensor} has shape {list(stored.shape)} instead of {list(origin.shape)}."
+
+    def _origin(self, decoder: Decoder, weight: Weight) -> _Origin:
+        top, parts = (_GPT2_TOP, _GPT2_PARTS) if decoder.rope is None else (_LLAMA_TOP, _LLAMA_PARTS)
+        shape = weight.shape[::-1] if weight.kind == "matrix" else weight.shape
+        if weight.name in top:
+            name = top[weight.name]
+            return _Origin(name if name.startswith(("lm_head", "model")) else self._prefix + name, shape)
+        _, layer, *rest, kind = weight.name.split(".")
+        part = ".".join(rest)
+        if decoder.rope is not None:
+            return _Origin(f"model.layers.{layer}.{parts[part]}.{kind}", shape)
+        tensor = f"{self._prefix}h.{layer}.{parts[part]}.{kind}"
+        merged = "qkv".find(rest[-1]) if rest[-1] in "qkv" else -1
+        hidden = decoder.hidden_size
+        if merged < 0:
+            return _Origin(tensor, weight.shape, outputs_last=True)
+        return _Origin(tensor, (*weight.shape[:-1], 3 * hidden), first=merged * hidden, outputs_last=True)
+
+
+def _is_longer_table(stored: StoredTensor, origin: _Origin) -> bool:
+    """Whether these are learned positions for a context longer than the wanted one."""
+    return (
+        origin.tensor.endswith("wpe.weight")
+        and stored.shape[1:] == origin.shape[1:]
+        and stored.shape[:1] > origin.shape[:1]
+    )
+
+
+@contextmanager
+def open_checkpoint(folder: Path) -> Iterator[Checkpoint]:
+    """The safetensors files of a Hugging Face folder, one or as its index lists them.
+
+    Raises FormatError for broken files, UnsupportedModelError where there are none.
+    """
+    with ExitStack() as files:
+        yield Checkpoint(
+            tuple(files.enter_context(closing(SafetensorsFile(folder / name))) for name in _file_names(folder))
+        )
+
+
+def _file_names(folder: Path) -> list[str]:
+    if (folder / _SINGLE_FILE).is_file():
+        return [_SINGLE_FILE]
+    if not (folder / _INDEX_FILE).is_file():
+        raise UnsupportedModelError(
+            "The folder holds no weights that can be read.",
+            (f"There is neither {_SINGLE_FILE} nor {_INDEX_FILE}. Pickle files (.bin, .pt) are never opened.",),
+        )
+    index = Fields(read_json(folder / _INDEX_FILE, _MAX_INDEX_SIZE_BYTES), _INDEX_FILE)
+    places = index.fields("weight_map")
+    names = sorted({str(places.raw(name)) for name in places})
+    if not 1 <= len(names) <= _MAX_SHARDS:
+        raise FormatError(f"{_INDEX_FILE} lists no files, or too many.")
+    for name in names:
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}\.safetensors", name):
+            raise FormatError(f"{_INDEX_FILE} names a file that is no plain safetensors file name.")
+    return names

@@ -1,0 +1,183 @@
+"""What a Hugging Face config.json says, as a `Decoder`. Every obstacle is named at once; nothing foreign is run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from personal_ai.common.errors import FormatError, UnsupportedModelError
+from personal_ai.models.decoder import Activation, Decoder, Rope, RopeScaling
+from personal_ai.models.fields import Fields
+
+DEFAULT_CONTEXT_LENGTH = (
+    8192  # longer contexts cost memory for positions that a canister cannot reach; may be asked for
+)
+_MAX_VOCABULARY = 1 << 20
+_MAX_HIDDEN = 1 << 16
+_MAX_INNER = 1 << 20
+_MAX_LAYERS = 512
+_MAX_HEADS = 1024
+_MAX_HEAD_SIZE = 1024
+_MAX_CONTEXT = 1 << 24
+_MAX_END_TOKENS = 64
+
+_ACTIVATIONS: Final[dict[str, Activation]] = {
+    "silu": "silu",
+    "swish": "silu",
+    "gelu": "gelu",
+    "gelu_new": "gelu_tanh",
+    "gelu_fast": "gelu_tanh",
+    "gelu_pytorch_tanh": "gelu_tanh",
+}
+
+
+def parse_decoder(config: Fields, *, has_head: bool, context_length: int = DEFAULT_CONTEXT_LENGTH) -> Decoder:
+    """The decoder of a config.json; its context is cut to `context_length` tokens.
+
+    has_head: whether the checkpoint holds a head of its own, which decides where the config does not say.
+    Raises UnsupportedModelError with every reason, FormatError for a field of the wrong type or size.
+    """
+    model_type = config.text("model_type", 64, "")
+    parse = _ARCHITECTURES.get(model_type)
+    if parse is None:
+        known = ", ".join(sorted(_ARCHITECTURES))
+        raise _unsupported(f"Its architecture {model_type or 'without a name'!r} is not one of: {known}.")
+    if reasons := tuple(_general_obstacles(config)):
+        raise _unsupported(*reasons)
+    return parse(config, has_head, context_length)
+
+
+def end_tokens(config: Fields) -> tuple[int, ...]:
+    """The ids that config.json or generation_config.json name as the end of a text."""
+    return config.integers("eos_token_id", _MAX_VOCABULARY, _MAX_END_TOKENS)
+
+
+def _general_obstacles(config: Fields) -> list[str]:
+    reasons = []
+    classes = config.raw("architectures")
+    if isinstance(classes, list) and classes and not str(classes[0]).endswith(("ForCausalLM", "LMHeadModel")):
+        reasons.append(f"It is a {str(classes[0])[:60]}, which does not write text.")
+    if "auto_map" in config:
+        reasons.append("It wants to run program code of its own (auto_map), which is never done.")
+    if "quantization_config" in config:
+        reasons.append("Its weights are already quantised; the original checkpoint is needed.")
+    return reasons
+
+
+def _gpt2(config: Fields, has_head: bool, context_length: int) -> Decoder:
+    reasons = []
+    if not config.boolean("scale_attn_weights", True) or config.boolean("scale_attn_by_inverse_layer_idx", False):
+        reasons.append("Its attention is scaled oddly (scale_attn_weights, scale_attn_by_inverse_layer_idx).")
+    if config.boolean("add_cross_attention", False):
+        reasons.append("It attends to a second text (add_cross_attention).")
+    if reasons:
+        raise _unsupported(*reasons)
+    hidden_size = config.integer("n_embd", 1, _MAX_HIDDEN, 768)
+    head_count = config.integer("n_head", 1, _MAX_HEADS, 12)
+    return Decoder(
+        architecture="gpt2",
+        vocabulary_size=config.integer("vocab_size", 1, _MAX_VOCABULARY, 50257),
+        hidden_size=hidden_size,
+        layer_count=config.integer("n_layer", 1, _MAX_LAYERS, 12),
+        head_count=head_count,
+        key_value_head_count=head_count,
+        head_size=_equal_heads(hidden_size, head_count),
+        intermediate_size=config.integer("n_inner", 1, _MAX_INNER, 4 * hidden_size),
+        context_length=min(config.integer("n_positions", 1, _MAX_CONTEXT, 1024), context_length),
+        norm_epsilon=config.number("layer_norm_epsilon", 0.0, 1.0, 1e-5),
+        activation=_activation(config.text("activation_function", 64, "gelu_new")),
+        rope=None,
+        tied_embedding=config.boolean("tie_word_embeddings", True),
+        qkv_bias=True,
+        output_bias=True,
+        mlp_bias=True,
+        qk_norm=False,
+    )
+
+
+def _llama_like(config: Fields, has_head: bool, context_length: int) -> Decoder:
+    model_type = config.text("model_type", 64)
+    hidden_size = config.integer("hidden_size", 1, _MAX_HIDDEN)
+    head_count = config.integer("num_attention_heads", 1, _MAX_HEADS)
+    key_value_head_count = config.integer("num_key_value_heads", 1, _MAX_HEADS, head_count)
+    if head_count % key_value_head_count:
+        raise FormatError("config.json: num_attention_heads must be a multiple of num_key_value_heads.")
+    named = "head_dim" in config
+    head_size = config.integer("head_dim", 1, _MAX_HEAD_SIZE) if named else _equal_heads(hidden_size, head_count)
+    if head_size % 2:
+        raise FormatError("config.json: the size of a head must be even.")
+    attention_bias = model_type != "mistral" and config.boolean("attention_bias", False)
+    return Decoder(
+        architecture=model_type,
+        vocabulary_size=config.integer("vocab_size", 1, _MAX_VOCABULARY),
+        hidden_size=hidden_size,
+        layer_count=config.integer("num_hidden_layers", 1, _MAX_LAYERS),
+        head_count=head_count,
+        key_value_head_count=key_value_head_count,
+        head_size=head_size,
+        intermediate_size=config.integer("intermediate_size", 1, _MAX_INNER),
+        context_length=_context_length(config, context_length),
+        norm_epsilon=config.number("rms_norm_eps", 0.0, 1.0, 1e-6),
+        activation=_activation(config.text("hidden_act", 64, "silu")),
+        rope=_rope(config),
+        tied_embedding=config.boolean("tie_word_embeddings", not has_head),
+        qkv_bias=attention_bias or model_type == "qwen2",
+        output_bias=attention_bias and model_type != "qwen2",
+        mlp_bias=model_type == "llama" and config.boolean("mlp_bias", False),
+        qk_norm=model_type == "qwen3",
+    )
+
+
+_ARCHITECTURES: Final[dict[str, Callable[[Fields, bool, int], Decoder]]] = {
+    "gpt2": _gpt2,
+    "llama": _llama_like,
+    "mistral": _llama_like,
+    "qwen2": _llama_like,
+    "qwen3": _llama_like,
+}
+
+
+def _context_length(config: Fields, wanted: int) -> int:
+    """Within a sliding window every token sees all others, so a context no longer than the window needs none."""
+    length = min(config.integer("max_position_embeddings", 1, _MAX_CONTEXT), wanted)
+    slides = config.boolean("use_sliding_window", config.text("model_type", 64) == "mistral")
+    if slides and "sliding_window" in config:
+        length = min(length, config.integer("sliding_window", 1, _MAX_CONTEXT))
+    return length
+
+
+def _equal_heads(hidden_size: int, head_count: int) -> int:
+    if hidden_size % head_count:
+        raise FormatError("config.json: the hidden size must be a multiple of the number of heads.")
+    return hidden_size // head_count
+
+
+def _activation(name: str) -> Activation:
+    if name not in _ACTIVATIONS:
+        raise _unsupported(f"Its activation {name!r} is not one of: {', '.join(sorted(_ACTIVATIONS))}.")
+    return _ACTIVATIONS[name]
+
+
+def _rope(config: Fields) -> Rope:
+    """Reads both spellings: rope_theta with rope_scaling, and transformers 5's rope_parameters."""
+    scaling = config.fields("rope_parameters" if "rope_parameters" in config else "rope_scaling")
+    theta = scaling.number("rope_theta", 1.0, 1e12, config.number("rope_theta", 1.0, 1e12, 10_000.0))
+    kind = scaling.text("rope_type", 64, scaling.text("type", 64, "default"))
+    partial = scaling.number("partial_rotary_factor", 0.0, 1.0, config.number("partial_rotary_factor", 0.0, 1.0, 1.0))
+    if partial != 1.0:
+        raise _unsupported("It rotates only a part of each head (partial_rotary_factor).")
+    if kind == "default":
+        return Rope(theta)
+    if kind != "llama3":
+        raise _unsupported(f"Its positions are scaled by {kind!r}; only 'default' and 'llama3' are known.")
+    low, high = (scaling.number(f"{end}_freq_factor", 1e-3, 1e6) for end in ("low", "high"))
+    if high <= low:
+        raise FormatError("config.json: high_freq_factor must be greater than low_freq_factor.")
+    original = scaling.integer("original_max_position_embeddings", 1, _MAX_CONTEXT)
+    return Rope(theta, RopeScaling(scaling.number("factor", 1.0, 1e6), low, high, original))
+
+
+def _unsupported(*reasons: str) -> UnsupportedModelError:
+    return UnsupportedModelError(
+        "This model cannot be imported.", reasons, next_step="Choose a GPT-2, Llama, Mistral, Qwen2 or Qwen3 model."
+    )

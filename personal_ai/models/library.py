@@ -1,0 +1,104 @@
+"""The models on this computer: one folder per package, each whole or not there."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from personal_ai.common.errors import BadInputError, DamagedFileError, UnknownVersionError
+from personal_ai.common.files import storage_errors, sync_folder
+from personal_ai.common.paths import resource
+from personal_ai.models.manifest import checked_name
+from personal_ai.models.package import ModelPackage
+
+_ASIDE = ".aside-"
+_LEFT_OVER_AFTER_S = 24 * 3600.0
+
+
+def starter() -> ModelPackage:
+    """The model that comes with the program. Raises DamagedFileError."""
+    return ModelPackage.open(resource("starter-model"))
+
+
+class Library:
+    """The packages in `folder`, which need not exist yet."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def list(self) -> list[ModelPackage]:
+        """Every package that can be opened, by name."""
+        return [package for package in map(_opened, self._folders()) if isinstance(package, ModelPackage)]
+
+    def damaged(self) -> dict[str, DamagedFileError | UnknownVersionError]:
+        """The packages that cannot be opened, and why."""
+        problems = {folder.name: _opened(folder) for folder in self._folders()}
+        return {name: problem for name, problem in problems.items() if not isinstance(problem, ModelPackage)}
+
+    def get(self, name: str) -> ModelPackage:
+        """Raises BadInputError when there is none of this name, DamagedFileError, UnknownVersionError."""
+        folder = self._folder / checked_name(name)
+        if not folder.is_dir():
+            raise BadInputError(f"There is no model named {name} in the library.")
+        return ModelPackage.open(folder)
+
+    def remove(self, name: str) -> None:
+        """Deletes a package, damaged or not. Raises BadInputError when there is none, StorageError."""
+        folder = self._folder / checked_name(name)
+        if not folder.is_dir():
+            raise BadInputError(f"There is no model named {name} in the library.")
+        with storage_errors(f"remove the model {name}"):
+            aside = Path(tempfile.mkdtemp(prefix=_ASIDE, dir=self._folder))
+            folder.rename(aside / name)  # from here on it is gone, even if deleting stops half way
+            shutil.rmtree(aside)
+
+    @contextmanager
+    def adding(self, name: str) -> Iterator[Path]:
+        """A folder to write the package `name` into. It becomes visible when the block ends, or vanishes with it.
+
+        Raises BadInputError when the name is taken or cannot be one, StorageError.
+        """
+        target = self._folder / checked_name(name)
+        self._refuse_taken(target)
+        with storage_errors(f"save the model {name}"):
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._remove_left_overs()
+            aside = Path(tempfile.mkdtemp(prefix=_ASIDE, dir=self._folder))
+            try:
+                yield aside
+                self._refuse_taken(target)
+                aside.chmod(0o755)
+                aside.rename(target)
+                sync_folder(self._folder)
+            except BaseException:
+                shutil.rmtree(aside, ignore_errors=True)
+                raise
+
+    def _refuse_taken(self, target: Path) -> None:
+        if target.exists():
+            raise BadInputError(
+                f"There is a model named {target.name} in the library already.",
+                next_step="Choose another name or remove that model first.",
+            )
+
+    def _folders(self) -> tuple[Path, ...]:
+        if not self._folder.is_dir():
+            return ()
+        return tuple(sorted(path for path in self._folder.iterdir() if path.is_dir() and path.name[0] != "."))
+
+    def _remove_left_overs(self) -> None:
+        """What killed imports left behind, unless it may still be at work."""
+        for path in self._folder.glob(f"{_ASIDE}*"):
+            if time.time() - path.stat().st_mtime > _LEFT_OVER_AFTER_S:
+                shutil.rmtree(path, ignore_errors=True)
+
+
+def _opened(folder: Path) -> ModelPackage | DamagedFileError | UnknownVersionError:
+    try:
+        return ModelPackage.open(folder)
+    except (DamagedFileError, UnknownVersionError) as error:
+        return error

@@ -1,0 +1,158 @@
+"""A model that answers on this computer, through onnxruntime."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from personal_ai.common.errors import BadInputError, DamagedFileError, UserFacingError
+from personal_ai.common.jobs import Cancel
+from personal_ai.models.package import ModelPackage
+from personal_ai.models.sampling import Sampling, sample
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession, OrtValue
+
+_ROWS_AT_ONCE = 256  # a long prompt goes in pieces, so that a cancel is heard soon and memory stays bounded
+_LOG_ERRORS_ONLY = 3
+
+Finish = Literal["end", "max_tokens"]
+
+
+@dataclass(frozen=True, slots=True)
+class LocalReply:
+    """The new tokens, the end token included, and why there are no more."""
+
+    tokens: tuple[int, ...]
+    finish: Finish
+
+
+class LocalModel:
+    """One loaded model with the cache of the last context it saw. Calls from several threads take turns."""
+
+    def __init__(self, package: ModelPackage, *, threads: int | None = None) -> None:
+        """threads: None leaves it to onnxruntime. Raises DamagedFileError when the model cannot be loaded."""
+        self._decoder = package.manifest.decoder
+        self._end_tokens = frozenset(package.manifest.end_tokens)
+        self._session: InferenceSession | None = _load(package, threads)
+        self._lock = threading.Lock()
+        self._seen: list[int] = []
+        empty = np.zeros((1, self._decoder.key_value_head_count, 0, self._decoder.head_size), dtype=np.float32)
+        self._cache: list[OrtValue] = [_ort_value(empty) for _ in self._cache_names("past_key_values")]
+
+    def generate(
+        self,
+        tokens: Sequence[int],
+        *,
+        max_tokens: int,
+        sampling: Sampling,
+        on_token: Callable[[int], None],
+        cancel: Cancel,
+    ) -> LocalReply:
+        """Continues `tokens` until an end token, `max_tokens` new ones or the end of the context.
+
+        The same arguments give the same tokens. Each is told to `on_token` as it comes, the end token too.
+        Raises BadInputError for tokens that the model does not have or that exceed the context, Cancelled.
+        """
+        context = list(tokens)
+        end = min(len(context) + max_tokens, self._decoder.context_length)
+        finish: Finish = "max_tokens"
+        with self._lock:
+            logits = self._read(context, cancel)
+            while len(context) < end:
+                token = sample(logits, context, sampling)
+                context.append(token)
+                on_token(token)
+                if token in self._end_tokens:
+                    finish = "end"
+                    break
+                if len(context) < end:
+                    cancel.raise_if_cancelled()
+                    logits = self._step([token])
+        return LocalReply(tuple(context[len(tokens) :]), finish)
+
+    def logits(self, tokens: Sequence[int]) -> npt.NDArray[np.float32]:
+        """The logits [vocabulary] of the token after `tokens`. Raises BadInputError."""
+        with self._lock:
+            return self._read(list(tokens), Cancel())
+
+    def close(self) -> None:
+        """Gives the memory back; the model cannot be used any more."""
+        with self._lock:
+            self._session = None
+            self._cache = []
+
+    def _read(self, context: list[int], cancel: Cancel) -> npt.NDArray[np.float32]:
+        """The logits after `context`, computed for as little of it as the cache does not hold."""
+        self._check(context)
+        self._keep(_common_length(self._seen, context[:-1]))
+        logits = np.empty(0, dtype=np.float32)
+        while len(self._seen) < len(context):
+            cancel.raise_if_cancelled()
+            logits = self._step(context[len(self._seen) :][:_ROWS_AT_ONCE])
+        return logits
+
+    def _step(self, tokens: list[int]) -> npt.NDArray[np.float32]:
+        """Feeds tokens and keeps the longer cache. The cache never becomes a numpy array: that would copy it."""
+        if self._session is None:
+            raise UserFacingError("The model was closed.")
+        feeds = {"input_ids": _ort_value(np.array([tokens], dtype=np.int64))}
+        feeds |= zip(self._cache_names("past_key_values"), self._cache, strict=True)
+        logits, *cache = self._session.run_with_ort_values(["logits", *self._cache_names("present")], feeds)
+        self._cache = cache
+        self._seen += tokens
+        result: npt.NDArray[np.float32] = logits.numpy().reshape(-1)
+        return result
+
+    def _check(self, context: list[int]) -> None:
+        if not context or not all(0 <= token < self._decoder.vocabulary_size for token in context):
+            raise BadInputError("The model was given no tokens, or tokens that it does not have.")
+        if len(context) > self._decoder.context_length:
+            raise BadInputError(
+                f"The conversation has {len(context):,} tokens; the model can follow {self._decoder.context_length:,}.",
+                next_step="Begin a new conversation.",
+            )
+
+    def _keep(self, length: int) -> None:
+        """Cuts the cache back to its first `length` tokens."""
+        if length == len(self._seen):
+            return
+        self._cache = [_ort_value(np.ascontiguousarray(part.numpy()[:, :, :length])) for part in self._cache]
+        self._seen = self._seen[:length]
+
+    def _cache_names(self, prefix: str) -> list[str]:
+        layers = range(self._decoder.layer_count)
+        return [f"{prefix}.{layer}.{part}" for layer in layers for part in ("key", "value")]
+
+
+def _load(package: ModelPackage, threads: int | None) -> InferenceSession:
+    import onnxruntime  # noqa: PLC0415 -- slow to import, and needed only by those who answer here
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = _LOG_ERRORS_ONLY
+    if threads is not None:
+        options.intra_op_num_threads = threads
+    try:
+        return onnxruntime.InferenceSession(str(package.onnx_path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's own exceptions share no base but this
+        raise DamagedFileError(
+            f"The model {package.name} cannot be loaded: its files are damaged.",
+            not_lost="Your conversations and keys are not touched.",
+            next_step="Remove the model and import it again.",
+        ) from error
+
+
+def _ort_value(values: npt.NDArray[Any]) -> OrtValue:
+    import onnxruntime  # noqa: PLC0415
+
+    return onnxruntime.OrtValue.ortvalue_from_numpy(values)
+
+
+def _common_length(left: Sequence[int], right: Sequence[int]) -> int:
+    pairs = zip(left, right, strict=False)
+    return next((index for index, (a, b) in enumerate(pairs) if a != b), min(len(left), len(right)))

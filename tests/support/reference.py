@@ -1,0 +1,117 @@
+"""Decoders in plain numpy (float64), written from the architectures' definitions and from nothing of ours."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import ml_dtypes  # noqa: F401 -- teaches numpy, and so safetensors, the type bfloat16
+import numpy as np
+from safetensors.numpy import load_file
+
+Array = np.ndarray[Any, np.dtype[np.float64]]
+
+
+def logits(folder: Path, tokens: Sequence[int]) -> Array:
+    """Logits [tokens, vocabulary] of a Hugging Face folder, for every position."""
+    config = json.loads((folder / "config.json").read_text())
+    tensors: dict[str, Array] = {}
+    for file in sorted(folder.glob("*.safetensors")):
+        tensors |= {name: values.astype(np.float64) for name, values in load_file(file).items()}
+    forward = _gpt2 if config["model_type"] == "gpt2" else _llama
+    return forward(config, tensors, np.asarray(tokens))
+
+
+def _gpt2(config: dict[str, Any], w: dict[str, Array], tokens: np.ndarray[Any, Any]) -> Array:
+    def linear(x: Array, name: str) -> Array:
+        return x @ w[f"{name}.weight"] + w[f"{name}.bias"]
+
+    def norm(x: Array, name: str) -> Array:
+        centred = x - x.mean(-1, keepdims=True)
+        deviation = np.sqrt((centred**2).mean(-1, keepdims=True) + config["layer_norm_epsilon"])
+        return centred / deviation * w[f"{name}.weight"] + w[f"{name}.bias"]
+
+    x = w["transformer.wte.weight"][tokens] + w["transformer.wpe.weight"][: len(tokens)]
+    for layer in range(config["n_layer"]):
+        name = f"transformer.h.{layer}"
+        q, k, v = np.split(linear(norm(x, f"{name}.ln_1"), f"{name}.attn.c_attn"), 3, axis=-1)
+        heads = config["n_head"]
+        x = x + linear(_attention(_heads(q, heads), _heads(k, heads), _heads(v, heads)), f"{name}.attn.c_proj")
+        inner = linear(norm(x, f"{name}.ln_2"), f"{name}.mlp.c_fc")
+        tanh = np.tanh(math.sqrt(2 / math.pi) * (inner + 0.044715 * inner**3))
+        x = x + linear(0.5 * inner * (1 + tanh), f"{name}.mlp.c_proj")
+    return norm(x, "transformer.ln_f") @ w.get("lm_head.weight", w["transformer.wte.weight"]).T
+
+
+def _llama(config: dict[str, Any], w: dict[str, Array], tokens: np.ndarray[Any, Any]) -> Array:
+    def linear(x: Array, name: str) -> Array:
+        return x @ w[f"{name}.weight"].T + w.get(f"{name}.bias", np.zeros(1))
+
+    def norm(x: Array, name: str) -> Array:
+        return x / np.sqrt((x**2).mean(-1, keepdims=True) + config["rms_norm_eps"]) * w[f"{name}.weight"]
+
+    frequencies = _rope_frequencies(config)
+    x = w["model.embed_tokens.weight"][tokens]
+    for layer in range(config["num_hidden_layers"]):
+        name = f"model.layers.{layer}"
+        normed = norm(x, f"{name}.input_layernorm")
+        q, k, v = (_heads(linear(normed, f"{name}.self_attn.{p}_proj"), config[n]) for p, n in _HEADS)
+        if config["model_type"] == "qwen3":
+            q, k = norm(q, f"{name}.self_attn.q_norm"), norm(k, f"{name}.self_attn.k_norm")
+        groups = config["num_attention_heads"] // config["num_key_value_heads"]
+        k, v = np.repeat(_rotated(k, frequencies), groups, axis=0), np.repeat(v, groups, axis=0)
+        x = x + linear(_attention(_rotated(q, frequencies), k, v), f"{name}.self_attn.o_proj")
+        normed = norm(x, f"{name}.post_attention_layernorm")
+        gate = linear(normed, f"{name}.mlp.gate_proj")
+        gated = gate / (1 + np.exp(-gate)) * linear(normed, f"{name}.mlp.up_proj")
+        x = x + linear(gated, f"{name}.mlp.down_proj")
+    return norm(x, "model.norm") @ w.get("lm_head.weight", w["model.embed_tokens.weight"]).T
+
+
+_HEADS = (("q", "num_attention_heads"), ("k", "num_key_value_heads"), ("v", "num_key_value_heads"))
+
+
+def _heads(x: Array, heads: int) -> Array:
+    """[tokens, heads * size] -> [heads, tokens, size]."""
+    return x.reshape(len(x), heads, -1).transpose(1, 0, 2)
+
+
+def _attention(q: Array, k: Array, v: Array) -> Array:
+    """[heads, tokens, size] each -> [tokens, heads * size]; a token sees itself and those before it."""
+    scores = q @ k.transpose(0, 2, 1) / math.sqrt(q.shape[-1])
+    scores[:, np.triu(np.ones(scores.shape[1:], dtype=bool), 1)] = -np.inf
+    weights = np.exp(scores - scores.max(-1, keepdims=True))
+    mixed = weights / weights.sum(-1, keepdims=True) @ v
+    return mixed.transpose(1, 0, 2).reshape(q.shape[1], -1)
+
+
+def _rotated(x: Array, frequencies: Array) -> Array:
+    """Pairs (i, i + size/2) of each head turned by position * frequency, as complex numbers."""
+    half = x.shape[-1] // 2
+    turned = (x[..., :half] + 1j * x[..., half:]) * np.exp(1j * np.outer(np.arange(x.shape[1]), frequencies))
+    return np.concatenate((turned.real, turned.imag), axis=-1)
+
+
+def _rope_frequencies(config: dict[str, Any]) -> Array:
+    size = config["head_dim"]
+    frequencies = np.array([config["rope_theta"] ** (-i / size) for i in range(0, size, 2)])
+    scaling = config.get("rope_scaling")
+    if not scaling:
+        return frequencies
+    low, high, original = (
+        scaling[k] for k in ("low_freq_factor", "high_freq_factor", "original_max_position_embeddings")
+    )
+    scaled = []
+    for frequency in frequencies:  # three cases, as the definition has them
+        wavelength = 2 * math.pi / frequency
+        if wavelength < original / high:
+            scaled.append(frequency)
+        elif wavelength > original / low:
+            scaled.append(frequency / scaling["factor"])
+        else:
+            smooth = (original / wavelength - low) / (high - low)
+            scaled.append((1 - smooth) * frequency / scaling["factor"] + smooth * frequency)
+    return np.array(scaled)
