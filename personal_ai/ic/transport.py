@@ -1,0 +1,137 @@
+"""How bytes get to a gateway and back: a seam of one method, so that everything above it tests offline."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import httpx
+
+from personal_ai.common.errors import NetworkError, NetworkTimeoutError, NetworkUnreachableError
+from personal_ai.ic.profile import is_loopback
+
+MAX_RESPONSE_SIZE_BYTES = 8 << 20
+CONNECT_TIMEOUT_S = 10.0
+_MAX_CONNECTIONS = 16
+_HEADERS = {
+    "content-type": "application/cbor",
+    "accept-encoding": "identity",  # no decompression bombs; and encrypted weights do not compress
+    "user-agent": "personal-ai",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """POST with a body, GET without. `path` starts with a slash."""
+
+    path: str
+    body: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What the gateway said; bodies are at most MAX_RESPONSE_SIZE_BYTES long."""
+
+    status: int
+    body: bytes
+
+
+class ConnectionLostError(NetworkUnreachableError):
+    """The connection broke after it stood: the request may have arrived. The same bytes may be sent again."""
+
+
+class Transport(Protocol):
+    """Sends one request. Raises NetworkUnreachableError, NetworkTimeoutError, NetworkError."""
+
+    def send(self, request: Request, timeout_s: float) -> Response: ...
+
+    def close(self) -> None: ...
+
+
+class HttpxTransport:
+    """One gateway through one persistent client. Thread-safe."""
+
+    def __init__(self, gateway: str, proxy: str | None = None) -> None:
+        """`proxy`: like socks5://name:word@127.0.0.1:9050 (another name gives another circuit), never for loopback."""
+        local = is_loopback(gateway)
+        self._host = httpx.URL(gateway).host
+        self._client = httpx.Client(
+            base_url=gateway,
+            proxy=None if local else proxy,
+            trust_env=not local and proxy is None,
+            headers=_HEADERS,
+            limits=httpx.Limits(max_connections=_MAX_CONNECTIONS),
+        )
+
+    def send(self, request: Request, timeout_s: float) -> Response:
+        """The whole exchange takes at most about `timeout_s`."""
+        deadline_s = time.monotonic() + timeout_s
+        timeout = httpx.Timeout(timeout_s, connect=min(CONNECT_TIMEOUT_S, timeout_s))
+        method = "GET" if request.body is None else "POST"
+        try:
+            with self._client.stream(method, request.path, content=request.body, timeout=timeout) as answer:
+                return Response(answer.status_code, self._read(answer, deadline_s))
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError) as error:
+            raise NetworkUnreachableError(
+                f"{self._host} cannot be reached.", next_step="Check the connection of this computer."
+            ) from error
+        except httpx.TimeoutException as error:
+            raise self._too_late() from error
+        except httpx.TransportError as error:
+            raise ConnectionLostError(f"The connection to {self._host} broke.", next_step="Try again.") from error
+
+    def _read(self, answer: httpx.Response, deadline_s: float) -> bytes:
+        pieces: list[bytes] = []
+        size_bytes = 0
+        for piece in answer.iter_raw():
+            size_bytes += len(piece)
+            if size_bytes > MAX_RESPONSE_SIZE_BYTES:
+                raise NetworkError(f"{self._host} sent an answer that is too long.", next_step="Try another gateway.")
+            if time.monotonic() > deadline_s:
+                raise self._too_late()
+            pieces.append(piece)
+        return b"".join(pieces)
+
+    def _too_late(self) -> NetworkTimeoutError:
+        return NetworkTimeoutError(f"{self._host} did not answer in time.", next_step="Try again.")
+
+    def close(self) -> None:
+        """Closes all connections."""
+        self._client.close()
+
+
+class FailoverTransport:
+    """Several gateways of one network: keeps to one, and goes to the next when it cannot be reached."""
+
+    def __init__(self, transports: Sequence[Transport]) -> None:
+        self._transports = tuple(transports)
+        self._current = 0
+
+    def send(self, request: Request, timeout_s: float) -> Response:
+        """Tries each gateway once; a broken connection or a time-out is for the caller to judge."""
+        first = self._current
+        for offset in range(len(self._transports)):
+            index = (first + offset) % len(self._transports)
+            try:
+                response = self._transports[index].send(request, timeout_s)
+            except ConnectionLostError:
+                raise
+            except NetworkUnreachableError:
+                if offset + 1 == len(self._transports):
+                    raise
+                continue
+            self._current = index
+            return response
+        raise ValueError("a failover transport needs a gateway")
+
+    def close(self) -> None:
+        for transport in self._transports:
+            transport.close()
+
+
+def connect(gateways: Sequence[str], proxy: str | None = None) -> Transport:
+    """The transport for a profile's gateways."""
+    transports = [HttpxTransport(gateway, proxy) for gateway in gateways]
+    return transports[0] if len(transports) == 1 else FailoverTransport(transports)
