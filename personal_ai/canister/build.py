@@ -1,0 +1,103 @@
+"""Builds the canister: `python -m personal_ai.canister.build` writes resources/canister.wasm, with `--check` it only
+compares. The same sources give the same bytes in any folder and on any machine, so anyone can see that the module
+whose hash the network certifies is this one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import platformdirs
+
+from personal_ai.common.errors import UserFacingError
+from personal_ai.common.files import write_atomically
+from personal_ai.common.paths import resource
+from personal_ai.ic import leb128
+
+ZIG_VERSION = "0.15.2"  # another version gives other bytes
+SOURCES = Path(__file__).parent / "engine" / "src"
+WASM = "canister.wasm"
+CANDID = "canister.did"
+
+_STACK_SIZE_BYTES = 1 << 20
+_TARGET = ("-target", "wasm32-freestanding", "-mcpu", "generic+simd128+bulk_memory+sign_ext")
+_MODE = ("-O", "ReleaseSafe", "-fstrip", "-fno-entry", "-rdynamic", "--stack", str(_STACK_SIZE_BYTES))
+
+
+class BuildError(UserFacingError):
+    """The canister could not be built, or is not what the sources give."""
+
+
+def build(sources: Path = SOURCES, candid: Path | None = None) -> bytes:
+    """The finished module. Raises BuildError."""
+    module = _compile(sources)
+    interface = (candid or resource(CANDID)).read_bytes()
+    version = (sources / "version.txt").read_bytes()
+    return (
+        module
+        + _custom_section("icp:public candid:service", interface)
+        + _custom_section("icp:public personal-ai:version", version)
+    )
+
+
+def zig(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Runs the pinned Zig with its caches outside of the source tree. Raises BuildError when it is not installed."""
+    try:
+        installed = importlib.metadata.version("ziglang")
+    except importlib.metadata.PackageNotFoundError:
+        installed = "none"
+    if installed != ZIG_VERSION:
+        raise BuildError(
+            f"The canister is built with ziglang {ZIG_VERSION}; installed is {installed}.",
+            next_step=f"pip install ziglang=={ZIG_VERSION}",
+        )
+    cache = Path(os.environ.get("ZIG_GLOBAL_CACHE_DIR") or platformdirs.user_cache_path("personal-ai") / "zig")
+    environment = {**os.environ, "ZIG_GLOBAL_CACHE_DIR": str(cache), "ZIG_LOCAL_CACHE_DIR": str(cache)}
+    command = (sys.executable, "-m", "ziglang", *arguments)
+    return subprocess.run(command, cwd=cwd, env=environment, text=True, capture_output=True, check=False)  # noqa: S603
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command. Exit code 1: not built, or with --check not the same."""
+    parser = argparse.ArgumentParser(prog="python -m personal_ai.canister.build", description=__doc__)
+    parser.add_argument("--check", action="store_true", help="compare with the module in resources, write nothing")
+    check: bool = parser.parse_args(arguments).check
+    target = resource(WASM)
+    try:
+        module = build()
+        if not check:
+            write_atomically(target, module, mode=0o644)
+        elif not target.exists() or target.read_bytes() != module:
+            raise BuildError(
+                f"{target.name} is not what its sources give.", next_step="python -m personal_ai.canister.build"
+            )
+    except UserFacingError as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(f"{target.name}: {len(module)} bytes")
+    return 0
+
+
+def _compile(sources: Path) -> bytes:
+    with tempfile.TemporaryDirectory(prefix="personal-ai-build-") as folder:
+        linked = Path(folder) / WASM
+        result = zig("build-exe", "main.zig", *_TARGET, *_MODE, f"-femit-bin={linked}", cwd=sources)
+        if result.returncode != 0 or not linked.exists():
+            raise BuildError(f"The canister's sources do not compile:\n{result.stderr}")
+        return linked.read_bytes()
+
+
+def _custom_section(name: str, content: bytes) -> bytes:
+    """A section that the linker would drop: id 0, length, name, content (WebAssembly core specification, 5.5.3)."""
+    payload = leb128.unsigned(len(name.encode())) + name.encode() + content
+    return b"\x00" + leb128.unsigned(len(payload)) + payload
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,106 @@
+//! How many instructions a message may still use. A step is only begun when it is sure to end within the message's
+//! limit: the network undoes a message that meets it, and all its work with it.
+
+const std = @import("std");
+const ic0 = @import("ic0.zig");
+const Cost = @import("cost.zig").Cost;
+const page_size_bytes = ic0.page_size_bytes;
+
+pub const update_limit = 40_000_000_000;
+pub const query_limit = 5_000_000_000;
+
+/// For what comes after the last step: the reply and the message's end.
+const closing_reserve = 50_000_000;
+/// The network's charge for a page's first access in a message, and for its first write.
+const page_access = 80_000;
+const page_write = 160_000;
+/// Pages that a step may touch although earlier steps of the message did not, beside new keys and values.
+const stray_pages = 256;
+
+/// What a message may touch.
+pub const Footprint = struct { program_bytes: u64, working_bytes: u64, state_bytes: u64 };
+
+pub const Budget = struct {
+    cost: *Cost,
+    footprint: Footprint,
+    /// What choosing one token may cost.
+    sampling: u64,
+    /// What the caller wants to spend at most.
+    wanted: u64,
+    /// What the network lets a message use.
+    limit: u64,
+    steps: u32 = 0,
+
+    /// How many of the next `missing` tokens after `past` to compute in one step; 0 when the message should end.
+    /// The caller's wish gives way to a first step of one token, the network's limit to nothing.
+    pub fn pieceLength(self: *const Budget, missing: u32, past: u32) u32 {
+        var count = @min(missing, self.cost.many);
+        while (count > 0) : (count /= 2) {
+            const end = ic0.instructionsUsed() + self.stepMost(count, past);
+            const wanted = if (self.steps == 0 and count == 1) self.limit else @min(self.wanted, self.limit);
+            if (end <= wanted) return count;
+        }
+        return 0;
+    }
+
+    /// To be told after each step what it used.
+    pub fn observe(self: *Budget, count: u32, past: u32, used: u64) void {
+        // The first step of a message touches memory for the first time, which says nothing about later ones.
+        if (self.steps > 0) self.cost.observe(count, past, used -| self.newPages(count));
+        self.steps += 1;
+    }
+
+    /// More than a step and the choice of a token after it can use.
+    fn stepMost(self: *const Budget, count: u32, past: u32) u64 {
+        const foretold = self.cost.predict(count, past);
+        const slack = if (count == 1) foretold / 8 else foretold / 2;
+        const pages = if (self.steps == 0) self.allPages() else self.newPages(count);
+        return foretold + slack + pages + self.sampling + closing_reserve;
+    }
+
+    fn allPages(self: *const Budget) u64 {
+        const written_bytes = self.footprint.working_bytes + self.footprint.state_bytes;
+        return pagesOf(self.footprint.program_bytes) * page_access + pagesOf(written_bytes) * page_write;
+    }
+
+    fn newPages(self: *const Budget, count: u32) u64 {
+        const state_bytes = self.footprint.state_bytes * count / self.cost.context;
+        return (stray_pages + pagesOf(state_bytes)) * page_write;
+    }
+};
+
+fn pagesOf(size_bytes: u64) u64 {
+    return size_bytes / page_size_bytes + 1;
+}
+
+test "a message ends before its limit, and a first step is always tried" {
+    ic0.fake.reset();
+    const per_token = 1_000_000_000;
+    var cost = Cost{
+        .context = 1000,
+        .many = 64,
+        .one_near = per_token,
+        .one_far = per_token,
+        .many_near = 64 * per_token,
+        .many_far = 64 * per_token,
+    };
+    var budget = Budget{
+        .cost = &cost,
+        .footprint = .{ .program_bytes = 1 << 30, .working_bytes = 1 << 24, .state_bytes = 1 << 26 },
+        .sampling = 1_000_000,
+        .wanted = 1,
+        .limit = update_limit,
+    };
+    try std.testing.expectEqual(@as(u32, 1), budget.pieceLength(500, 0));
+    budget.wanted = update_limit;
+    const count = budget.pieceLength(500, 0);
+    try std.testing.expect(count == 16);
+    ic0.fake.instructions = 24 * per_token;
+    budget.observe(count, 0, 24 * per_token);
+    try std.testing.expectEqual(@as(u32, 8), budget.pieceLength(484, 16));
+    ic0.fake.instructions = 39 * per_token;
+    try std.testing.expectEqual(@as(u32, 0), budget.pieceLength(1, 24));
+    budget.limit = query_limit;
+    budget.steps = 0;
+    try std.testing.expectEqual(@as(u32, 0), budget.pieceLength(1, 24));
+}

@@ -1,0 +1,115 @@
+//! What the canister holds of a conversation: its tokens, and for the first `computed` of them keys and values in the
+//! model's state. The client's store is the truth; this is only what need not be computed again.
+
+const std = @import("std");
+const interface = @import("interface.zig");
+const memory = @import("memory.zig");
+const sha256 = @import("sha256.zig");
+const Nat32s = @import("candid.zig").Nat32s;
+
+pub const id_bytes_most = 32;
+
+/// The answer to the last request, given again when the same request comes again.
+pub const Answer = struct {
+    request_hash: sha256.Digest,
+    /// Its tokens are those from here to the end of the conversation.
+    start: u32,
+    finish: interface.Finish,
+    instructions: u64,
+};
+
+pub const Conversation = struct {
+    id_buffer: [id_bytes_most]u8 = undefined,
+    id_length: ?u8 = null,
+    /// Room for as many tokens as the model's context holds.
+    token_memory: memory.Region = .none,
+    /// Keys and values.
+    state_memory: memory.Region = .none,
+    capacity: u32 = 0,
+    length: u32 = 0,
+    computed: u32 = 0,
+    /// Where the reply under way began: stop sequences are looked for from here on.
+    reply_start: u32 = 0,
+    answer: ?Answer = null,
+    last_used: u64 = 0,
+
+    pub fn id(self: *const Conversation) ?[]const u8 {
+        return self.id_buffer[0 .. self.id_length orelse return null];
+    }
+
+    pub fn sizeBytes(self: *const Conversation) u64 {
+        return self.token_memory.sizeBytes() + self.state_memory.sizeBytes();
+    }
+
+    pub fn tokens(self: *const Conversation) []u32 {
+        return self.all()[0..self.length];
+    }
+
+    /// Forgets everything and takes a new name of at most 32 bytes.
+    pub fn start(self: *Conversation, name: []const u8) void {
+        @memcpy(self.id_buffer[0..name.len], name);
+        self.id_length = @intCast(name.len);
+        self.length = 0;
+        self.computed = 0;
+        self.reply_start = 0;
+        self.answer = null;
+    }
+
+    /// Cuts the conversation back to `keep` tokens and adds `append`. Keys and values stay for as long as the tokens
+    /// are those that were there already. There must be room.
+    pub fn revise(self: *Conversation, keep: u32, append: Nat32s) void {
+        const before = self.length;
+        var same = true;
+        for (0..append.count()) |i| {
+            const at: u32 = keep + @as(u32, @intCast(i));
+            same = same and at < before and self.all()[at] == append.at(i);
+            if (!same) self.computed = @min(self.computed, at);
+            self.all()[at] = append.at(i);
+        }
+        self.length = keep + @as(u32, @intCast(append.count()));
+        self.computed = @min(self.computed, self.length);
+        if (keep != before or append.count() > 0) self.reply_start = self.length;
+        self.answer = null;
+    }
+
+    pub fn push(self: *Conversation, token: u32) void {
+        self.all()[self.length] = token;
+        self.length += 1;
+    }
+
+    /// SHA-256 of the first `count` tokens as little-endian 32-bit numbers.
+    pub fn hashOfFirst(self: *const Conversation, count: u32) sha256.Digest {
+        return sha256.hash(std.mem.sliceAsBytes(self.all()[0..count]));
+    }
+
+    /// Whether the reply so far ends with `sequence`.
+    pub fn replyEndsWith(self: *const Conversation, sequence: Nat32s) bool {
+        const reply = self.all()[self.reply_start..self.length];
+        if (reply.len < sequence.count()) return false;
+        const tail = reply[reply.len - sequence.count() ..];
+        for (tail, 0..) |token, i| if (token != sequence.at(i)) return false;
+        return true;
+    }
+
+    fn all(self: *const Conversation) []u32 {
+        const bytes = self.token_memory.bytes();
+        return std.mem.bytesAsSlice(u32, bytes)[0..self.capacity];
+    }
+};
+
+/// The conversation of that name, if it is still held.
+pub fn find(conversations: []Conversation, name: []const u8) ?*Conversation {
+    for (conversations) |*conversation| {
+        if (conversation.id()) |id| if (std.mem.eql(u8, id, name)) return conversation;
+    }
+    return null;
+}
+
+/// The place for a new conversation: an empty one, or that of the conversation not used for longest.
+pub fn leastRecentlyUsed(conversations: []Conversation) *Conversation {
+    var oldest = &conversations[0];
+    for (conversations[1..]) |*conversation| {
+        if (conversation.last_used < oldest.last_used) oldest = conversation;
+    }
+    return oldest;
+}
