@@ -1,0 +1,141 @@
+//! Runs the operators of a checked program, one after the other.
+
+const std = @import("std");
+const format = @import("format.zig");
+const simd = @import("simd.zig");
+const functions = @import("functions.zig");
+const elementwise = @import("elementwise.zig");
+const norms = @import("norms.zig");
+const rotary = @import("rotary.zig");
+const attention = @import("attention.zig");
+const quantise = @import("quantise.zig");
+const matmul_f32 = @import("matmul_f32.zig");
+const matmul_i8 = @import("matmul_i8.zig");
+const attributes = @import("operators.zig").attributes;
+const Matrix = @import("matrix.zig").Matrix;
+const Program = @import("program.zig").Program;
+
+/// Bytes that kernels need beside the activations.
+pub fn scratchSizeBytes(program: Program) usize {
+    return @max(matmul_i8.scratch_size_bytes, attention.scratchSizeBytes(program.header.context_length_max));
+}
+
+/// One call: the program, its memory, its tokens and where they stand.
+pub const Call = struct {
+    program: Program,
+    arena: [*]align(format.alignment_bytes) u8,
+    state: [*]align(format.alignment_bytes) u8,
+    scratch: [*]align(format.alignment_bytes) u8,
+    tokens: []const u32,
+    past: usize,
+
+    pub fn run(call: Call, operators: []const format.Operator) void {
+        for (operators) |*operator| call.step(operator);
+    }
+
+    pub fn matrix(call: Call, index: u32) Matrix {
+        const tensor = &call.program.tensors[index];
+        const rows = call.program.rowsOf(tensor);
+        return .{
+            .base = call.address(tensor),
+            .stride_bytes = tensor.row_stride_bytes,
+            .rows = rows.constant + rows.sequence * call.tokens.len + rows.past * call.past,
+            .columns = call.program.columnsOf(tensor),
+        };
+    }
+
+    fn address(call: Call, tensor: *const format.Tensor) [*]align(16) u8 {
+        const base: [*]u8 = switch (@as(format.Storage, @enumFromInt(tensor.storage))) {
+            .arena => call.arena,
+            .weights => @constCast(call.program.weights.ptr), // checked: weights are inputs only
+            .state => call.state,
+        };
+        return @alignCast(base + tensor.offset);
+    }
+
+    fn step(call: Call, operator: *const format.Operator) void {
+        const in = call.program.inputs(operator);
+        const y = call.matrix(call.program.outputs(operator)[0]);
+        switch (@as(format.Code, @enumFromInt(operator.code))) {
+            .rows => call.lookUp(in[0], attributes(format.RowsAttributes, operator).source, y),
+            .quantise => quantise.run(call.matrix(in[0]), y),
+            .matmul => call.multiply(in, y),
+            .rms_norm => {
+                const epsilon = attributes(format.RmsNormAttributes, operator).epsilon;
+                norms.rms(call.matrix(in[0]), call.matrix(in[1]), epsilon, y);
+            },
+            .layer_norm => {
+                const epsilon = attributes(format.LayerNormAttributes, operator).epsilon;
+                norms.layer(call.matrix(in[0]), call.matrix(in[1]), call.matrix(in[2]), epsilon, y);
+            },
+            .rotary => {
+                const heads = attributes(format.RotaryAttributes, operator).heads;
+                rotary.rotate(call.matrix(in[0]), call.matrix(in[1]), call.matrix(in[2]), heads, call.past, y);
+            },
+            .attention => call.attend(operator, in, y),
+            .add => elementwise.binary(functions.add, call.matrix(in[0]), call.matrix(in[1]), y),
+            .multiply => elementwise.binary(functions.multiply, call.matrix(in[0]), call.matrix(in[1]), y),
+            .silu_multiply => elementwise.binary(functions.siluMultiply, call.matrix(in[0]), call.matrix(in[1]), y),
+            .sigmoid => elementwise.unary(functions.sigmoid, call.matrix(in[0]), y),
+            .silu => elementwise.unary(functions.silu, call.matrix(in[0]), y),
+            .gelu_erf => elementwise.unary(functions.geluErf, call.matrix(in[0]), y),
+            .gelu_tanh => elementwise.unary(functions.geluTanh, call.matrix(in[0]), y),
+            .last_row => {
+                const x = call.matrix(in[0]);
+                elementwise.copyRow(x.vectors(x.rows - 1), y.vectors(0), y.vectorCount());
+            },
+        }
+    }
+
+    fn lookUp(call: Call, index: u32, source: u32, y: Matrix) void {
+        const tensor = &call.program.tensors[index];
+        const table = call.matrix(index);
+        const by_position = source == @intFromEnum(format.RowSource.positions);
+        for (0..y.rows) |i| {
+            const row = if (by_position) call.past + i else call.tokens[i];
+            const target: [*]f32 = @ptrCast(y.row(i));
+            switch (@as(format.Element, @enumFromInt(tensor.element))) {
+                .f32 => elementwise.copyRow(table.vectors(row), y.vectors(i), y.vectorCount()),
+                .f32_packed => matmul_f32.unpackRow(@ptrCast(table.base), row, y.columns, target),
+                .i8_block_packed => matmul_i8.dequantiseRow(@ptrCast(table.base), row, y.columns, target),
+                .i16_block => unreachable, // checked: never among the weights
+            }
+        }
+    }
+
+    fn multiply(call: Call, in: []const u32, y: Matrix) void {
+        const x = call.matrix(in[0]);
+        const weights = call.address(&call.program.tensors[in[1]]);
+        const bias: ?[*]const simd.F32x4 = if (in[2] == format.no_operand) null else call.matrix(in[2]).vectors(0);
+        switch (@as(format.Element, @enumFromInt(call.program.tensors[in[1]].element))) {
+            .f32_packed => matmul_f32.multiply(x, @ptrCast(weights), bias, y),
+            .i8_block_packed => matmul_i8.multiply(x, @ptrCast(weights), bias, y, @ptrCast(call.scratch)),
+            else => unreachable, // checked
+        }
+    }
+
+    fn attend(call: Call, operator: *const format.Operator, in: []const u32, y: Matrix) void {
+        const a = attributes(format.AttentionAttributes, operator);
+        const shape = attention.Shape{
+            .heads = a.heads,
+            .key_heads = a.key_heads,
+            .head_size = a.head_size,
+            .window = a.window,
+            .scale = a.scale,
+        };
+        const keys = call.matrix(in[3]);
+        const values = call.matrix(in[4]);
+        const scores: [*]simd.F32x4 = @ptrCast(call.scratch);
+        attention.attend(
+            call.matrix(in[0]),
+            call.matrix(in[1]),
+            call.matrix(in[2]),
+            keys,
+            values,
+            shape,
+            call.past,
+            y,
+            scores,
+        );
+    }
+};

@@ -1,0 +1,124 @@
+//! Vector functions of f32. They use IEEE additions, multiplications and divisions only, so every machine gives the
+//! same bits.
+
+const std = @import("std");
+const simd = @import("simd.zig");
+const F32x4 = simd.F32x4;
+const splat = simd.splat;
+
+const exp_low = -87.33654; // exp of it is still a normal number
+const exp_high = 88.37626; // exp of it is still finite
+const round_to_integer = 12582912.0; // 1.5 * 2^23: adding it leaves a number's integer in the low bits
+const ln2_high = 0.693359375; // few bits, so that n * ln2_high is exact
+const ln2_low = -0.00021219444005471377;
+
+/// e^x with a relative error below 2e-7; x is first brought into -87.3..88.3.
+/// e^x = 2^n e^r with n = round(x / ln 2); e^r = 1 + r + r^2 p(r) on |r| <= ln 2 / 2, p by the Remez exchange.
+pub inline fn exp(argument: F32x4) F32x4 {
+    const x = simd.lesser(simd.greater(argument, splat(exp_low)), splat(exp_high));
+    const shifted = x * splat(std.math.log2e) + splat(round_to_integer);
+    const n = shifted - splat(round_to_integer);
+    const r = (x - n * splat(ln2_high)) - n * splat(ln2_low);
+    var p = splat(0.001381459878757596);
+    p = p * r + splat(0.008368716575205326);
+    p = p * r + splat(0.04166838899254799);
+    p = p * r + splat(0.1666652113199234);
+    p = p * r + splat(0.4999999403953552);
+    const power = (p * r * r + r) + splat(1);
+    return @bitCast(@as(simd.I32x4, @bitCast(power)) +% (@as(simd.I32x4, @bitCast(shifted)) << @splat(23)));
+}
+
+/// 1 / (1 + e^-x)
+pub inline fn sigmoid(x: F32x4) F32x4 {
+    return splat(1) / (splat(1) + exp(-x));
+}
+
+/// x sigmoid(x)
+pub inline fn silu(x: F32x4) F32x4 {
+    return x / (splat(1) + exp(-x));
+}
+
+/// gate sigmoid(gate) value
+pub inline fn siluMultiply(gate: F32x4, value: F32x4) F32x4 {
+    return silu(gate) * value;
+}
+
+/// x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))), which is x sigmoid(2 sqrt(2/pi) (x + 0.044715 x^3)).
+pub inline fn geluTanh(x: F32x4) F32x4 {
+    const inner = x * (splat(-1.5957691216057308) + x * x * splat(-0.07135481282553446));
+    return x / (splat(1) + exp(inner));
+}
+
+/// x/2 (1 + erf(x / sqrt 2)), with erf by Abramowitz and Stegun, formula 7.1.26 (absolute error below 1.5e-7).
+pub inline fn geluErf(x: F32x4) F32x4 {
+    const z = simd.magnitude(x) * splat(std.math.sqrt1_2);
+    const t = splat(1) / (splat(1) + z * splat(0.3275911));
+    var p = splat(1.061405429);
+    p = p * t + splat(-1.453152027);
+    p = p * t + splat(1.421413741);
+    p = p * t + splat(-0.284496736);
+    p = p * t + splat(0.254829592);
+    const tail = p * t * exp(-(z * z)); // 1 - erf(z)
+    const half = x * splat(0.5);
+    return @select(f32, x < splat(0), half * tail, half * (splat(2) - tail));
+}
+
+pub inline fn add(a: F32x4, b: F32x4) F32x4 {
+    return a + b;
+}
+
+pub inline fn multiply(a: F32x4, b: F32x4) F32x4 {
+    return a * b;
+}
+
+const testing = std.testing;
+
+fn expectNear(comptime function: fn (F32x4) callconv(.@"inline") F32x4, exact: *const fn (f64) f64, bound: f64) !void {
+    var x: f32 = -100;
+    while (x < 100) : (x += 0.0137) {
+        const got = function(splat(x))[0];
+        const want = exact(x);
+        try testing.expect(@abs(got - want) <= bound * @max(@abs(want), 1));
+    }
+}
+
+fn exactSilu(x: f64) f64 {
+    return x / (1 + @exp(-x));
+}
+
+fn exactSigmoid(x: f64) f64 {
+    return 1 / (1 + @exp(-x));
+}
+
+fn exactGeluTanh(x: f64) f64 {
+    return 0.5 * x * (1 + std.math.tanh(@sqrt(2.0 / std.math.pi) * (x + 0.044715 * x * x * x)));
+}
+
+test "exp is exact to 2e-7 where it is a normal number, and clamped elsewhere" {
+    var x: f32 = -87.3;
+    while (x < 88.37) : (x += 0.0073) {
+        const want = @exp(@as(f64, x));
+        try testing.expect(@abs(exp(splat(x))[0] - want) <= 2e-7 * want);
+    }
+    const ends = exp(.{ -std.math.inf(f32), -1e30, 1e30, std.math.inf(f32) });
+    try testing.expect(ends[0] > 0 and ends[0] < 2e-38 and ends[1] == ends[0]);
+    try testing.expect(std.math.isFinite(ends[2]) and ends[2] > 2e38 and ends[3] == ends[2]);
+    try testing.expectEqual(splat(1), exp(splat(0)));
+}
+
+test "sigmoid, silu and gelu follow their definitions" {
+    try expectNear(sigmoid, exactSigmoid, 2e-7);
+    try expectNear(silu, exactSilu, 2e-7);
+    try expectNear(geluTanh, exactGeluTanh, 2e-7);
+}
+
+test "gelu by erf at known values" {
+    // x Phi(x), Phi from tables of the normal distribution
+    const xs = F32x4{ 1, -1, 2, -0.5 };
+    const want = [4]f32{ 0.8413447461, -0.1586552539, 1.954499736, -0.1542687694 };
+    const got = geluErf(xs);
+    inline for (0..4) |i| try testing.expect(@abs(got[i] - want[i]) < 3e-7);
+    const far = geluErf(.{ 50, -50, 0, -0.0 });
+    try testing.expectEqual([3]f32{ 50, 0, 0 }, [3]f32{ far[0], far[2], @abs(far[3]) });
+    try testing.expect(@abs(far[1]) < 1e-30);
+}

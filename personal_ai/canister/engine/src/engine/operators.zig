@@ -1,0 +1,212 @@
+//! What each operator asks of its operands. `check` runs once, when a program is opened; the kernels rely on it.
+
+const std = @import("std");
+const format = @import("format.zig");
+const programs = @import("program.zig");
+const Program = programs.Program;
+const Error = programs.Error;
+
+pub fn check(program: Program) Error!void {
+    for (program.operators) |*operator| {
+        const code: format.Code = @enumFromInt(operator.code);
+        const o = Operands{ .program = program, .operator = operator };
+        switch (code) {
+            .rows => try checkRows(o),
+            .quantise => try checkQuantise(o),
+            .matmul => try checkMatmul(o),
+            .rms_norm => try checkNorm(o, &.{1}),
+            .layer_norm => try checkNorm(o, &.{ 1, 2 }),
+            .rotary => try checkRotary(o),
+            .attention => try checkAttention(o),
+            .add, .multiply, .silu_multiply => try checkBinary(o),
+            .sigmoid, .silu, .gelu_erf, .gelu_tanh => try checkSame(o),
+            .last_row => try checkLastRow(o),
+        }
+    }
+}
+
+pub fn attributes(comptime T: type, operator: *const format.Operator) *const T {
+    return @ptrCast(&operator.attributes);
+}
+
+/// The rows of a call: one for each token.
+const one_per_token = format.Dimension{ .constant = 0, .sequence = 1, .past = 0, .reserved = 0 };
+const one_row = format.Dimension{ .constant = 1, .sequence = 0, .past = 0, .reserved = 0 };
+
+const Operands = struct {
+    program: Program,
+    operator: *const format.Operator,
+
+    fn has(o: Operands, index: usize) bool {
+        return o.program.inputs(o.operator)[index] != format.no_operand;
+    }
+
+    fn input(o: Operands, index: usize) Error!*const format.Tensor {
+        if (!o.has(index)) return error.BadProgram;
+        return &o.program.tensors[o.program.inputs(o.operator)[index]];
+    }
+
+    fn output(o: Operands) *const format.Tensor {
+        return &o.program.tensors[o.program.outputs(o.operator)[0]];
+    }
+
+    fn rows(o: Operands, tensor: *const format.Tensor) format.Dimension {
+        return o.program.rowsOf(tensor);
+    }
+
+    fn columns(o: Operands, tensor: *const format.Tensor) u32 {
+        return o.program.columnsOf(tensor);
+    }
+
+    fn sameRows(o: Operands, a: *const format.Tensor, b: *const format.Tensor) Error!void {
+        if (!std.meta.eql(o.rows(a), o.rows(b))) return error.BadProgram;
+    }
+
+    fn sameShape(o: Operands, a: *const format.Tensor, b: *const format.Tensor) Error!void {
+        try o.sameRows(a, b);
+        if (o.columns(a) != o.columns(b)) return error.BadProgram;
+    }
+
+    /// f32 rows of whole vectors: what all operators on activations take.
+    fn vectors(o: Operands, tensor: *const format.Tensor) Error!void {
+        try expect(tensor.element, .f32);
+        if (o.columns(tensor) % 4 != 0) return error.Unsupported;
+    }
+
+    /// One row of f32 among the weights.
+    fn vectorWeight(o: Operands, tensor: *const format.Tensor, size: u32) Error!void {
+        try expect(tensor.element, .f32);
+        if (tensor.storage != @intFromEnum(format.Storage.weights)) return error.BadProgram;
+        if (!std.meta.eql(o.rows(tensor), one_row) or o.columns(tensor) != size) return error.BadProgram;
+    }
+};
+
+fn expect(value: u8, want: format.Element) Error!void {
+    if (value != @intFromEnum(want)) return error.BadProgram;
+}
+
+fn inWeights(tensor: *const format.Tensor) Error!void {
+    if (tensor.storage != @intFromEnum(format.Storage.weights)) return error.BadProgram;
+}
+
+/// table [count, columns] -> [sequence, columns]
+fn checkRows(o: Operands) Error!void {
+    const table = try o.input(0);
+    const y = o.output();
+    try inWeights(table);
+    try o.vectors(y);
+    if (!std.meta.eql(o.rows(y), one_per_token) or o.columns(y) != o.columns(table)) return error.BadProgram;
+    const source = attributes(format.RowsAttributes, o.operator).source;
+    const header = o.program.header;
+    const needed = switch (std.meta.intToEnum(format.RowSource, source) catch return error.BadProgram) {
+        .tokens => header.vocabulary_size,
+        .positions => header.context_length_max,
+    };
+    if (o.rows(table).constant < needed) return error.BadProgram;
+}
+
+/// x [rows, columns] f32 -> the same, quantised
+fn checkQuantise(o: Operands) Error!void {
+    const x = try o.input(0);
+    try o.vectors(x);
+    try expect(o.output().element, .i16_block);
+    try o.sameShape(x, o.output());
+}
+
+/// x [rows, inputs], weights [outputs, inputs], bias [1, outputs] or none -> [rows, outputs]
+fn checkMatmul(o: Operands) Error!void {
+    const x = try o.input(0);
+    const weights = try o.input(1);
+    const y = o.output();
+    try inWeights(weights);
+    switch (@as(format.Element, @enumFromInt(weights.element))) {
+        .f32_packed => try o.vectors(x),
+        .i8_block_packed => try expect(x.element, .i16_block),
+        else => return error.BadProgram,
+    }
+    try expect(y.element, .f32);
+    try o.sameRows(x, y);
+    if (o.columns(x) != o.columns(weights)) return error.BadProgram;
+    if (o.columns(y) != o.rows(weights).constant) return error.BadProgram;
+    if (o.has(2)) try o.vectorWeight(try o.input(2), o.columns(y));
+}
+
+/// x [rows, columns], vectors [1, columns] -> [rows, columns]
+fn checkNorm(o: Operands, vectors: []const usize) Error!void {
+    try checkSame(o);
+    for (vectors) |index| try o.vectorWeight(try o.input(index), o.columns(o.output()));
+}
+
+/// x [sequence, heads * head_size], cosines and sines [context, turned / 2] -> [sequence, heads * head_size]
+fn checkRotary(o: Operands) Error!void {
+    try checkSame(o);
+    const a = attributes(format.RotaryAttributes, o.operator);
+    const y = o.output();
+    if (!std.meta.eql(o.rows(y), one_per_token)) return error.BadProgram;
+    try headsFit(a.heads, a.head_size, o.columns(y));
+    for (1..3) |index| {
+        const table = try o.input(index);
+        try inWeights(table);
+        try o.vectors(table);
+        if (o.rows(table).constant < o.program.header.context_length_max) return error.BadProgram;
+        if (@as(u64, o.columns(table)) * 2 > a.head_size) return error.BadProgram;
+    }
+    if (o.columns(try o.input(1)) != o.columns(try o.input(2))) return error.BadProgram;
+}
+
+fn headsFit(heads: u32, head_size: u32, columns: u32) Error!void {
+    if (heads == 0 or head_size == 0 or @as(u64, heads) * head_size != columns) return error.BadProgram;
+    if (head_size % 4 != 0) return error.Unsupported;
+}
+
+/// q [sequence, heads * head_size], k and v [sequence, key_heads * head_size], keys and values in the state
+/// -> [sequence, heads * head_size]
+fn checkAttention(o: Operands) Error!void {
+    const a = attributes(format.AttentionAttributes, o.operator);
+    const q = try o.input(0);
+    const k = try o.input(1);
+    const y = o.output();
+    try o.vectors(q);
+    try o.vectors(y);
+    try o.sameShape(q, y);
+    if (!std.meta.eql(o.rows(q), one_per_token)) return error.BadProgram;
+    try headsFit(a.heads, a.head_size, o.columns(q));
+    try headsFit(a.key_heads, a.head_size, o.columns(k));
+    if (a.heads % a.key_heads != 0) return error.BadProgram;
+    try o.vectors(k);
+    try o.sameRows(q, k);
+    const v = try o.input(2);
+    try o.vectors(v);
+    try o.sameShape(k, v);
+    for (3..5) |index| {
+        const kept = try o.input(index);
+        if (kept.storage != @intFromEnum(format.Storage.state)) return error.BadProgram;
+        if (o.columns(kept) != o.columns(k)) return error.BadProgram;
+    }
+}
+
+/// a [rows, columns], b the same or one row -> [rows, columns]
+fn checkBinary(o: Operands) Error!void {
+    try checkSame(o);
+    const b = try o.input(1);
+    try o.vectors(b);
+    if (std.meta.eql(o.rows(b), one_row)) {
+        if (o.columns(b) != o.columns(o.output())) return error.BadProgram;
+    } else try o.sameShape(b, o.output());
+}
+
+/// x [rows, columns] -> [rows, columns]
+fn checkSame(o: Operands) Error!void {
+    const x = try o.input(0);
+    try o.vectors(x);
+    try o.vectors(o.output());
+    try o.sameShape(x, o.output());
+}
+
+/// x [rows, columns] -> [1, columns]
+fn checkLastRow(o: Operands) Error!void {
+    const x = try o.input(0);
+    try o.vectors(x);
+    try o.vectors(o.output());
+    if (!std.meta.eql(o.rows(o.output()), one_row) or o.columns(x) != o.columns(o.output())) return error.BadProgram;
+}

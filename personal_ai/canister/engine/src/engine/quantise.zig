@@ -1,0 +1,81 @@
+//! Activations to 16 bits, one scale for each block of 64: value = integer * scale, |integer| <= 32767. The error is
+//! below 1/65,534 of the block's greatest magnitude, so that a single large channel costs its own block only.
+
+const std = @import("std");
+const format = @import("format.zig");
+const simd = @import("simd.zig");
+const Matrix = @import("matrix.zig").Matrix;
+const F32x4 = simd.F32x4;
+
+const vectors = format.block / 4;
+const smallest = 1e-30; // blocks below become zeros: 32767 / their greatest would be no finite number
+const round_to_integer = 12582912.0; // 1.5 * 2^23: see functions.zig
+
+pub fn run(x: Matrix, y: Matrix) void {
+    const whole = x.columns / format.block;
+    const rest = x.columns % format.block;
+    const blocks = whole + @intFromBool(rest != 0);
+    for (0..x.rows) |row| {
+        const source = x.vectors(row);
+        const target: [*]simd.I16x8 = @ptrCast(y.row(row));
+        const scales: [*]f32 = @ptrCast(@alignCast(y.row(row) + blocks * format.block * 2));
+        for (0..whole) |block| scales[block] = quantiseBlock(source + block * vectors, target + block * vectors / 2);
+        if (rest != 0) {
+            var padded: [vectors]F32x4 = @splat(simd.splat(0));
+            for (0..rest / 4) |i| padded[i] = source[whole * vectors + i];
+            scales[whole] = quantiseBlock(&padded, target + whole * vectors / 2);
+        }
+    }
+}
+
+/// Gives the block's scale.
+fn quantiseBlock(from: [*]const F32x4, to: [*]simd.I16x8) f32 {
+    const x = simd.opaquePointer(from);
+    const y = simd.opaquePointer(to);
+    var most = simd.splat(smallest);
+    inline for (0..vectors) |i| most = simd.greater(most, simd.magnitude(x[i]));
+    const greatest = simd.greatest(most);
+    const factor = simd.splat(if (greatest > smallest) format.level_max / greatest else 0);
+    inline for (0..vectors / 2) |i| y[i] = simd.narrow(rounded(x[2 * i] * factor), rounded(x[2 * i + 1] * factor));
+    return if (greatest > smallest) greatest / format.level_max else 0;
+}
+
+/// To the nearest integer, halves to even, for |x| < 2^22; some integer for anything else.
+inline fn rounded(x: F32x4) simd.I32x4 {
+    const bits: simd.I32x4 = @bitCast(x + simd.splat(round_to_integer));
+    return bits -% @as(simd.I32x4, @bitCast(simd.splat(round_to_integer)));
+}
+
+const testing = std.testing;
+
+test "blocks keep their own scale, zeros and infinities stay harmless, a short block is padded" {
+    var x: [132]f32 align(16) = @splat(0);
+    for (x[0..64], 0..) |*value, i| value.* = @as(f32, @floatFromInt(i)) - 20;
+    x[63] = 100;
+    x[128] = -3;
+    x[129] = 1.5;
+    var y: [27 * 16]u8 align(16) = @splat(0xaa);
+    run(
+        .{ .base = @ptrCast(&x), .stride_bytes = 132 * 4, .rows = 1, .columns = 132 },
+        .{ .base = &y, .stride_bytes = y.len, .rows = 1, .columns = 132 },
+    );
+    const values: *const [192]i16 = @ptrCast(&y);
+    const scales: *const [3]f32 = @ptrCast(@alignCast(y[384..]));
+    try testing.expectEqual([3]f32{ 100.0 / 32767.0, 0, 3.0 / 32767.0 }, scales.*);
+    try testing.expectEqual(@as(i16, 32767), values[63]);
+    for (0..64) |i| try testing.expectApproxEqAbs(x[i], @as(f32, @floatFromInt(values[i])) * scales[0], 100.0 / 65534.0);
+    for (values[64..128]) |value| try testing.expectEqual(@as(i16, 0), value);
+    try testing.expectEqual([2]i16{ -32767, 16384 }, values[128..130].*); // 16383.5 to even
+    for (values[130..]) |value| try testing.expectEqual(@as(i16, 0), value);
+}
+
+test "numbers that are none give some integers and never trap" {
+    const hostile = [_]f32{ std.math.nan(f32), std.math.inf(f32), -std.math.inf(f32), 1e-45, std.math.floatMax(f32) };
+    var x: [64]f32 align(16) = undefined;
+    for (&x, 0..) |*value, i| value.* = hostile[i % hostile.len];
+    var y: [144]u8 align(16) = undefined;
+    run(
+        .{ .base = @ptrCast(&x), .stride_bytes = 256, .rows = 1, .columns = 64 },
+        .{ .base = &y, .stride_bytes = 144, .rows = 1, .columns = 64 },
+    );
+}

@@ -1,0 +1,117 @@
+//! The vector operations that Zig has no word for. In Wasm each is one SIMD128 instruction; elsewhere the same result
+//! is computed plainly, so that `zig test` runs everything natively and gives the same bits.
+
+const std = @import("std");
+const builtin = @import("builtin");
+
+pub const F32x4 = @Vector(4, f32);
+pub const I32x4 = @Vector(4, i32);
+pub const U32x4 = @Vector(4, u32);
+pub const I16x8 = @Vector(8, i16);
+pub const I8x8 = @Vector(8, i8);
+
+const in_wasm = builtin.cpu.arch.isWasm();
+
+extern fn @"llvm.wasm.dot"(I16x8, I16x8) I32x4;
+extern fn @"llvm.wasm.narrow.signed.v8i16.v4i32"(I32x4, I32x4) I16x8;
+extern fn @"llvm.wasm.pmin.v4f32"(F32x4, F32x4) F32x4;
+extern fn @"llvm.wasm.pmax.v4f32"(F32x4, F32x4) F32x4;
+
+/// Lane i is a[2i] * b[2i] + a[2i+1] * b[2i+1], modulo 2^32 (only four times -32768 wraps).
+pub inline fn dot(a: I16x8, b: I16x8) I32x4 {
+    if (in_wasm) return @"llvm.wasm.dot"(a, b);
+    const products = @as(@Vector(8, i32), a) *% @as(@Vector(8, i32), b);
+    const even = @shuffle(i32, products, undefined, I32x4{ 0, 2, 4, 6 });
+    const odd = @shuffle(i32, products, undefined, I32x4{ 1, 3, 5, 7 });
+    return even +% odd;
+}
+
+/// The lanes of a, then of b, each brought into -32768..32767.
+pub inline fn narrow(a: I32x4, b: I32x4) I16x8 {
+    if (in_wasm) return @"llvm.wasm.narrow.signed.v8i16.v4i32"(a, b);
+    const both = std.simd.join(a, b);
+    const low: @Vector(8, i32) = @splat(-32768);
+    const high: @Vector(8, i32) = @splat(32767);
+    return @intCast(@min(@max(both, low), high));
+}
+
+/// b < a ? b : a. A NaN in either gives a; one instruction, where f32x4.min is metered as four.
+pub inline fn lesser(a: F32x4, b: F32x4) F32x4 {
+    if (in_wasm) return @"llvm.wasm.pmin.v4f32"(a, b);
+    return @select(f32, b < a, b, a);
+}
+
+/// a < b ? b : a. A NaN in either gives a.
+pub inline fn greater(a: F32x4, b: F32x4) F32x4 {
+    if (in_wasm) return @"llvm.wasm.pmax.v4f32"(a, b);
+    return @select(f32, a < b, b, a);
+}
+
+pub inline fn magnitude(a: F32x4) F32x4 {
+    return @bitCast(@as(U32x4, @bitCast(a)) & @as(U32x4, @splat(0x7fff_ffff)));
+}
+
+pub inline fn splat(value: f32) F32x4 {
+    return @splat(value);
+}
+
+/// (a0 + a1) + (a2 + a3)
+pub inline fn sum(a: F32x4) f32 {
+    return (a[0] + a[1]) + (a[2] + a[3]);
+}
+
+pub inline fn greatest(a: F32x4) f32 {
+    const halves = greater(a, @shuffle(f32, a, undefined, I32x4{ 2, 3, 0, 1 }));
+    return greater(halves, @shuffle(f32, halves, undefined, I32x4{ 1, 0, 3, 2 }))[0];
+}
+
+/// Lane i is `sum` of the i-th argument.
+pub inline fn sums(a: F32x4, b: F32x4, c: F32x4, d: F32x4) F32x4 {
+    const ab = @shuffle(f32, a, b, I32x4{ 0, 2, ~@as(i32, 0), ~@as(i32, 2) }) +
+        @shuffle(f32, a, b, I32x4{ 1, 3, ~@as(i32, 1), ~@as(i32, 3) });
+    const cd = @shuffle(f32, c, d, I32x4{ 0, 2, ~@as(i32, 0), ~@as(i32, 2) }) +
+        @shuffle(f32, c, d, I32x4{ 1, 3, ~@as(i32, 1), ~@as(i32, 3) });
+    return @shuffle(f32, ab, cd, I32x4{ 0, 2, ~@as(i32, 0), ~@as(i32, 2) }) +
+        @shuffle(f32, ab, cd, I32x4{ 1, 3, ~@as(i32, 1), ~@as(i32, 3) });
+}
+
+/// The same pointer, but the compiler no longer knows where from: it then addresses everything from this one value
+/// with constant offsets, instead of keeping a running pointer per load (which costs a third of a kernel).
+pub inline fn opaquePointer(pointer: anytype) @TypeOf(pointer) {
+    return asm (""
+        : [result] "=r" (-> @TypeOf(pointer)),
+        : [pointer] "0" (pointer),
+    );
+}
+
+const testing = std.testing;
+
+test "dot adds neighbouring products and wraps only at four times -32768" {
+    const a = I16x8{ 1, 2, -3, 4, 32767, 32767, -32768, -32768 };
+    const b = I16x8{ 5, -6, 7, 8, 32767, 32767, -32768, -32768 };
+    try testing.expectEqual(I32x4{ -7, 11, 2 * 32767 * 32767, std.math.minInt(i32) }, dot(a, b));
+}
+
+test "narrow saturates" {
+    const narrowed = narrow(.{ 1, -2, 40000, -40000 }, .{ 32767, -32768, std.math.maxInt(i32), std.math.minInt(i32) });
+    try testing.expectEqual(I16x8{ 1, -2, 32767, -32768, 32767, -32768, 32767, -32768 }, narrowed);
+}
+
+test "lesser and greater choose, and keep the first where a NaN stands" {
+    const nan = std.math.nan(f32);
+    const a = F32x4{ 1, 2, 3, nan };
+    const b = F32x4{ 2, 1, nan, 4 };
+    const least = lesser(a, b);
+    const most = greater(a, b);
+    try testing.expectEqual([3]f32{ 1, 1, 3 }, [3]f32{ least[0], least[1], least[2] });
+    try testing.expectEqual([3]f32{ 2, 2, 3 }, [3]f32{ most[0], most[1], most[2] });
+    try testing.expect(std.math.isNan(least[3]) and std.math.isNan(most[3]));
+}
+
+test "magnitude clears the sign, greatest finds it, sums add lanes in the order of sum" {
+    try testing.expectEqual(F32x4{ 1, 0, 2, std.math.inf(f32) }, magnitude(.{ -1, -0.0, 2, -std.math.inf(f32) }));
+    try testing.expectEqual(@as(f32, 7), greatest(.{ 1, 7, -9, 3 }));
+    const rows = [4]F32x4{ .{ 1e8, 1, -1e8, 1 }, .{ 1, 2, 3, 4 }, .{ 0.1, 0.2, 0.3, 0.4 }, .{ 1, 1e-8, 1e8, -1e8 } };
+    const together = sums(rows[0], rows[1], rows[2], rows[3]);
+    inline for (0..4) |i| try testing.expectEqual(sum(rows[i]), together[i]);
+}

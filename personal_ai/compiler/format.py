@@ -1,0 +1,254 @@
+"""The program format: what the compiler writes and the engine runs (docs/formats/program.md).
+
+This file is its one definition. Records are little-endian structs of the fields named here; `zig_constants.py` writes
+the same definition as Zig, `program_file.py` writes and reads files.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+MAGIC = b"PAIPROG\x00"
+VERSION = 1
+ALIGNMENT_BYTES = 64  # of every section and every weight
+ROW_ALIGNMENT_BYTES = 16  # of every row of activations and state: one vector of four f32
+RANK_MAX = 8
+ATTRIBUTE_COUNT = 8  # 32-bit words in an operator's record
+NO_OPERAND = 0xFFFF_FFFF  # an optional input that is not there
+TABLE_LENGTH_MAX = 1 << 20  # records in any one table
+SIZE_BYTES_MAX = 0xFFFF_FFFF  # of a program, its arena and its state: each must fit 32-bit addresses
+
+BLOCK = 64  # inputs that share one weight scale, and one activation scale
+GROUP = 4  # outputs that lie together: the lanes of one vector
+LEVEL_MAX = 32767  # greatest quantised activation
+
+
+class Section(IntEnum):
+    """The parts of a program file, in their order; each is there exactly once."""
+
+    DIMENSIONS = 1
+    TENSORS = 2
+    OPERANDS = 3
+    OPERATORS = 4
+    END_TOKENS = 5
+    WEIGHTS = 6
+
+
+class Element(IntEnum):
+    """What a tensor holds and how it lies in memory."""
+
+    F32 = 1  # rows of f32
+    I16_BLOCK = 2  # quantised activations: rows of i16, then one f32 scale per block of 64
+    F32_PACKED = 3  # weights [outputs, inputs] in groups of four outputs
+    I8_BLOCK_PACKED = 4  # int8 weights [outputs, inputs] in groups of four outputs, one f32 scale per block of 64
+
+
+class Storage(IntEnum):
+    """Where a tensor lies."""
+
+    ARENA = 1  # activations: `offset` from the arena's start
+    WEIGHTS = 2  # in the program: `offset` from the start of the weights section
+    STATE = 3  # keys and values: `offset` in the row that each position has
+
+
+class RowSource(IntEnum):
+    """What chooses the rows that ROWS looks up."""
+
+    TOKENS = 0
+    POSITIONS = 1
+
+
+class Code(IntEnum):
+    """Operators. Inputs and outputs are matrices [rows, columns]; see docs/formats/program.md for each."""
+
+    ROWS = 1
+    QUANTISE = 2
+    MATMUL = 3
+    RMS_NORM = 4
+    LAYER_NORM = 5
+    ROTARY = 6
+    ATTENTION = 7
+    ADD = 8
+    MULTIPLY = 9
+    SIGMOID = 10
+    SILU = 11
+    SILU_MULTIPLY = 12
+    GELU_ERF = 13
+    GELU_TANH = 14
+    LAST_ROW = 15
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """The shape of an operator's record: numbers of inputs and outputs, and its attributes as (name, u32 or f32)."""
+
+    inputs: int
+    outputs: int
+    attributes: tuple[tuple[str, str], ...] = ()
+
+
+SIGNATURES: dict[Code, Signature] = {
+    Code.ROWS: Signature(1, 1, (("source", "u32"),)),
+    Code.QUANTISE: Signature(1, 1),
+    Code.MATMUL: Signature(3, 1),
+    Code.RMS_NORM: Signature(2, 1, (("epsilon", "f32"),)),
+    Code.LAYER_NORM: Signature(3, 1, (("epsilon", "f32"),)),
+    Code.ROTARY: Signature(3, 1, (("heads", "u32"), ("head_size", "u32"))),
+    Code.ATTENTION: Signature(
+        5,
+        1,
+        (("heads", "u32"), ("key_heads", "u32"), ("head_size", "u32"), ("window", "u32"), ("scale", "f32")),
+    ),
+    Code.ADD: Signature(2, 1),
+    Code.MULTIPLY: Signature(2, 1),
+    Code.SIGMOID: Signature(1, 1),
+    Code.SILU: Signature(1, 1),
+    Code.SILU_MULTIPLY: Signature(2, 1),
+    Code.GELU_ERF: Signature(1, 1),
+    Code.GELU_TANH: Signature(1, 1),
+    Code.LAST_ROW: Signature(1, 1),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A fixed struct: (name, type) with u8, u16, u32 or arrays of them as "8u16"."""
+
+    name: str
+    fields: tuple[tuple[str, str], ...]
+
+    @property
+    def layout(self) -> struct.Struct:
+        codes = {"u8": "B", "u16": "H", "u32": "I"}
+        parts = []
+        for _, kind in self.fields:
+            count, _, unit = kind.rpartition("u")
+            parts.append(f"{count}{codes['u' + unit]}")
+        return struct.Struct("<" + "".join(parts))
+
+
+HEADER = Record(
+    "Header",
+    (
+        ("magic", "8u8"),
+        ("version", "u32"),
+        ("section_count", "u32"),
+        ("size_bytes", "u32"),
+        ("vocabulary_size", "u32"),
+        ("context_length_max", "u32"),
+        ("sequence_max", "u32"),
+        ("arena_size_bytes", "u32"),
+        ("state_row_size_bytes", "u32"),
+        ("logits", "u32"),
+        ("body_operator_count", "u32"),
+        ("reserved", "4u32"),
+    ),
+)
+SECTION = Record("SectionEntry", (("kind", "u32"), ("offset", "u32"), ("size_bytes", "u32"), ("reserved", "u32")))
+DIMENSION = Record("Dimension", (("constant", "u32"), ("sequence", "u32"), ("past", "u32"), ("reserved", "u32")))
+TENSOR = Record(
+    "Tensor",
+    (
+        ("element", "u8"),
+        ("storage", "u8"),
+        ("rank", "u8"),
+        ("reserved", "u8"),
+        ("row_stride_bytes", "u32"),
+        ("offset", "u32"),
+        ("reserved_2", "u32"),
+        ("dimensions", "8u16"),
+    ),
+)
+OPERATOR = Record(
+    "Operator",
+    (
+        ("code", "u16"),
+        ("input_count", "u8"),
+        ("output_count", "u8"),
+        ("first_operand", "u32"),
+        ("attributes", f"{ATTRIBUTE_COUNT}u32"),
+    ),
+)
+RECORDS = (HEADER, SECTION, DIMENSION, TENSOR, OPERATOR)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Dimension:
+    """A length that may depend on the call: constant + sequence * (tokens of the call) + past * (tokens before)."""
+
+    constant: int = 0
+    sequence: int = 0
+    past: int = 0
+
+    def at(self, sequence: int, past: int) -> int:
+        return self.constant + self.sequence * sequence + self.past * past
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """A tensor as the program stores it. `row_stride_bytes` is the distance of two rows (0 where packed)."""
+
+    element: Element
+    storage: Storage
+    dimensions: tuple[Dimension, ...]
+    offset: int
+    row_stride_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """One step. Inputs and outputs are indices of tensors; an input that is not there is NO_OPERAND."""
+
+    code: Code
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    attributes: dict[str, int | float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """Everything of a program but the weights' bytes.
+
+    logits: the tensor [1, vocabulary] that `forward` answers. body_operator_count: the operators before this one write
+    the state; those from it on serve the logits only. weights_size_bytes: of the weights section.
+    """
+
+    vocabulary_size: int
+    context_length_max: int
+    sequence_max: int
+    arena_size_bytes: int
+    state_row_size_bytes: int
+    logits: int
+    body_operator_count: int
+    tensors: tuple[Tensor, ...]
+    operators: tuple[Operator, ...]
+    end_tokens: tuple[int, ...]
+    weights_size_bytes: int
+
+    @property
+    def state_size_bytes(self) -> int:
+        """Keys and values of the longest context. Rows are read four at a time, so three more may be touched."""
+        return (self.context_length_max + GROUP - 1) * self.state_row_size_bytes
+
+
+def round_up(value: int, step: int) -> int:
+    """The least multiple of `step` that is not below `value`."""
+    return -(-value // step) * step
+
+
+def packed_size_bytes(element: Element, outputs: int, inputs: int) -> int:
+    """Bytes of packed weights [outputs, inputs]: groups of four outputs; int8 pads inputs to whole blocks."""
+    groups = round_up(outputs, GROUP) // GROUP
+    if element is Element.F32_PACKED:
+        return groups * inputs * GROUP * 4
+    return groups * (round_up(inputs, BLOCK) // BLOCK) * (BLOCK + 4) * GROUP
+
+
+def row_size_bytes(element: Element, columns: int) -> int:
+    """Bytes that one row of activations takes, in whole vectors."""
+    if element is Element.I16_BLOCK:
+        blocks = round_up(columns, BLOCK) // BLOCK
+        return round_up(blocks * (2 * BLOCK + 4), ROW_ALIGNMENT_BYTES)
+    return round_up(columns * 4, ROW_ALIGNMENT_BYTES)
