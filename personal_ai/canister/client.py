@@ -1,0 +1,369 @@
+"""The canister's methods as Python calls: typed values in and out, its typed errors as exceptions.
+
+Each call is one message, except `activate`, which goes on until the model answers. All raise the canister's errors
+(`personal_ai.canister.errors`) and the agent's (RejectedError, NetworkError, SecurityError).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, NamedTuple, Protocol
+
+from personal_ai.canister import interface
+from personal_ai.canister.errors import (
+    CanisterBusy,
+    ChunkRefused,
+    ChunksMissing,
+    InvalidRequest,
+    LimitReached,
+    NeedPrefix,
+    NoModel,
+    NoRoom,
+    NotAllowed,
+    NoUpload,
+    UnknownFile,
+    UnknownModel,
+    refusal,
+)
+from personal_ai.canister.upload import UploadFile, UploadManifest
+from personal_ai.common.errors import UnknownVersionError
+from personal_ai.common.jobs import Cancel, Meter, ProgressCallback, ignore_progress
+from personal_ai.ic import candid
+from personal_ai.ic.candid import Blob, Nat32, Nat64, Null, Text, Type, Vec
+from personal_ai.ic.principal import Principal
+from personal_ai.models.sampling import Sampling
+
+__all__ = [
+    "CanisterBusy",
+    "CanisterClient",
+    "CanisterStatus",
+    "ChunkRefused",
+    "ChunksMissing",
+    "Finish",
+    "Generated",
+    "InvalidRequest",
+    "LimitReached",
+    "NeedPrefix",
+    "NoModel",
+    "NoRoom",
+    "NoUpload",
+    "NotAllowed",
+    "UnknownFile",
+    "UnknownModel",
+    "UploadState",
+]
+
+Finish = Literal["end", "stop", "max_tokens", "budget"]
+_READ_SIZE_BYTES = 1_900_000  # a reply holds 2 MiB
+
+
+class CanisterCalls(Protocol):
+    """What is needed of an agent (`personal_ai.ic.agent.Agent`)."""
+
+    def query(self, canister_id: Principal, method: str, arg: bytes) -> bytes: ...
+
+    def update(self, canister_id: Principal, method: str, arg: bytes, *, cancel: Cancel | None = None) -> bytes: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Generated:
+    """One call's part of a reply.
+
+    tokens: the new ones, an end token included. length: of the conversation in the canister, new tokens included.
+    finish: why the call ended; "budget" means that the reply goes on in the next call.
+    """
+
+    tokens: Sequence[int]
+    length: int
+    finish: Finish
+    instructions: int
+
+
+class UploadState(NamedTuple):
+    """How far an upload is. hash: of the whole."""
+
+    hash: bytes
+    chunks_total: int
+    chunks_received: int
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """Sizes of a model in the heap. sequence_length: tokens computed in one step at most."""
+
+    vocabulary_size: int
+    context_length: int
+    sequence_length: int
+    program_bytes: int
+    working_bytes: int
+    conversation_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class ModelStatus:
+    """The active model. `loaded` is None while it is not in the heap (after an upgrade, an unload)."""
+
+    hash: bytes
+    name: str
+    files: tuple[UploadFile, ...]
+    loaded: LoadedModel | None
+
+
+@dataclass(frozen=True, slots=True)
+class HeldConversation:
+    """A conversation in the heap: its tokens, and for how many of them keys and values are there."""
+
+    id: bytes
+    length: int
+    computed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """What the canister has done since it was installed: requests to generate, tokens chosen and tokens computed
+    (prompts included), and the instructions of all that."""
+
+    requests: int
+    tokens_generated: int
+    tokens_computed: int
+    instructions: int
+
+
+@dataclass(frozen=True, slots=True)
+class CanisterStatus:
+    """What the canister says of itself."""
+
+    engine_version: str
+    model: ModelStatus | None
+    staging: UploadState | None
+    heap_bytes: int
+    stable_bytes: int
+    cycles: int
+    counters: Counters
+    conversations: tuple[HeldConversation, ...]
+
+
+class CanisterClient:
+    """One canister, called as the agent's identity. Thread-safe if the agent is."""
+
+    def __init__(self, agent: CanisterCalls, canister_id: Principal) -> None:
+        self._agent = agent
+        self.canister_id = canister_id
+
+    def status(self) -> CanisterStatus:
+        """Raises UnknownVersionError when the canister speaks another version of the interface."""
+        (fields,) = candid.decode(
+            [interface.STATUS], self._agent.query(self.canister_id, "status", candid.encode([], []))
+        )
+        if fields["interface_version"] != interface.VERSION:
+            raise UnknownVersionError(
+                f"The canister speaks version {fields['interface_version']} of its interface, "
+                f"this program version {interface.VERSION}.",
+                next_step="Update this program or upgrade the canister.",
+            )
+        return _status(fields)
+
+    def begin_upload(self, manifest: UploadManifest) -> UploadState:
+        """Starts an upload, or goes on with it when the canister already knows this manifest."""
+        files = [{"name": file.name, "size_bytes": file.size_bytes} for file in manifest.files]
+        argument = {"name": manifest.name, "files": files, "chunk_hashes": b"".join(manifest.chunk_hashes)}
+        answer = self._update(
+            "begin_upload", [interface.UPLOAD_MANIFEST], [argument], interface.UPLOAD_STATE, interface.UPLOAD_ERROR
+        )
+        return UploadState(**answer)
+
+    def put_chunk(self, index: int, data: bytes) -> UploadState:
+        """Sends one chunk; in any order, from several threads, and again if in doubt."""
+        answer = self._update("put_chunk", [Nat32, Blob], [index, data], interface.UPLOAD_STATE, interface.UPLOAD_ERROR)
+        return UploadState(**answer)
+
+    def missing_chunks(self) -> list[int]:
+        """Indices that the canister still lacks, ascending."""
+        missing: list[int] = self._query("missing_chunks", [], [], Vec(Nat32), interface.UPLOAD_ERROR)
+        return missing
+
+    def drop_upload(self) -> None:
+        """Forgets the upload under way."""
+        self._update("drop_upload", [], [], Null, interface.UPLOAD_ERROR)
+
+    def activate(
+        self,
+        model_hash: bytes | None = None,
+        *,
+        unload_first: bool = False,
+        on_progress: ProgressCallback = ignore_progress,
+        cancel: Cancel | None = None,
+    ) -> None:
+        """Loads a model and lets it answer, in as many calls as that takes; after an upgrade, loads it again.
+
+        model_hash: a complete upload or the active model; the active model when None.
+        unload_first: take the old model out of the heap before, where both do not fit (NoRoom).
+        """
+        if model_hash is None:
+            model = self.status().model
+            if model is None:
+                raise NoModel
+            model_hash = model.hash
+        meter, loaded_bytes = None, 0
+        while True:
+            if cancel is not None:
+                cancel.raise_if_cancelled()
+            argument = {"hash": model_hash, "unload_first": unload_first}
+            answer = self._update(
+                "activate", [interface.ACTIVATION], [argument], interface.ACTIVATION_STATE, interface.MODEL_ERROR
+            )
+            meter = meter or Meter("Loading the model", answer["bytes_total"], "bytes", on_progress)
+            meter.advance(answer["bytes_loaded"] - loaded_bytes)
+            loaded_bytes = answer["bytes_loaded"]
+            if answer["done"]:
+                return
+
+    def unload(self) -> None:
+        """Takes the model out of the heap; its files stay."""
+        self._update("unload", [], [], Null, interface.MODEL_ERROR)
+
+    def read_file(self, name: str) -> bytes:
+        """A whole file of the active model, in as many queries as that takes."""
+        pieces: list[bytes] = []
+        size_bytes = 0
+        while True:
+            piece: bytes = self._query(
+                "read_file",
+                [Text, Nat64, Nat32],
+                [name, size_bytes, _READ_SIZE_BYTES],
+                Blob,
+                interface.MODEL_ERROR,
+            )
+            pieces.append(piece)
+            size_bytes += len(piece)
+            if len(piece) < _READ_SIZE_BYTES:
+                return b"".join(pieces)
+
+    def generate(
+        self,
+        *,
+        conversation: bytes,
+        keep: int,
+        keep_hash: bytes,
+        append: Sequence[int],
+        max_tokens: int,
+        sampling: Sampling,
+        max_instructions: int = 0,
+        stop: Sequence[Sequence[int]] = (),
+        cancel: Cancel | None = None,
+    ) -> Generated:
+        """Goes on with a conversation: its first `keep` tokens, then `append`, then up to `max_tokens` new ones.
+
+        conversation: any name of at most 32 bytes. keep_hash: SHA-256 of the kept tokens as little-endian u32.
+        max_instructions: what the call may use; 0 for all that one message may. stop: token sequences that end the
+        reply. The same call again gives the same answer. Raises NeedPrefix, CanisterBusy, NoModel, LimitReached.
+        """
+        argument = _request(
+            conversation=conversation,
+            keep=keep,
+            keep_hash=keep_hash,
+            append=append,
+            max_tokens=max_tokens,
+            max_instructions=max_instructions,
+            sampling=sampling,
+            stop=stop,
+        )
+        answer = self._agent.update(self.canister_id, "generate", argument, cancel=cancel)
+        return _generated(_unwrap(answer, interface.GENERATED, interface.GENERATE_ERROR))
+
+    def generate_query(
+        self,
+        *,
+        conversation: bytes,
+        keep: int,
+        keep_hash: bytes,
+        append: Sequence[int],
+        max_tokens: int,
+        sampling: Sampling,
+        max_instructions: int = 0,
+        stop: Sequence[Sequence[int]] = (),
+    ) -> Generated:
+        """`generate` as a query: free and quick, but short (5 B instructions), and the canister keeps nothing of it."""
+        argument = _request(
+            conversation=conversation,
+            keep=keep,
+            keep_hash=keep_hash,
+            append=append,
+            max_tokens=max_tokens,
+            max_instructions=max_instructions,
+            sampling=sampling,
+            stop=stop,
+        )
+        answer = self._agent.query(self.canister_id, "generate_query", argument)
+        return _generated(_unwrap(answer, interface.GENERATED, interface.GENERATE_ERROR))
+
+    def _update(self, method: str, types: Sequence[Type], values: Sequence[Any], ok: Type, err: Type) -> Any:
+        return _unwrap(self._agent.update(self.canister_id, method, candid.encode(types, values)), ok, err)
+
+    def _query(self, method: str, types: Sequence[Type], values: Sequence[Any], ok: Type, err: Type) -> Any:
+        return _unwrap(self._agent.query(self.canister_id, method, candid.encode(types, values)), ok, err)
+
+
+def _unwrap(answer: bytes, ok: Type, err: Type) -> Any:
+    """The value of `ok`; raises what `err` says."""
+    ((variant, value),) = candid.decode([interface.result(ok, err)], answer)
+    if variant == "err":
+        raise refusal(*value)
+    return value
+
+
+def _request(
+    *,
+    conversation: bytes,
+    keep: int,
+    keep_hash: bytes,
+    append: Sequence[int],
+    max_tokens: int,
+    max_instructions: int,
+    sampling: Sampling,
+    stop: Sequence[Sequence[int]],
+) -> bytes:
+    return candid.encode(
+        [interface.GENERATE_REQUEST],
+        [
+            {
+                "conversation": conversation,
+                "keep": keep,
+                "keep_hash": keep_hash,
+                "append": list(append),
+                "max_tokens": max_tokens,
+                "max_instructions": max_instructions,
+                "sampling": asdict(sampling),
+                "stop": [list(sequence) for sequence in stop],
+            }
+        ],
+    )
+
+
+def _generated(fields: dict[str, Any]) -> Generated:
+    return Generated(tuple(fields["tokens"]), fields["length"], fields["finish"][0], fields["instructions"])
+
+
+def _status(fields: dict[str, Any]) -> CanisterStatus:
+    model, staging = fields["model"], fields["staging"]
+    return CanisterStatus(
+        engine_version=fields["engine_version"],
+        model=None if model is None else _model(model),
+        staging=None if staging is None else UploadState(**staging["upload"]),
+        heap_bytes=fields["heap_bytes"],
+        stable_bytes=fields["stable_bytes"],
+        cycles=fields["cycles"],
+        counters=Counters(**fields["counters"]),
+        conversations=tuple(HeldConversation(**held) for held in fields["conversations"]),
+    )
+
+
+def _model(fields: dict[str, Any]) -> ModelStatus:
+    state, sizes = fields["state"]
+    return ModelStatus(
+        hash=fields["hash"],
+        name=fields["name"],
+        files=tuple(UploadFile(**file) for file in fields["files"]),
+        loaded=LoadedModel(**sizes) if state == "loaded" else None,
+    )
