@@ -8,13 +8,14 @@ A commit is one SQLite transaction: the new metadata together with every changed
 are the pieces written into the files. After a crash the log is written into the files again; doing that twice
 is harmless. The log is cut once the files have reached the disk.
 
-Locks, always in this order: a canister's `updating` lock, its `files.writing()`, the transaction.
-`files.reading()` keeps the files still while a message reads them; no transaction may begin under it.
+Locks, always in this order: a canister's `updating`, its `files` (writing for a commit, reading while a message
+reads the files), the transaction.
 """
 
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import sqlite3
 import threading
@@ -22,6 +23,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from personal_ai.common.errors import StorageError, UnknownVersionError
@@ -30,11 +32,12 @@ from personal_ai.replica.canister import CanisterSettings, CanisterState, LogRec
 from personal_ai.replica.locks import ReadWriteLock
 
 _VERSION = 1
-_REDO_LIMIT_BYTES = 256 << 20
+_REDO_LIMIT_BYTES = 64 << 20
 _LOG_LIMIT_BYTES = 4096
 _PIECE_BYTES = 1 << 20
 
 _SCHEMA = """
+CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS canister (id BLOB PRIMARY KEY, document TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS wasm (hash BLOB PRIMARY KEY, content BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS redo (
@@ -98,8 +101,10 @@ class StateStore:
             for (row,) in self._db.execute("SELECT document FROM canister")
             for state in [from_document(row)]
         }
-        self._remove_orphans()
-        self._replay()
+        wanted = self._wanted_files()
+        self._remove_files_but(wanted)
+        self._replay(wanted)
+        self._forget_unused_modules()
 
     # ---- transactions
 
@@ -235,10 +240,29 @@ class StateStore:
     def stable_path(self, canister_id: bytes, generation: int) -> Path:
         return self.canister_folder(canister_id) / f"stable-{generation}"
 
+    def forget_files(self, before: CanisterState, after: CanisterState) -> None:
+        """Removes the memory files of an old generation once the open transaction is committed."""
+        for path in self._files(before) - self._files(after):
+            self.after_commit(partial(path.unlink, missing_ok=True))
+
+    def _files(self, state: CanisterState) -> set[Path]:
+        return {
+            self.heap_path(state.id, state.heap_generation),
+            self.stable_path(state.id, state.stable_generation),
+        }
+
     @property
     def compiled_folder(self) -> Path:
         """Compiled modules: a cache that may be deleted."""
         return self._folder / "compiled"
+
+    @property
+    def compiled_key(self) -> bytes:
+        """The secret with which this state seals its compiled modules."""
+        with self.transaction() as db, _sqlite_errors():
+            db.execute("INSERT OR IGNORE INTO meta VALUES ('compiled key', ?)", (secrets.token_bytes(32),))
+            (key,) = db.execute("SELECT value FROM meta WHERE name = 'compiled key'").fetchone()
+        return bytes(key)
 
     def write_pieces(self, pieces: Iterable[Piece]) -> None:
         """Puts changes of memory files into the open transaction. Hold `files.writing()` until that is over."""
@@ -267,17 +291,16 @@ class StateStore:
         if self._redo_bytes > _REDO_LIMIT_BYTES:
             self._cut_redo()
 
-    def _replay(self) -> None:
+    def _replay(self, wanted: set[Path]) -> None:
         for name, offset, content in self._db.execute("SELECT path, offset, content FROM redo ORDER BY seq"):
             path = self._folder / name
-            if path.exists():  # else its canister or its generation is gone
+            if path in wanted:  # else its canister or its generation is gone
                 _write(path, offset, content)
         self._cut_redo()
 
     def _cut_redo(self) -> None:
-        names = [name for (name,) in self._db.execute("SELECT DISTINCT path FROM redo")]
-        for name in names:
-            with suppress(FileNotFoundError):
+        for (name,) in self._db.execute("SELECT DISTINCT path FROM redo").fetchall():
+            with suppress(FileNotFoundError), storage_errors("save a canister's memory"):
                 _sync_file(self._folder / name)
         with _sqlite_errors():
             self._db.execute("DELETE FROM redo")
@@ -294,23 +317,23 @@ class StateStore:
         self._db.executescript(_SCHEMA)
         self._db.execute(f"PRAGMA user_version = {_VERSION}")
 
-    def _remove_orphans(self) -> None:
-        wanted = {
-            path
-            for state in self._canisters.values()
-            for path in (
-                self.heap_path(state.id, state.heap_generation),
-                self.stable_path(state.id, state.stable_generation),
-            )
-        }
-        for folder in (self._folder / "canisters").iterdir():
-            if not folder.is_dir():
-                continue
-            for path in folder.iterdir():
-                if path not in wanted:
-                    path.unlink()
-            if not any(folder.iterdir()):
-                folder.rmdir()
+    def _forget_unused_modules(self) -> None:
+        used = {state.module_hash for state in self._canisters.values()}
+        for (module_hash,) in self._db.execute("SELECT hash FROM wasm").fetchall():
+            if module_hash not in used:
+                self._db.execute("DELETE FROM wasm WHERE hash = ?", (module_hash,))
+
+    def _wanted_files(self) -> set[Path]:
+        return set[Path]().union(*map(self._files, self._canisters.values()))
+
+    def _remove_files_but(self, wanted: set[Path]) -> None:
+        with storage_errors("tidy up the practice network's state"):
+            for folder in (self._folder / "canisters").iterdir():
+                for path in folder.iterdir():
+                    if path not in wanted:
+                        path.unlink()
+                if not any(folder.iterdir()):
+                    folder.rmdir()
 
 
 def create_memory_file(path: Path, size_bytes: int) -> None:
@@ -323,16 +346,19 @@ def create_memory_file(path: Path, size_bytes: int) -> None:
 
 
 def _write(path: Path, offset: int, content: bytes) -> None:
-    with storage_errors(f"write {path.name}"), path.open("r+b", buffering=0) as file:
-        file.seek(offset)
-        view = memoryview(content)
-        while view:
-            view = view[file.write(view) :]
+    with storage_errors(f"write {path.name}"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("r+b" if path.exists() else "w+b", buffering=0) as file:
+            file.seek(offset)
+            view = memoryview(content)
+            while view:
+                view = view[file.write(view) :]
 
 
 def _sync_file(path: Path) -> None:
     with path.open("r+b") as file:
         os.fsync(file.fileno())
+    sync_folder(path.parent)
 
 
 @contextmanager

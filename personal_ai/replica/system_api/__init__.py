@@ -1,0 +1,1 @@
+"""The system interface (ic0) that canisters import."""

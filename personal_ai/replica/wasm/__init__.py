@@ -1,0 +1,1 @@
+"""Canister modules: reading, the network's rules, instruction metering, compiling."""
