@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from personal_ai.common.errors import SecurityError
+from personal_ai.common.errors import FormatError, SecurityError
 from personal_ai.ic.certificate import Certificate
 from personal_ai.ic.domains import RESPONSE
 from personal_ai.ic.hash_tree import Found, lookup
@@ -72,7 +72,7 @@ def _check(
     signed = {name: answer[name] for name in names if name in answer}
     try:
         message = RESPONSE + hash_of_map(signed | {"timestamp": timestamp_ns, "request_id": request_id})
-    except (TypeError, ValueError):
+    except FormatError:
         raise QuerySignatureError("The answer to the query is malformed.") from None
     if not key_der.startswith(_ED25519_DER_PREFIX) or not verify_signature(key_der, message, signature):
         raise QuerySignatureError("The signature on the answer to the query does not hold.")

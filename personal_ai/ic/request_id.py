@@ -5,11 +5,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 
+from personal_ai.common.errors import FormatError
 from personal_ai.ic import leb128
 
 
 def hash_of_map(fields: Mapping[str, object]) -> bytes:
-    """SHA-256 over the sorted pairs SHA-256(name) . hash(value); fields that are None are left out."""
+    """SHA-256 over the sorted pairs SHA-256(name) . hash(value); fields that are None are left out.
+
+    Raises FormatError for values that have no hash (booleans, negative numbers, whatever is no CBOR of requests).
+    """
     pairs = [
         hashlib.sha256(name.encode()).digest() + _hash_of_value(value)
         for name, value in fields.items()
@@ -26,9 +30,7 @@ def request_id(content: Mapping[str, object]) -> bytes:
 def _hash_of_value(value: object) -> bytes:
     """Numbers hash as their shortest unsigned LEB128, arrays as the hash of their items' hashes."""
     match value:
-        case bool():
-            raise TypeError("booleans have no hash here")
-        case int():
+        case int() if value >= 0 and not isinstance(value, bool):
             return hashlib.sha256(leb128.unsigned(value)).digest()
         case str():
             return hashlib.sha256(value.encode()).digest()
@@ -39,4 +41,4 @@ def _hash_of_value(value: object) -> bytes:
         case Mapping():
             return hash_of_map(value)
         case _:
-            raise TypeError(f"{type(value).__name__} has no hash here")
+            raise FormatError("The request holds a value that cannot be signed.")
