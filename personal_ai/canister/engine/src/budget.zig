@@ -54,18 +54,23 @@ pub const Budget = struct {
     fn stepMost(self: *const Budget, count: u32, past: u32) u64 {
         const foretold = self.cost.predict(count, past);
         const slack = if (count == 1) foretold / 8 else foretold / 2;
-        const pages = if (self.steps == 0) self.allPages() else self.newPages(count);
+        const pages = if (self.steps == 0) self.allPages(past + count) else self.newPages(count);
         return foretold + slack + pages + self.sampling + closing_reserve;
     }
 
-    fn allPages(self: *const Budget) u64 {
-        const written_bytes = self.footprint.working_bytes + self.footprint.state_bytes;
+    /// Everything that a first step may touch, with keys and values of so many positions.
+    fn allPages(self: *const Budget, positions: u32) u64 {
+        const written_bytes = self.footprint.working_bytes + self.stateBytes(positions);
         return pagesOf(self.footprint.program_bytes) * page_access + pagesOf(written_bytes) * page_write;
     }
 
     fn newPages(self: *const Budget, count: u32) u64 {
-        const state_bytes = self.footprint.state_bytes * count / self.cost.context;
-        return (stray_pages + pagesOf(state_bytes)) * page_write;
+        return (stray_pages + pagesOf(self.stateBytes(count))) * page_write;
+    }
+
+    /// Positions lie one after the other.
+    fn stateBytes(self: *const Budget, positions: u32) u64 {
+        return self.footprint.state_bytes * positions / self.cost.context;
     }
 };
 

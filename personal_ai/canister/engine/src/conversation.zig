@@ -113,3 +113,35 @@ pub fn leastRecentlyUsed(conversations: []Conversation) *Conversation {
     }
     return oldest;
 }
+
+test "revising keeps what was computed of equal tokens, and says where a reply began" {
+    const ic0 = @import("ic0.zig");
+    ic0.fake.reset();
+    memory.reset();
+    const region = try memory.allocate(1);
+    var held = [_]Conversation{ .{ .capacity = 16, .token_memory = region }, .{ .last_used = 3 } };
+    const conversation = &held[0];
+    const append = struct {
+        fn of(comptime tokens: []const u32) Nat32s {
+            return .{ .bytes = std.mem.sliceAsBytes(tokens) };
+        }
+    }.of;
+    try std.testing.expectEqual(conversation, leastRecentlyUsed(&held));
+    conversation.start("a");
+    conversation.revise(0, append(&.{ 1, 2, 3, 4 }));
+    conversation.computed = 4;
+    conversation.push(5);
+    try std.testing.expectEqual(@as(u32, 4), conversation.reply_start);
+    conversation.revise(5, append(&.{}));
+    try std.testing.expectEqual(@as(u32, 4), conversation.reply_start);
+    try std.testing.expect(conversation.replyEndsWith(append(&.{5})));
+    try std.testing.expect(!conversation.replyEndsWith(append(&.{ 4, 5 })));
+    conversation.revise(1, append(&.{ 2, 3, 9 }));
+    try std.testing.expectEqual(@as(u32, 3), conversation.computed);
+    try std.testing.expectEqualSlices(u32, &.{ 1, 2, 3, 9 }, conversation.tokens());
+    conversation.revise(2, append(&.{}));
+    try std.testing.expectEqual(@as(u32, 2), conversation.computed);
+    try std.testing.expectEqual(sha256.hash(&.{ 1, 0, 0, 0, 2, 0, 0, 0 }), conversation.hashOfFirst(2));
+    try std.testing.expectEqual(conversation, find(&held, "a").?);
+    try std.testing.expectEqual(null, find(&held, "b"));
+}

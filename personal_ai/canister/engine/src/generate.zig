@@ -63,6 +63,7 @@ const Run = struct {
     fn untilFinished(self: *Run) ?interface.Finish {
         const conversation = self.conversation;
         const start = conversation.length;
+        if (self.request.max_tokens == 0 and conversation.computed == start) return .max_tokens;
         // The logits of the last token are only there right after it was computed.
         if (self.request.max_tokens > 0) conversation.computed = @min(conversation.computed, start - 1);
         while (true) {
@@ -82,19 +83,25 @@ const Run = struct {
     /// Computes keys and values up to the last token and gives its logits; null when the budget does not allow it.
     fn compute(self: *Run) ?[]const f32 {
         const conversation = self.conversation;
-        var logits: []const f32 = &.{};
-        while (conversation.computed < conversation.length) {
+        while (true) {
             const past = conversation.computed;
-            const count = self.budget.pieceLength(conversation.length - past, past);
+            const missing = conversation.length - past;
+            const count = self.budget.pieceLength(missing, past);
             if (count == 0) return null;
             const before = ic0.instructionsUsed();
-            // Tokens and room were checked with the request.
-            logits = self.instance.model.forward(conversation.tokens()[past..][0..count], past) catch unreachable;
+            const logits = self.step(conversation.tokens()[past..][0..count], past, count == missing);
             self.budget.observe(count, past, ic0.instructionsUsed() - before);
             conversation.computed += count;
             store.counters.tokens_computed += count;
+            if (logits) |ready| return ready;
         }
-        return logits;
+    }
+
+    /// Runs the model; logits only where they are wanted. Tokens and room were checked with the request.
+    fn step(self: *Run, tokens: []const u32, past: u32, last: bool) ?[]const f32 {
+        if (last) return self.instance.model.forward(tokens, past) catch unreachable;
+        self.instance.model.absorb(tokens, past) catch unreachable;
+        return null;
     }
 
     fn stopped(self: *const Run) bool {

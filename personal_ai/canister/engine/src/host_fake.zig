@@ -16,7 +16,7 @@ var heap_bytes: ?[]align(page_size_bytes) u8 = null;
 
 /// A new canister: all memory empty, nothing counted.
 pub fn reset() void {
-    stable_bytes.clearAndFree(std.testing.allocator);
+    stable_bytes.clearAndFree(std.heap.page_allocator);
     stable_pages_most = 65536;
     instructions = 0;
     instructions_per_look = 0;
@@ -37,7 +37,7 @@ pub fn stable64_size() u64 {
 pub fn stable64_grow(pages: u64) u64 {
     const before = stable64_size();
     if (before + pages > stable_pages_most) return std.math.maxInt(u64);
-    stable_bytes.appendNTimes(std.testing.allocator, 0, @intCast(pages * page_size_bytes)) catch return std.math.maxInt(u64);
+    stable_bytes.appendNTimes(std.heap.page_allocator, 0, @intCast(pages * page_size_bytes)) catch return std.math.maxInt(u64);
     return before;
 }
 

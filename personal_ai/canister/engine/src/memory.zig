@@ -37,10 +37,9 @@ var region_count: usize = 0;
 /// Where the module's own data ends; known at the first allocation, before anything has grown the heap.
 var floor: ?u32 = null;
 
-/// `size_bytes` rounded up to pages, all zero. error.NoRoom when no gap is long enough or the network refuses to grow.
+/// `size_bytes` rounded up to pages (at least one), all zero. error.NoRoom when no gap is long enough or the network refuses to grow.
 pub fn allocate(size_bytes: u64) Error!Region {
     const count = pagesFor(size_bytes) orelse return error.NoRoom;
-    if (count == 0) return .none;
     if (region_count == regions_most) return error.NoRoom;
     const at, const first = findGap(count) orelse return error.NoRoom;
     const size_before = ic0.heap.sizePages();
@@ -83,7 +82,7 @@ pub fn reset() void {
 }
 
 fn pagesFor(size_bytes: u64) ?u32 {
-    const count = std.math.divCeil(u64, size_bytes, page_size_bytes) catch unreachable;
+    const count = std.math.divCeil(u64, @max(size_bytes, 1), page_size_bytes) catch unreachable;
     return if (count > pages_most) null else @intCast(count);
 }
 
@@ -119,7 +118,7 @@ test "regions do not overlap, are zero, and are given out again" {
     try std.testing.expect(std.mem.allEqual(u8, d.bytes(), 0));
     const e = try allocate(2 * page_size_bytes);
     try std.testing.expectEqual(Region{ .first = 8, .count = 2 }, e);
-    try std.testing.expectEqual(Region.none, try allocate(0));
+    try std.testing.expectEqual(Region{ .first = 6, .count = 1 }, try allocate(0));
     free(.none);
     try std.testing.expectError(error.NoRoom, allocate(1 << 40));
     try std.testing.expectError(error.NoRoom, allocate(page_size_bytes * 65536));

@@ -1,0 +1,13 @@
+//! Everything that is tested natively: `zig test tests.zig`.
+
+test {
+    _ = @import("budget.zig");
+    _ = @import("candid.zig");
+    _ = @import("candid_test.zig");
+    _ = @import("conversation.zig");
+    _ = @import("cost.zig");
+    _ = @import("memory.zig");
+    _ = @import("sampling.zig");
+    _ = @import("sha256.zig");
+    _ = @import("upload_test.zig");
+}
