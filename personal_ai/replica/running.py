@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import wasmtime
 
 from personal_ai.replica.canister import WASM_PAGE_BYTES, CanisterState
+from personal_ai.replica.heap import cache_in_small_pages
 from personal_ai.replica.instance import Instance
 from personal_ai.replica.messages import Entry, Message, Outcome, Reject, RejectCode
 from personal_ai.replica.stable import StableMemory
@@ -71,6 +73,7 @@ class Runner:
     def __init__(self, store: StateStore, around: Surroundings) -> None:
         self._store = store
         self._around = around
+        self._cached_heaps: set[Path] = set()
         self.modules = ModuleCache(store.compiled_folder, store.compiled_key, link)
 
     def compiled(self, state: CanisterState) -> CompiledModule:
@@ -100,8 +103,12 @@ class Runner:
     @contextmanager
     def committed(self, state: CanisterState, compiled: CompiledModule) -> Iterator[Instance]:
         """An instance as the last committed message left it."""
+        heap = self._store.heap_path(state.id, state.heap_generation)
+        if heap not in self._cached_heaps:
+            self._cached_heaps.add(heap)
+            cache_in_small_pages(heap)
         with self.instance(compiled) as instance:
-            instance.attach(self._store.heap_path(state.id, state.heap_generation), state.heap_pages)
+            instance.attach(heap, state.heap_pages)
             instance.set_globals(state.globals)
             yield instance
 

@@ -28,7 +28,14 @@ from pathlib import Path
 
 from personal_ai.common.errors import StorageError, UnknownVersionError
 from personal_ai.common.files import storage_errors, sync_folder
-from personal_ai.replica.canister import CanisterSettings, CanisterState, LogRecord, from_document, to_document
+from personal_ai.replica.canister import (
+    WASM_PAGE_BYTES,
+    CanisterSettings,
+    CanisterState,
+    LogRecord,
+    from_document,
+    to_document,
+)
 from personal_ai.replica.locks import ReadWriteLock
 
 _VERSION = 1
@@ -351,8 +358,8 @@ def _write(path: Path, offset: int, content: bytes) -> None:
         with path.open("r+b" if path.exists() else "w+b", buffering=0) as file:
             file.seek(offset)
             view = memoryview(content)
-            while view:
-                view = view[file.write(view) :]
+            while view:  # no piece crosses a Wasm page, so that no cached folio does (see `heap`)
+                view = view[file.write(view[: WASM_PAGE_BYTES - file.tell() % WASM_PAGE_BYTES]) :]
 
 
 def _sync_file(path: Path) -> None:
