@@ -32,19 +32,19 @@ class Library:
 
     def list(self) -> list[ModelPackage]:
         """Every package that can be opened, by name."""
-        return [package for package in map(_opened, self._folders()) if isinstance(package, ModelPackage)]
+        return [found for found in map(_opened_or_error, self._folders()) if isinstance(found, ModelPackage)]
 
     def damaged(self) -> dict[str, DamagedFileError | UnknownVersionError]:
         """The packages that cannot be opened, and why."""
-        problems = {folder.name: _opened(folder) for folder in self._folders()}
-        return {name: problem for name, problem in problems.items() if not isinstance(problem, ModelPackage)}
+        found = {folder.name: _opened_or_error(folder) for folder in self._folders()}
+        return {name: problem for name, problem in found.items() if not isinstance(problem, ModelPackage)}
 
     def get(self, name: str) -> ModelPackage:
         """Raises BadInputError when there is none of this name, DamagedFileError, UnknownVersionError."""
         folder = self._folder / checked_name(name)
         if not folder.is_dir():
             raise BadInputError(f"There is no model named {name} in the library.")
-        return ModelPackage.open(folder)
+        return _opened(folder)
 
     def remove(self, name: str) -> None:
         """Deletes a package, damaged or not. Raises BadInputError when there is none, StorageError."""
@@ -97,8 +97,15 @@ class Library:
                 shutil.rmtree(path, ignore_errors=True)
 
 
-def _opened(folder: Path) -> ModelPackage | DamagedFileError | UnknownVersionError:
+def _opened(folder: Path) -> ModelPackage:
+    package = ModelPackage.open(folder)
+    if package.name != folder.name:
+        raise DamagedFileError(f"The folder {folder.name} holds a model that is named {package.name}.")
+    return package
+
+
+def _opened_or_error(folder: Path) -> ModelPackage | DamagedFileError | UnknownVersionError:
     try:
-        return ModelPackage.open(folder)
+        return _opened(folder)
     except (DamagedFileError, UnknownVersionError) as error:
         return error

@@ -1,0 +1,135 @@
+"""A Hugging Face folder becomes a model package. Nothing in the folder is run, and no pickle is opened."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from personal_ai.common.errors import FormatError
+from personal_ai.common.files import write_atomically
+from personal_ai.common.jobs import Cancel, Meter, ProgressCallback, ignore_progress
+from personal_ai.models import huggingface
+from personal_ai.models.checkpoint import open_checkpoint
+from personal_ai.models.decoder import Decoder, weights
+from personal_ai.models.fields import Fields, read_bounded, read_json
+from personal_ai.models.library import Library
+from personal_ai.models.local import LocalModel
+from personal_ai.models.manifest import MANIFEST_FILE, Manifest, checked_name, name_from
+from personal_ai.models.package import ModelPackage, record_files
+from personal_ai.models.quantisation import Quantisation
+from personal_ai.models.words import read_words
+
+__all__ = ["Quantisation", "import_folder"]
+
+_CONFIG_FILE: Final = "config.json"
+_CARD_FILE: Final = "README.md"
+_MAX_CARD_SIZE_BYTES = 1 << 20
+_UNKNOWN = "unknown"
+
+
+def import_folder(
+    source: Path,
+    library: Library,
+    *,
+    name: str | None = None,
+    label: str | None = None,
+    description: str = "",
+    quantisation: Quantisation = "int8",
+    context_length: int = huggingface.DEFAULT_CONTEXT_LENGTH,
+    on_progress: ProgressCallback = ignore_progress,
+    cancel: Cancel | None = None,
+) -> ModelPackage:
+    """Takes the model in `source` into the library; its context is cut to `context_length` tokens.
+
+    name: the package's; made from the folder's where not given. label: its name for people. Progress counts weights.
+    Raises UnsupportedModelError with every reason, FormatError for broken files, BadInputError for a name that is
+    taken, StorageError, Cancelled. Whatever is raised leaves the library as it was.
+    """
+    # The ONNX library takes long to load, and only an import needs it.
+    from personal_ai.models.onnx_file import write_model  # noqa: PLC0415
+
+    cancel = cancel or Cancel()
+    origin = _origin(source)
+    name = name_from(origin.label) if name is None else checked_name(name)
+    config = _config(source)
+    with open_checkpoint(source) as checkpoint:
+        decoder = huggingface.parse_decoder(config, has_head=checkpoint.has_head, context_length=context_length)
+        checkpoint.check(decoder)
+        words = read_words(source, config, decoder.vocabulary_size)
+        with library.adding(name) as folder:
+            meter = Meter("import", _parameters(decoder), "weights", on_progress)
+            write_model(folder, decoder, checkpoint, quantisation=quantisation, meter=meter, cancel=cancel)
+            for file, content in words.files.items():
+                write_atomically(folder / file, content, mode=0o644)
+            manifest = Manifest(
+                name=name,
+                label=label or origin.label,
+                description=description,
+                licence=_licence(source),
+                source=origin.source,
+                revision=origin.revision,
+                quantisation=quantisation,
+                parameters=_parameters(decoder),
+                end_tokens=words.end_tokens,
+                stop_texts=words.stop_texts,
+                decoder=decoder,
+                files=record_files(folder),
+            )
+            write_atomically(folder / MANIFEST_FILE, manifest.to_bytes(), mode=0o644)
+            _prove(ModelPackage.open(folder))
+            cancel.raise_if_cancelled()
+    return library.get(name)
+
+
+@dataclass(frozen=True, slots=True)
+class _Origin:
+    label: str
+    source: str
+    revision: str
+
+
+def _origin(source: Path) -> _Origin:
+    """The model's id and revision where the folder lies in a Hugging Face cache, else the folder's name alone."""
+    folder = Path(str(source.absolute()).encode(errors="replace").decode())
+    cached = re.fullmatch(r"models--(.+?)--(.+)", folder.parent.parent.name)
+    if folder.parent.name == "snapshots" and cached:
+        return _Origin(cached[2], f"{cached[1]}/{cached[2]}", folder.name)
+    return _Origin(folder.name, folder.name, _UNKNOWN)
+
+
+def _config(source: Path) -> Fields:
+    if not (source / _CONFIG_FILE).is_file():
+        raise FormatError(
+            f"{source.name} is no model folder: there is no {_CONFIG_FILE} in it.",
+            next_step="Choose the folder that holds config.json, the .safetensors files and tokenizer.json.",
+        )
+    return Fields(read_json(source / _CONFIG_FILE), _CONFIG_FILE)
+
+
+def _licence(source: Path) -> str:
+    """What the model card's head says."""
+    try:
+        card = read_bounded(source / _CARD_FILE, _MAX_CARD_SIZE_BYTES).decode(errors="replace")
+    except FormatError:
+        return _UNKNOWN
+    head = re.match(r"---\n(.*?)\n---", card, re.DOTALL)
+    named = re.search(r"^license:\s*[\"']?([\w.+ -]{1,80})", head[1], re.MULTILINE) if head else None
+    return named[1].strip() if named else _UNKNOWN
+
+
+def _parameters(decoder: Decoder) -> int:
+    return sum(weight.size for weight in weights(decoder))
+
+
+def _prove(package: ModelPackage) -> None:
+    """The written model loads and answers with numbers. Raises DamagedFileError, FormatError."""
+    model = LocalModel(package)
+    try:
+        if not np.isfinite(model.logits([0])).all():
+            raise FormatError("The model's answers are not numbers; its weights are broken.")
+    finally:
+        model.close()
