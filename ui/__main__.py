@@ -1,0 +1,52 @@
+"""The program: with arguments the command line, without them the window."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from personal_ai.common.paths import Paths
+    from ui.core import Core
+
+
+def main() -> int:
+    """Entry point `personal-ai`; the exit code. The command line never loads Qt."""
+    arguments = sys.argv[1:]
+    if not arguments:
+        return open_window()
+    from personal_ai.cli.main import main as command_line  # noqa: PLC0415 - the window does not need it
+
+    return command_line(arguments)
+
+
+def open_window() -> int:
+    """Shows the window on the default profile until it is closed."""
+    if sys.platform == "win32":
+        import onnxruntime  # noqa: F401, PLC0415 - its libraries must be loaded before Qt's
+
+    from personal_ai.common.paths import Paths  # noqa: PLC0415 - the command line does not need Qt
+    from ui.application import SystemSignals, make_application  # noqa: PLC0415
+    from ui.window import Window  # noqa: PLC0415
+
+    application = make_application()
+    paths = Paths.default()
+    window = Window(lambda: _workspace(paths), paths)
+    window.closed.connect(application.quit)
+    sys.excepthook = lambda _, error, __: window.show_crash(error)
+    signals = SystemSignals(window.close)
+    window.show()
+    code = application.exec()
+    signals.stop()
+    return code
+
+
+def _workspace(paths: Paths) -> Core:
+    """Imported off the window's thread: it loads the whole core."""
+    from personal_ai.app.workspace import Workspace  # noqa: PLC0415
+
+    return Workspace(paths)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,241 @@
+"""The only way between the window's thread and the core's work.
+
+`Bridge.run(work, lane)` carries `work` out on a lane, a thread that does one thing after the other, and brings what
+comes of it to callbacks on the window's thread. There, and nowhere else, an exception becomes something to see:
+a UserFacingError goes to `on_failure` or the bridge's `failed`, Cancelled is quiet, everything else is a bug and goes
+to `crashed`.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from enum import Enum
+from functools import partial
+from queue import SimpleQueue
+from typing import Any, Generic, Self, TypeVar
+
+from PySide6.QtCore import QObject, Qt, QTimer, Signal
+
+from personal_ai.common.errors import Cancelled, UserFacingError
+from personal_ai.common.jobs import Cancel, Progress
+
+Result = TypeVar("Result")
+News = TypeVar("News")
+
+# News is brought to the window in batches: no flood of tokens can keep it from drawing.
+_BATCH_INTERVAL_MS = 30
+
+
+class Lane(Enum):
+    """Threads of work. Calls on one lane never overlap."""
+
+    DESK = "desk"  # short calls: unlock, lists, reading and saving conversations
+    CHAT = "chat"  # replies
+    DEPLOY = "deploy"  # deployments, imports
+
+
+class Task:
+    """What a piece of work sees of its operation: the token to look at and a way to tell the window something."""
+
+    def __init__(self, tell: Callable[[object], None]) -> None:
+        self.cancel = Cancel()
+        self.tell = tell
+
+
+class Operation(Generic[Result]):
+    """Work under way. All callbacks run on the window's thread; set them where the operation was started."""
+
+    def __init__(self, lane: Lane, tell: Callable[[object], None]) -> None:
+        self.lane = lane
+        self.task = Task(tell)
+        self.running = True
+        self._listeners: dict[type[Any], Callable[[Any], object]] = {}
+        self._success: Callable[[Result], object] | None = None
+        self._failure: Callable[[UserFacingError], object] | None = None
+        self._cancelled: Callable[[], object] | None = None
+        self._end: Callable[[], object] | None = None
+
+    def on(self, kind: type[News], callback: Callable[[News], object]) -> Self:
+        """Hears what the work tells of this kind: pieces of `str` are joined, of `Progress` only the newest comes."""
+        self._listeners[kind] = callback
+        return self
+
+    def on_success(self, callback: Callable[[Result], object]) -> Self:
+        self._success = callback
+        return self
+
+    def on_failure(self, callback: Callable[[UserFacingError], object]) -> Self:
+        self._failure = callback
+        return self
+
+    def on_cancelled(self, callback: Callable[[], object]) -> Self:
+        self._cancelled = callback
+        return self
+
+    def on_end(self, callback: Callable[[], object]) -> Self:
+        """Runs after the other callbacks, however the work ended: the place to stop looking busy."""
+        self._end = callback
+        return self
+
+    def cancel(self) -> None:
+        """Asks the work to stop at its next safe place."""
+        self.task.cancel.cancel()
+
+
+class Bridge(QObject):
+    """Lanes of work and the way back. Make one per window, on the window's thread."""
+
+    failed = Signal(object)
+    crashed = Signal(object)
+    idle = Signal()
+    _woken = Signal()
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._lanes: dict[Lane, SimpleQueue[Callable[[], None] | None]] = {}
+        self._threads: list[threading.Thread] = []
+        self._operations: set[Operation[Any]] = set()
+        self._mail: list[tuple[Operation[Any], object]] = []
+        self._mail_lock = threading.Lock()
+        self._closed = False
+        self._delivered_s = 0.0
+        self._batch = QTimer(self, singleShot=True)
+        self._batch.timeout.connect(self._deliver)
+        self._woken.connect(self._wake, Qt.ConnectionType.QueuedConnection)
+
+    def run(self, work: Callable[[Task], Result], *, lane: Lane = Lane.DESK) -> Operation[Result]:
+        """Carries out `work(task)` on a lane; set the callbacks on what is returned."""
+        operation: Operation[Result] = Operation(lane, lambda news: self._post(operation, news))
+        self._operations.add(operation)
+        self._lane(lane).put(lambda: self._carry_out(operation, work))
+        return operation
+
+    @property
+    def closed(self) -> bool:
+        return self._closed
+
+    @property
+    def busy(self) -> bool:
+        return bool(self._operations)
+
+    def cancel_long_work(self) -> None:
+        """Asks replies and deployments to stop. What the desk has begun, a save say, is always finished."""
+        for operation in self._operations:
+            if operation.lane is not Lane.DESK:
+                operation.cancel()
+
+    def close(self, timeout_s: float = 3.0) -> bool:
+        """Waits for the lanes and drops all news. True if every lane came to its end in time."""
+        self.cancel_long_work()
+        self._closed = True
+        self._batch.stop()
+        for lane in self._lanes.values():
+            lane.put(None)
+        deadline_s = time.monotonic() + timeout_s
+        for thread in self._threads:
+            thread.join(max(0.0, deadline_s - time.monotonic()))
+        return not any(thread.is_alive() for thread in self._threads)
+
+    def _lane(self, lane: Lane) -> SimpleQueue[Callable[[], None] | None]:
+        assert not self._closed, "the bridge is closed"
+        if lane not in self._lanes:
+            queue: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+            thread = threading.Thread(target=_work_through, args=(queue,), name=f"lane {lane.value}", daemon=True)
+            self._lanes[lane] = queue
+            self._threads.append(thread)
+            thread.start()
+        return self._lanes[lane]
+
+    def _carry_out(self, operation: Operation[Result], work: Callable[[Task], Result]) -> None:
+        """On the lane's thread."""
+        try:
+            operation.task.cancel.raise_if_cancelled()
+            outcome = _Done(work(operation.task))
+        except BaseException as error:  # sorted on the window's thread
+            outcome = _Done(error=error)
+        self._post(operation, outcome)
+
+    def _post(self, operation: Operation[Any], news: object) -> None:
+        """From any thread. One wake-up serves all news until it is delivered."""
+        with self._mail_lock:
+            first = not self._mail
+            self._mail.append((operation, news))
+        if first and not self._closed:
+            self._woken.emit()
+
+    def _wake(self) -> None:
+        if not self._closed and not self._batch.isActive():
+            since_ms = round(1000 * (time.monotonic() - self._delivered_s))
+            self._batch.start(max(0, _BATCH_INTERVAL_MS - since_ms))
+
+    def _deliver(self) -> None:
+        self._delivered_s = time.monotonic()
+        with self._mail_lock:
+            mail, self._mail = self._mail, []
+        for operation, news in _merged(mail):
+            if self._closed:
+                return
+            if isinstance(news, _Done):
+                self._finish(operation, news)
+            elif listener := operation._listeners.get(type(news)):
+                self._guarded(partial(listener, news))
+
+    def _finish(self, operation: Operation[Any], outcome: _Done) -> None:
+        operation.running = False
+        self._operations.discard(operation)
+        self._guarded(lambda: self._call_back(operation, outcome))
+        if operation._end:
+            self._guarded(operation._end)
+        if not self._operations:
+            self.idle.emit()
+
+    def _call_back(self, operation: Operation[Any], outcome: _Done) -> None:
+        error = outcome.error
+        if error is None:
+            if operation._success:
+                operation._success(outcome.value)
+        elif isinstance(error, Cancelled):
+            if operation._cancelled:
+                operation._cancelled()
+        elif isinstance(error, UserFacingError):
+            (operation._failure or self.failed.emit)(error)
+        else:
+            self.crashed.emit(error)
+
+    def _guarded(self, callback: Callable[[], object]) -> None:
+        """A bug in one callback must not swallow the news behind it."""
+        try:
+            callback()
+        except Exception as error:  # whatever it is, it is a bug of ours
+            self.crashed.emit(error)
+
+
+class _Done:
+    """How an operation ended."""
+
+    def __init__(self, value: Any = None, error: BaseException | None = None) -> None:
+        self.value = value
+        self.error = error
+
+
+def _work_through(queue: SimpleQueue[Callable[[], None] | None]) -> None:
+    while (job := queue.get()) is not None:
+        job()
+
+
+def _merged(mail: list[tuple[Operation[Any], object]]) -> list[tuple[Operation[Any], object]]:
+    """Joins neighbouring texts and drops overtaken progress of the same operation."""
+    merged: list[tuple[Operation[Any], object]] = []
+    for operation, news in mail:
+        if merged and merged[-1][0] is operation:
+            before = merged[-1][1]
+            if isinstance(news, str) and isinstance(before, str):
+                merged[-1] = (operation, before + news)
+                continue
+            if isinstance(news, Progress) and isinstance(before, Progress) and news.step == before.step:
+                merged[-1] = (operation, news)
+                continue
+        merged.append((operation, news))
+    return merged

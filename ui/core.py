@@ -1,0 +1,125 @@
+"""What the window asks of the core: the part of `personal_ai.app.Workspace` that it uses, as types.
+
+The real workspace is imported when the window is already there (`ui.__main__`); the tour plays a scripted one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from personal_ai.chat.conversation import Conversation, Place
+from personal_ai.common.jobs import Cancel, ProgressCallback
+from personal_ai.deployments.journal import Deployment
+
+if TYPE_CHECKING:
+    from personal_ai.chat.store import ConversationSummary
+
+
+class Model(Protocol):
+    """A model of the library."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def label(self) -> str: ...
+    @property
+    def size_bytes(self) -> int: ...
+    @property
+    def context_length(self) -> int: ...
+    @property
+    def quantisation(self) -> str: ...
+
+
+class Identity(Protocol):
+    """A key of the vault, without the key."""
+
+    @property
+    def label(self) -> str: ...
+
+
+class Chat(Protocol):
+    """One model, in the canister and on this computer."""
+
+    def place(self, pinned: Place | None = None) -> Place: ...
+
+    def reply(
+        self,
+        conversation: Conversation,
+        user_text: str,
+        *,
+        on_text: Callable[[str], None],
+        on_place: Callable[[Place, str | None], None],
+        cancel: Cancel,
+    ) -> Conversation: ...
+
+    def close(self) -> None: ...
+
+
+class Conversations(Protocol):
+    """The encrypted store."""
+
+    def list(self) -> list[ConversationSummary]: ...
+    def get(self, conversation_id: str) -> Conversation | None: ...
+    def save(self, conversation: Conversation) -> None: ...
+    def delete(self, conversation_id: str) -> None: ...
+
+
+class Network(Protocol):
+    """The practice network, a process of its own."""
+
+    @property
+    def running(self) -> bool: ...
+    def start(self, cancel: Cancel | None = None) -> object: ...
+    def stop(self) -> None: ...
+
+
+class Core(Protocol):
+    """One person's profile."""
+
+    @property
+    def has_vault(self) -> bool: ...
+    def new_phrase(self) -> str: ...
+    def create_vault(self, phrase: str, password: str) -> None: ...
+    def unlock(self, password: str) -> None: ...
+    def identities(self) -> Sequence[Identity]: ...
+    def models(self) -> Sequence[Model]: ...
+    def deployments(self) -> list[Deployment]: ...
+    def deploy(
+        self,
+        model: str,
+        *,
+        name: str | None = None,
+        resume: str | None = None,
+        on_progress: ProgressCallback,
+        cancel: Cancel,
+    ) -> Deployment: ...
+    def open_chat(self, *, model: str, deployment: Deployment | None) -> Chat: ...
+    @property
+    def conversations(self) -> Conversations: ...
+    @property
+    def practice_network(self) -> Network: ...
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """What the pages show of the profile, read in one go."""
+
+    models: tuple[Model, ...] = ()
+    deployments: tuple[Deployment, ...] = ()
+    identities: tuple[Identity, ...] = ()
+    network_running: bool = False
+
+    @classmethod
+    def of(cls, core: Core) -> Overview:
+        return cls(
+            tuple(core.models()), tuple(core.deployments()), tuple(core.identities()), core.practice_network.running
+        )
+
+    def model(self, name: str) -> Model | None:
+        return next((model for model in self.models if model.name == name), None)
+
+    def deployment(self, deployment_id: str | None) -> Deployment | None:
+        return next((one for one in self.deployments if one.id == deployment_id), None)

@@ -1,0 +1,66 @@
+"""One question and the reply that is on its way, whether or not its conversation is being looked at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from personal_ai.chat.conversation import Conversation, Place, Turn
+from personal_ai.deployments.journal import Deployment
+from ui.bridge import Operation, Task
+from ui.core import Chat, Core
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """The reply comes from here now; `reason` where it should have come from elsewhere."""
+
+    place: Place
+    reason: str | None
+
+
+@dataclass(slots=True, eq=False)
+class Exchange:
+    """What has come of a reply so far."""
+
+    conversation: Conversation
+    question: Turn
+    operation: Operation[Conversation]
+    text: str = ""
+    moved: list[Moved] = field(default_factory=list)
+    stopped: bool = False
+
+
+class Desk:
+    """The chat session of the conversation at hand. Use it on the chat lane only."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._key: tuple[str, str | None] | None = None
+        self._chat: Chat | None = None
+
+    def place(self, conversation: Conversation, deployment: Deployment | None) -> Place:
+        """Where the next words of the conversation would go."""
+        return self._open(conversation, deployment).place(conversation.pinned)
+
+    def reply(self, conversation: Conversation, deployment: Deployment | None, text: str, task: Task) -> Conversation:
+        """Asks, and tells the task's operation the text and the places as they come."""
+        return self._open(conversation, deployment).reply(
+            conversation,
+            text,
+            on_text=task.tell,
+            on_place=lambda place, reason: task.tell(Moved(place, reason)),
+            cancel=task.cancel,
+        )
+
+    def close(self) -> None:
+        if self._chat is not None:
+            self._chat.close()
+            self._chat = self._key = None
+
+    def _open(self, conversation: Conversation, deployment: Deployment | None) -> Chat:
+        key = (conversation.model, conversation.deployment)
+        if self._chat is None or key != self._key:
+            self.close()
+            self._chat = self._core.open_chat(model=conversation.model, deployment=deployment)
+            self._key = key
+        return self._chat

@@ -1,0 +1,61 @@
+"""Opening the vault with its password."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Signal
+
+from personal_ai.common.errors import UserFacingError
+from ui.text import tr
+from ui.widgets.basic import Button, clear, column, label
+from ui.widgets.form import FormPage, Mark, PasswordField, buttons
+from ui.widgets.message import Problem
+
+
+class UnlockPage(FormPage):
+    """`chosen` carries the password."""
+
+    chosen = Signal(str)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._busy = False
+        self.column.addWidget(Mark())
+        self.column.addWidget(label(tr("Personal AI is locked"), "heading1"))
+        self.column.addWidget(
+            label(tr("Your keys and conversations are encrypted on this computer."), "muted", wrap=True)
+        )
+        self._password = PasswordField(tr("Password"))
+        self._password.field.returnPressed.connect(self._choose)
+        self._password.field.textChanged.connect(self._refresh)
+        self._problem = column()
+        self.go = Button(tr("Unlock"), "primary", on_click=self._choose)
+        self.column.addWidget(self._password)
+        self.column.addLayout(self._problem)
+        self.column.addLayout(buttons(self.go))
+        self.first = self._password.field
+        self._refresh()
+
+    def set_busy(self, busy: bool) -> None:
+        self._busy = busy
+        if busy:
+            clear(self._problem)
+        self._password.setEnabled(not busy)
+        self._refresh()
+
+    def show_problem(self, error: UserFacingError) -> None:
+        """What went wrong, and the field ready for another try."""
+        clear(self._problem)
+        self._problem.addWidget(Problem(error))
+        self._password.field.selectAll()
+        self._password.field.setFocus()
+
+    def forget(self) -> None:
+        self._password.field.clear()
+
+    def _choose(self) -> None:
+        if self.go.isEnabled():
+            self.chosen.emit(self._password.text)
+
+    def _refresh(self) -> None:
+        self.go.setText(tr("Unlocking…") if self._busy else tr("Unlock"))
+        self.go.setEnabled(bool(self._password.text) and not self._busy)

@@ -1,0 +1,133 @@
+"""The rail and the pages of an opened profile; both side columns fold away in a narrow window."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QFrame, QStackedWidget, QWidget
+
+from personal_ai.common.errors import UserFacingError
+from personal_ai.deployments.journal import Deployment
+from ui.pages.ais import AisPage
+from ui.pages.chat import ChatPage
+from ui.pages.settings import SettingsPage
+from ui.profile import Profile
+from ui.text import tr
+from ui.theme import Appearance, theme
+from ui.theme.tokens import NARROW_BELOW, SPACE_M, SPACE_S, SPACE_XL
+from ui.widgets.basic import Button, column, row
+from ui.widgets.message import Problem
+from ui.widgets.rail import Page, Rail
+from ui.widgets.toast import Toast
+
+
+class Shell(QWidget):
+    """`appearance_chosen` carries the user's choice of look."""
+
+    appearance_chosen = Signal(Appearance)
+
+    def __init__(self, profile: Profile, home: Path) -> None:
+        super().__init__()
+        self._profile = profile
+        self._narrow = False
+        self.setProperty("kind", "page")
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        self.toast = Toast(self)
+        self.rail = Rail()
+        self.chat = ChatPage(profile, self.toast)
+        self.ais = AisPage(profile)
+        self._settings = SettingsPage(theme().appearance, home)
+        self._pages = QStackedWidget()
+        self._by_page = {Page.CHAT: self.chat, Page.AIS: self.ais, Page.SETTINGS: self._settings}
+        self._menu = Button(tr("Menu"), "quiet", icon="menu", on_click=lambda: self.toggle(self.rail))
+        self._chats = Button(tr("Chats"), "quiet", icon="list", on_click=lambda: self.toggle(self.chat.list))
+        self._bar = self._top_bar()
+        self._problems = column(margins=(SPACE_XL, 0, SPACE_XL, 0), spacing=SPACE_S)
+        self._arrange()
+        self._connect()
+        self.show_page(Page.CHAT)
+        self._refresh()
+
+    def _arrange(self) -> None:
+        for page in self._by_page.values():
+            self._pages.addWidget(page)
+        right = column()
+        right.addWidget(self._bar)
+        right.addLayout(self._problems)
+        right.addWidget(self._pages, 1)
+        layout = row(self)
+        layout.addWidget(self.rail)
+        layout.addLayout(right, 1)
+        self.toast.raise_()
+
+    def _connect(self) -> None:
+        self._profile.changed.connect(self._refresh)
+        self.rail.chosen.connect(self.show_page)
+        self.chat.deploy_wanted.connect(lambda: self.show_page(Page.AIS))
+        self.chat.list.selected.connect(lambda _: self._fold_away())
+        self.ais.chat_wanted.connect(self.new_chat)
+        self._settings.appearance_chosen.connect(self.appearance_chosen)
+
+    def _top_bar(self) -> QFrame:
+        bar = QFrame()
+        layout = row(bar, margins=(SPACE_M, SPACE_S, SPACE_M, 0), spacing=SPACE_S)
+        layout.addWidget(self._menu)
+        layout.addWidget(self._chats)
+        layout.addStretch()
+        return bar
+
+    def show_page(self, page: Page) -> None:
+        self.rail.show_page(page)
+        self._pages.setCurrentWidget(self._by_page[page])
+        self._chats.setVisible(page is Page.CHAT)
+        if page is Page.CHAT:
+            self.chat.composer.setFocus()
+        else:
+            self.rail.take_focus(page)
+        self._fold_away()
+
+    def new_chat(self, deployment: Deployment | None = None) -> None:
+        self.show_page(Page.CHAT)
+        self.chat.new_chat(deployment)
+
+    def undo(self) -> None:
+        """Takes back what the toast still offers to take back."""
+        self.toast.undo()
+
+    def show_problem(self, error: UserFacingError) -> None:
+        """An error of no page's own, above the pages until it is closed."""
+        problem = Problem(error, closable=True)
+        self._problems.addWidget(problem)
+
+    def set_width(self, width: int) -> None:
+        """Folds the side columns away in a narrow window, and back."""
+        self._narrow = width < NARROW_BELOW
+        self._bar.setVisible(self._narrow)
+        self.rail.setVisible(not self._narrow)
+        self.chat.list.setVisible(not self._narrow)
+
+    def toggle(self, side: QWidget) -> None:
+        """Shows or hides one side column of a narrow window; one at a time."""
+        shown = side.isHidden()
+        self._fold_away()
+        side.setVisible(shown)
+
+    def _fold_away(self) -> None:
+        if self._narrow:
+            self.rail.hide()
+            self.chat.list.hide()
+
+    def _refresh(self) -> None:
+        overview = self._profile.overview
+        running = tr("Practice network · running")
+        stopped = tr("Practice network · stopped")
+        known = running if overview.network_running else stopped
+        self.rail.set_network(known if overview.deployments else tr("No network yet"))
+        newest = next(iter(overview.deployments), None)
+        self.rail.set_identity(newest.name if newest else "")
+
+    def prepare_to_close(self) -> None:
+        """What was deleted is deleted for good; a reply under way stops and is kept."""
+        self.toast.settle()
+        self.chat.stop()

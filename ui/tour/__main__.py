@@ -1,0 +1,66 @@
+"""Draws every scene in both themes: `python -m ui.tour --out DIR`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+from PySide6.QtGui import QPixmap
+from PySide6.QtWidgets import QWidget
+
+from ui.application import make_application
+from ui.theme import Appearance
+from ui.tour.scenes import Scene, scenes
+from ui.tour.stage import Stage
+from ui.widgets.crash_dialog import CrashDialog
+
+_LOOKS = (Appearance.LIGHT, Appearance.DARK)
+
+
+def main() -> int:
+    """Writes one PNG per scene and theme, and DIR/tour.json: state -> file."""
+    parser = argparse.ArgumentParser(prog="python -m ui.tour", description=__doc__)
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the pictures")
+    parser.add_argument("--only", metavar="TEXT", default="", help="only states with TEXT in their name")
+    arguments = parser.parse_args()
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    application = make_application()
+    files = draw_all(arguments.out, arguments.only)
+    (arguments.out / "tour.json").write_text(json.dumps(files, indent=2) + "\n", "utf-8")
+    print(f"{len(files)} pictures in {arguments.out}")
+    application.quit()
+    return 0
+
+
+def draw_all(out: Path, only: str = "") -> dict[str, str]:
+    """Draws the scenes whose name holds `only`; the files by the name of their state."""
+    files = {}
+    for scene in scenes():
+        for look in _LOOKS:
+            name = f"{scene.page}-{scene.state}-{look.value}"
+            if only in name:
+                _draw(scene, look).save(str(out / f"{name}.png"))
+                files[name] = f"{name}.png"
+    return files
+
+
+def _draw(scene: Scene, look: Appearance) -> QPixmap:
+    with tempfile.TemporaryDirectory() as home:
+        stage = Stage(scene.core(), Path(home), size=scene.size)
+        scene.lead(stage, look)
+        stage.draw()
+        dialog = stage.window.findChild(CrashDialog)
+        seen: QWidget = dialog if isinstance(dialog, CrashDialog) else stage.window
+        picture = seen.grab()
+        stage.close()
+    return picture
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,253 @@
+"""The states that the tour draws. A scene leads a stage to its state; the file is named page-state-theme."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
+
+from personal_ai.chat.conversation import Conversation, Place, ReplyFacts, Turn
+from personal_ai.common.errors import SecurityError, StorageError
+from personal_ai.common.jobs import Cancel, Progress
+from personal_ai.deployments.journal import DeploymentState
+from ui.pages.unlock import UnlockPage
+from ui.pages.welcome import WelcomePage
+from ui.theme import Appearance
+from ui.tour.scripted import PASSWORD, PHRASE, ScriptedCore, ScriptedModel, deployment
+from ui.tour.stage import Stage
+from ui.widgets.crash_dialog import CrashDialog
+from ui.widgets.form import PasswordField
+from ui.widgets.rail import Page
+
+NARROW = (640, 760)
+NETWORK_AWAY = "The practice network does not answer."
+
+_QUESTION = "Which of my identities pays for this canister, and can somebody link it to me?"
+_ANSWER = """Only **Rowan** does. It was made for this canister and has signed nothing else, so its principal \
+appears in no other place.
+
+What others can see:
+
+- the canister's number and the hash of its engine
+- the account that its cycles came from
+
+To look yourself:
+
+```sh
+personal-ai deployments show Rowan
+```"""
+_LONG_ANSWER = (
+    "Your words go to the canister and to nobody else. "
+    "The canister is yours: it refuses calls that your key did not sign. "
+    "The operators of the network's nodes could read its memory, as on any rented machine, so keep out of it "
+    "what nobody may ever see."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """`lead` brings a fresh stage to the state."""
+
+    page: str
+    state: str
+    lead: Callable[[Stage, Appearance], None]
+    size: tuple[int, int] | None = None
+    core: Callable[[], ScriptedCore] = ScriptedCore
+
+
+def scenes() -> list[Scene]:
+    """All scenes, in the order in which someone new would see them."""
+    return [
+        Scene("welcome", "start", _show),
+        Scene("welcome", "words", _words),
+        Scene("welcome", "password", _password),
+        Scene("unlock", "locked", _show, core=_locked),
+        Scene("unlock", "wrong-password", _wrong_password, core=_locked),
+        Scene("chat", "empty", _enter),
+        Scene("ais", "empty", lambda stage, look: _page(stage, look, Page.AIS)),
+        Scene("ais", "deploying", _deploying),
+        Scene("ais", "error", _deploy_error),
+        Scene("ais", "deployed", lambda stage, look: _page(stage, look, Page.AIS), core=_several),
+        Scene("chat", "streaming", _streaming, core=_deployed),
+        Scene("chat", "answered", _answered, core=_talked),
+        Scene("chat", "offline", _offline, core=_talked),
+        Scene("chat", "error", _chat_error, core=_talked),
+        Scene("chat", "deleted", _deleted, core=_talked),
+        Scene("chat", "keyboard", _keyboard, core=_talked),
+        Scene("chat", "narrow", _answered, NARROW, _talked),
+        Scene("chat", "narrow-menu", _narrow_menu, NARROW, _talked),
+        Scene("ais", "narrow", lambda stage, look: _page(stage, look, Page.AIS), NARROW, _several),
+        Scene("settings", "all", lambda stage, look: _page(stage, look, Page.SETTINGS)),
+        Scene("any", "crash", _crash, core=_talked),
+    ]
+
+
+# Cores
+
+
+def _locked() -> ScriptedCore:
+    return ScriptedCore(has_vault=True)
+
+
+def _deployed() -> ScriptedCore:
+    core = ScriptedCore(all_deployments=[deployment("Rowan")])
+    core.practice_network.running = True
+    return core
+
+
+def _several() -> ScriptedCore:
+    core = _deployed()
+    core.all_models.append(ScriptedModel("SmolLM2-135M", "", 148_000_000, 2048, "int8"))
+    core.all_deployments.append(deployment("Birch", "SmolLM2-135M", DeploymentState.RUNNING))
+    return core
+
+
+def _talked() -> ScriptedCore:
+    core = _deployed()
+    for title in ("Letter to the landlord", "What is a canister?", "Trip notes, March"):
+        core.conversations.save(Conversation("starter", "rowan-1", title=title, turns=(Turn("user", title),)))
+    facts = ReplyFacts(Place.PRACTICE, 41, 2.25, "end", calls=4, instructions=884_000_000)
+    talk = Conversation("starter", "rowan-1").with_turn(Turn("user", _QUESTION))
+    core.conversations.save(talk.with_turn(Turn("assistant", _ANSWER, facts)))
+    return core
+
+
+# Leading
+
+
+def _show(stage: Stage, look: Appearance) -> None:
+    stage.show(look)
+
+
+def _enter(stage: Stage, look: Appearance) -> None:
+    stage.enter(look)
+
+
+def _words(stage: Stage, look: Appearance) -> None:
+    stage.show(look).find(WelcomePage).show_phrase(PHRASE)
+
+
+def _password(stage: Stage, look: Appearance) -> None:
+    stage.show(look)
+    page = stage.find(WelcomePage)
+    page.show_phrase(PHRASE)
+    page.ask_password()
+    once, again = page.findChildren(PasswordField)
+    once.field.setText(PASSWORD)
+    again.field.setText(PASSWORD[:12])
+
+
+def _wrong_password(stage: Stage, look: Appearance) -> None:
+    stage.show(look)
+    page = stage.find(UnlockPage)
+    page.first.setText("walnut")
+    page.go.click()
+    stage.settle()
+
+
+def _page(stage: Stage, look: Appearance, page: Page) -> None:
+    stage.enter(look).shell.show_page(page)
+    stage.settle()
+
+
+def _deploying(stage: Stage, look: Appearance) -> None:
+    stage.hold_step("Uploading the weights")
+    _page(stage, look, Page.AIS)
+    stage.shell.ais.deploy()
+    stage.until(lambda: stage.shell.ais.step == "Uploading the weights")
+
+
+def _deploy_error(stage: Stage, look: Appearance) -> None:
+    def fail(progress: Progress, _: Cancel) -> None:
+        if progress.step == "Uploading the weights":
+            raise StorageError(
+                "Could not write the deployment journal: the disk is full.",
+                not_lost="What is uploaded stays uploaded, and nothing is paid for twice.",
+                next_step="Make room on the disk, then try again.",
+            )
+
+    stage.core.script.before_step = fail
+    _page(stage, look, Page.AIS)
+    stage.shell.ais.deploy()
+    stage.settle()
+
+
+def _open_newest(stage: Stage, look: Appearance) -> None:
+    stage.enter(look)
+    newest = stage.core.conversations.list()[0]
+    stage.chat.list.selected.emit(newest.id)
+    stage.until(lambda: stage.chat.conversation.id == newest.id)
+    stage.settle()
+    stage.chat.list.show_conversations(stage.core.conversations.list(), newest.id)
+
+
+def _answered(stage: Stage, look: Appearance) -> None:
+    _open_newest(stage, look)
+
+
+def _streaming(stage: Stage, look: Appearance) -> None:
+    stage.core.script.words = [f"{word} " for word in _LONG_ANSWER.split()]
+    stage.hold_word(24)
+    stage.enter(look).chat.send("Who can read what I write here?")
+    stage.until(lambda: stage.chat.heard.count(" ") >= 24)
+
+
+def _offline(stage: Stage, look: Appearance) -> None:
+    _open_newest(stage, look)
+    stage.core.practice_network.running = False
+    stage.core.script.fallback_reason = NETWORK_AWAY
+    stage.core.script.words = ["Yes. ", "Add a backup controller, ", "then check that it answers."]
+    stage.chat.send("Could I lose it?")
+    stage.settle()
+
+
+def _chat_error(stage: Stage, look: Appearance) -> None:
+    def fail(_: int, __: Cancel) -> None:
+        raise SecurityError(
+            "The canister's certificate does not hold, so its answer is not shown.",
+            not_lost="Your conversation is unchanged, and your words are back in the box below.",
+            next_step="Do not use this network until you know why; this computer can answer meanwhile.",
+        )
+
+    _open_newest(stage, look)
+    stage.core.script.before_word = fail
+    stage.chat.send("Could I lose it?")
+    stage.settle()
+
+
+def _deleted(stage: Stage, look: Appearance) -> None:
+    _open_newest(stage, look)
+    stage.chat.delete(stage.chat.conversation.id)
+    stage.settle()
+
+
+def _keyboard(stage: Stage, look: Appearance) -> None:
+    _open_newest(stage, look)
+    stage.chat.composer.setFocus()
+    for _ in range(2):
+        focused = QApplication.focusWidget()
+        assert focused is not None
+        QTest.keyClick(focused, Qt.Key.Key_Backtab)
+    stage.draw()
+
+
+def _narrow_menu(stage: Stage, look: Appearance) -> None:
+    _open_newest(stage, look)
+    stage.shell.toggle(stage.shell.rail)
+    stage.draw()
+
+
+def _crash(stage: Stage, look: Appearance) -> None:
+    _open_newest(stage, look)
+    try:
+        _break()
+    except ZeroDivisionError as error:
+        stage.window.show_crash(error)
+    stage.until(lambda: stage.window.findChild(CrashDialog) is not None)
+
+
+def _break() -> None:
+    raise ZeroDivisionError("a message that the report leaves out")

@@ -1,0 +1,240 @@
+"""A core that plays a script: it has the workspace's interface, keeps all in memory and says what it was told to.
+
+The tour draws the window with it, and the window's tests drive it to every outcome. `main` never uses it.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+from personal_ai.chat.conversation import Conversation, Place, ReplyFacts, Turn
+from personal_ai.chat.store import ConversationSummary
+from personal_ai.common.errors import Cancelled, IdentityError
+from personal_ai.common.jobs import Cancel, Progress, ProgressCallback
+from personal_ai.deployments.journal import Deployment, DeploymentState
+
+PHRASE = "lamp orbit meadow copper violin harbour ticket walnut breeze pencil saddle lantern"
+PASSWORD = "four quiet walnut trees"  # noqa: S105 - of a vault that exists only in memory
+CANISTER_ID = "bkyz2-fmaaa-aaaaa-qaaaq-cai"
+MODULE_HASH = "5b8f0c1de2a97734c0a1" + "0" * 44
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptedModel:
+    name: str = "starter"
+    label: str = "knows only this app"
+    size_bytes: int = 2_480_000
+    context_length: int = 512
+    quantisation: str = "int8"
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptedIdentity:
+    label: str
+
+
+@dataclass(slots=True)
+class Script:
+    """What happens next. A hook may raise, wait or tell; by default everything goes well at once."""
+
+    words: Sequence[str] = ("Only ", "you. ", "Your key ", "controls it.")
+    fallback_reason: str | None = None
+    before_word: Callable[[int, Cancel], None] = lambda _, __: None
+    before_step: Callable[[Progress, Cancel], None] = lambda _, __: None
+    on_save: Callable[[Conversation], None] = lambda _: None
+    steps: Sequence[Progress] = (
+        Progress("Starting the practice network", 1, 1, "step"),
+        Progress("Compiling the model", 31, 31, "tensors"),
+        Progress("Creating the canister", 1, 1, "step"),
+        Progress("Installing the engine", 1, 1, "step"),
+        Progress("Uploading the weights", 1_610_000, 2_480_000, "bytes", 1_900_000.0, 2.4),
+        Progress("Activating the model", 1, 1, "step"),
+    )
+
+
+class ScriptedNetwork:
+    def __init__(self) -> None:
+        self.running = False
+
+    def start(self, cancel: Cancel | None = None) -> None:
+        self.running = True
+
+    def stop(self) -> None:
+        self.running = False
+
+
+class ScriptedConversations:
+    def __init__(self, script: Script) -> None:
+        self._script = script
+        self._saved: dict[str, tuple[int, Conversation]] = {}
+
+    def list(self) -> list[ConversationSummary]:
+        newest_first = sorted(self._saved.values(), key=lambda entry: -entry[0])
+        return [ConversationSummary(one.id, one.title, saved_ns) for saved_ns, one in newest_first]
+
+    def get(self, conversation_id: str) -> Conversation | None:
+        return self._saved[conversation_id][1] if conversation_id in self._saved else None
+
+    def save(self, conversation: Conversation) -> None:
+        self._script.on_save(conversation)
+        self._saved[conversation.id] = (time.time_ns(), conversation)
+
+    def delete(self, conversation_id: str) -> None:
+        self._saved.pop(conversation_id, None)
+
+
+class ScriptedChat:
+    def __init__(self, script: Script, network: ScriptedNetwork, deployment: Deployment | None) -> None:
+        self._script = script
+        self._network = network
+        self._deployment = deployment
+
+    def place(self, pinned: Place | None = None) -> Place:
+        return Place.LOCAL if self._deployment is None or pinned is Place.LOCAL else Place.PRACTICE
+
+    def reply(
+        self,
+        conversation: Conversation,
+        user_text: str,
+        *,
+        on_text: Callable[[str], None],
+        on_place: Callable[[Place, str | None], None],
+        cancel: Cancel,
+    ) -> Conversation:
+        """Says the script's words one by one; answers locally with the reason where the network is stopped."""
+        script, started_s = self._script, time.monotonic()
+        place, reason = self.place(conversation.pinned), script.fallback_reason
+        on_place(place, None)
+        if place is not Place.LOCAL and not self._network.running:
+            place, reason = Place.LOCAL, reason or "The practice network is not running."
+            on_place(place, reason)
+        said: list[str] = []
+        finish: str = "end"
+        try:
+            for at, word in enumerate(script.words):
+                script.before_word(at, cancel)
+                cancel.raise_if_cancelled()
+                said.append(word)
+                on_text(word)
+        except Cancelled:
+            finish = "cancelled"
+        facts = ReplyFacts(
+            place=place,
+            tokens=len(said),
+            seconds=time.monotonic() - started_s,
+            finish=finish,  # type: ignore[arg-type]
+            calls=0 if place is Place.LOCAL else 1 + len(said) // 8,
+            instructions=0 if place is Place.LOCAL else 21_400_000 * max(1, len(said)),
+            fallback_reason=reason if place is Place.LOCAL else None,
+        )
+        return conversation.with_turn(Turn("user", user_text)).with_turn(Turn("assistant", "".join(said), facts))
+
+    def close(self) -> None:
+        pass
+
+
+@dataclass
+class ScriptedCore:
+    """See the module. `script` may be changed while the window runs."""
+
+    script: Script = field(default_factory=Script)
+    has_vault: bool = False
+    password: str = PASSWORD
+    all_models: list[ScriptedModel] = field(default_factory=lambda: [ScriptedModel()])
+    all_deployments: list[Deployment] = field(default_factory=list)
+    closed: bool = False
+    threads: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.practice_network = ScriptedNetwork()
+        self.conversations = ScriptedConversations(self.script)
+
+    def new_phrase(self) -> str:
+        return PHRASE
+
+    def create_vault(self, phrase: str, password: str) -> None:
+        assert phrase == PHRASE
+        self._note_thread()
+        self.password, self.has_vault = password, True
+
+    def unlock(self, password: str) -> None:
+        self._note_thread()
+        if password != self.password:
+            raise IdentityError(
+                "This password does not open the vault.",
+                not_lost="Nothing was changed; you can try as often as you like.",
+                next_step="Check Caps Lock and the keyboard's language, then try again.",
+            )
+
+    def identities(self) -> list[ScriptedIdentity]:
+        return [ScriptedIdentity(one.name) for one in self.all_deployments]
+
+    def models(self) -> list[ScriptedModel]:
+        return list(self.all_models)
+
+    def deployments(self) -> list[Deployment]:
+        return list(self.all_deployments)
+
+    def deploy(
+        self,
+        model: str,
+        *,
+        name: str | None = None,
+        resume: str | None = None,
+        on_progress: ProgressCallback,
+        cancel: Cancel,
+    ) -> Deployment:
+        """Plays the script's steps; the journal remembers how far it came."""
+        self._note_thread()
+        index = next((at for at, one in enumerate(self.all_deployments) if one.id == resume), 0)
+        if resume is None:
+            self.all_deployments.insert(0, deployment(name or "Rowan", model, DeploymentState.RUNNING))
+        self.practice_network.running = True
+        for progress in self.script.steps:
+            on_progress(progress)
+            try:
+                self.script.before_step(progress, cancel)
+            except Cancelled:
+                raise
+            except Exception:
+                self.all_deployments[index] = replace(self.all_deployments[index], state=DeploymentState.FAILED)
+                raise
+            cancel.raise_if_cancelled()
+        self.all_deployments[index] = replace(
+            self.all_deployments[index],
+            state=DeploymentState.ACTIVE,
+            canister_id=CANISTER_ID,
+            module_hash=MODULE_HASH,
+        )
+        return self.all_deployments[index]
+
+    def open_chat(self, *, model: str, deployment: Deployment | None) -> ScriptedChat:
+        self._note_thread()
+        return ScriptedChat(self.script, self.practice_network, deployment)
+
+    def close(self) -> None:
+        self.closed = True
+
+    def _note_thread(self) -> None:
+        """Which threads did the work: never the window's."""
+        self.threads.add(threading.current_thread().name)
+
+
+def deployment(name: str, model: str = "starter", state: DeploymentState = DeploymentState.ACTIVE) -> Deployment:
+    """A deployment as the journal gives it."""
+    active = state is DeploymentState.ACTIVE
+    return Deployment(
+        id=f"{name.lower()}-1",
+        name=name,
+        network="practice",
+        principal="qvwlu-7aaaa-aaaaa-aaaaa-cai",
+        model=model,
+        model_sha256="0" * 64,
+        state=state,
+        created_at_ns=time.time_ns(),
+        canister_id=CANISTER_ID if active else None,
+        module_hash=MODULE_HASH if active else None,
+    )

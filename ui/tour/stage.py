@@ -1,0 +1,123 @@
+"""A window on a scripted core, and waiting for it without a sleep that is too short or too long."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from PySide6.QtCore import QEventLoop, QTimer
+from PySide6.QtWidgets import QWidget
+
+from personal_ai.common.jobs import Cancel
+from personal_ai.common.paths import Paths
+from ui.pages.chat import ChatPage
+from ui.pages.unlock import UnlockPage
+from ui.shell import Shell
+from ui.theme import Appearance, theme
+from ui.tour.scripted import PASSWORD, ScriptedCore
+from ui.window import Window
+
+W = TypeVar("W", bound=QWidget)
+
+_POLL_MS = 5
+_TIMEOUT_MS = 10_000
+
+
+class Stage:
+    """Opens the real window on a scripted core. Close it when the picture is taken."""
+
+    def __init__(self, core: ScriptedCore, home: Path, *, size: tuple[int, int] | None = None) -> None:
+        self.core = core
+        self.released = threading.Event()
+        self.window = Window(lambda: core, Paths(home))
+        self.crashes: list[BaseException] = []
+        self.window.bridge.crashed.connect(self.crashes.append)
+        self._ended = False
+        self.window.closed.connect(self._end)
+        if size:
+            self.window.resize(*size)
+
+    def show(self, appearance: Appearance = Appearance.LIGHT) -> Stage:
+        """The first page: welcome or unlock."""
+        theme().choose(appearance)
+        self.window.show()
+        self.settle()
+        return self
+
+    def enter(self, appearance: Appearance = Appearance.LIGHT) -> Stage:
+        """Unlocks; the chat page is there when it returns."""
+        self.core.has_vault = True
+        self.show(appearance)
+        self.find(UnlockPage).chosen.emit(PASSWORD)
+        self.until(lambda: self.window.shell is not None)
+        self.settle()
+        return self
+
+    @property
+    def shell(self) -> Shell:
+        assert self.window.shell is not None
+        return self.window.shell
+
+    @property
+    def chat(self) -> ChatPage:
+        return self.shell.chat
+
+    def find(self, kind: type[W]) -> W:
+        found = self.window.findChild(kind)
+        assert isinstance(found, kind), f"no {kind.__name__} in the window"
+        return found
+
+    def hold_word(self, number: int) -> None:
+        """The reply stands still before this word until it is stopped or the stage is closed."""
+        self.core.script.before_word = lambda at, cancel: self._hold(cancel) if at == number else None
+
+    def hold_step(self, name: str) -> None:
+        """The deployment stands still in this step."""
+        self.core.script.before_step = lambda step, cancel: self._hold(cancel) if step.step == name else None
+
+    def _hold(self, cancel: Cancel) -> None:
+        while not self.released.wait(_POLL_MS / 1000):
+            cancel.raise_if_cancelled()
+
+    def settle(self) -> None:
+        """Until nothing is under way and everything is drawn."""
+        self.until(lambda: not self.window.bridge.busy)
+        self.draw()
+
+    def draw(self) -> None:
+        """Lets the window lay itself out."""
+        wait(_POLL_MS)
+        wait(_POLL_MS)
+
+    def until(self, condition: Callable[[], bool]) -> None:
+        """Runs the event loop until the condition holds."""
+        until(condition)
+
+    def close(self) -> None:
+        """Ends everything that is still held, and the window."""
+        self.released.set()
+        self.window.close()
+        self.until(lambda: self._ended)
+        self.window.deleteLater()
+        assert not self.crashes, f"the window broke: {self.crashes}"
+
+    def _end(self) -> None:
+        self._ended = True
+
+
+def wait(time_ms: int) -> None:
+    """Runs the event loop for a time. (`QTest.qWait` keeps the interpreter's lock, and with it the lanes, waiting.)"""
+    loop = QEventLoop()
+    QTimer.singleShot(time_ms, loop.quit)
+    loop.exec()
+
+
+def until(condition: Callable[[], bool], timeout_ms: int = _TIMEOUT_MS) -> None:
+    """Runs the event loop until the condition holds; fails after the time limit."""
+    waited_ms = 0
+    while not condition():
+        assert waited_ms < timeout_ms, "waited in vain"
+        wait(_POLL_MS)
+        waited_ms += _POLL_MS

@@ -1,0 +1,112 @@
+"""Labels, buttons and boxes that know their kind: the style sheet does the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from PySide6.QtCore import QEvent, QSize, Qt
+from PySide6.QtWidgets import QBoxLayout, QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+
+from ui.theme import ICON_SIZE, icon, theme
+from ui.theme.tokens import READING_WIDTH_MAX
+
+
+class Button(QPushButton):
+    """A button with words and, if named, an icon in the theme's colours."""
+
+    def __init__(
+        self, text: str, kind: str = "", *, icon: str = "", on_click: Callable[[], object] | None = None
+    ) -> None:
+        """`on_click` is called without Qt's "checked"."""
+        super().__init__(text)
+        self._icon = icon
+        self.setAutoDefault(False)
+        self.setCursor(Qt.CursorShape.PointingHandCursor)
+        self.setProperty("kind", kind)
+        if icon:
+            self.setIconSize(QSize(ICON_SIZE, ICON_SIZE))
+            self._colour_icon()
+        if on_click:
+            self._on_click = on_click
+            self.clicked.connect(self._click)
+
+    def _click(self) -> None:
+        self._on_click()
+
+    def changeEvent(self, event: QEvent) -> None:  # noqa: N802 - Qt's name
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.StyleChange and self._icon:
+            self._colour_icon()
+
+    def _colour_icon(self) -> None:
+        tokens = theme().tokens
+        colour = {"primary": tokens.on_accent, "rail": tokens.text}.get(self.property("kind"), tokens.muted)
+        self.setIcon(icon(self._icon, colour, tokens.accent))
+
+
+def label(text: str = "", kind: str = "", *, wrap: bool = False) -> QLabel:
+    """A label of plain text; foreign words never become rich text."""
+    made = QLabel(text)
+    made.setTextFormat(Qt.TextFormat.PlainText)
+    made.setProperty("kind", kind)
+    made.setWordWrap(wrap)
+    return made
+
+
+def chip(text: str, tone: str) -> QLabel:
+    """A small rounded mark; `tone` is plain, accent, good, warning or bad."""
+    made = label(text, "chip")
+    made.setProperty("tone", tone)
+    return made
+
+
+def set_look(widget: QWidget, name: str, value: object) -> None:
+    """Changes a property that the style sheet looks at."""
+    if widget.property(name) != value:
+        widget.setProperty(name, value)
+        widget.style().unpolish(widget)
+        widget.style().polish(widget)
+
+
+def frame(kind: str, *, margins: tuple[int, int, int, int], spacing: int) -> tuple[QFrame, QVBoxLayout]:
+    """A box of a kind and the column inside it."""
+    made = QFrame()
+    made.setProperty("kind", kind)
+    return made, column(made, margins=margins, spacing=spacing)
+
+
+def column(
+    parent: QWidget | None = None, *, margins: tuple[int, int, int, int] = (0, 0, 0, 0), spacing: int = 0
+) -> QVBoxLayout:
+    made = QVBoxLayout(parent) if parent else QVBoxLayout()
+    made.setContentsMargins(*margins)
+    made.setSpacing(spacing)
+    return made
+
+
+def row(
+    parent: QWidget | None = None, *, margins: tuple[int, int, int, int] = (0, 0, 0, 0), spacing: int = 0
+) -> QHBoxLayout:
+    made = QHBoxLayout(parent) if parent else QHBoxLayout()
+    made.setContentsMargins(*margins)
+    made.setSpacing(spacing)
+    return made
+
+
+def centred(inner: QWidget, *, width_max: int = READING_WIDTH_MAX, margins: tuple[int, int, int, int]) -> QHBoxLayout:
+    """A row that gives `inner` the width up to the reading width and keeps it in the middle."""
+    inner.setMaximumWidth(width_max)
+    made = row(margins=margins)
+    made.addStretch(1)
+    made.addWidget(inner, 1000)
+    made.addStretch(1)
+    return made
+
+
+def clear(layout: QBoxLayout) -> None:
+    """Takes every widget out of a layout and ends it."""
+    while (item := layout.takeAt(0)) is not None:
+        widget = item.widget()
+        if widget is not None:
+            widget.hide()
+            widget.deleteLater()

@@ -1,0 +1,115 @@
+"""Where the user writes: Enter sends, Shift+Enter starts a new line."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QFocusEvent, QKeyEvent
+from PySide6.QtWidgets import QFrame, QPlainTextEdit
+
+from ui.text import tr
+from ui.theme.tokens import SPACE_L, SPACE_M, SPACE_S
+from ui.widgets.basic import Button, column, label, row, set_look
+
+_LINES_MAX = 8
+_SENDING_KEYS = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
+
+
+class Composer(QFrame):
+    """A box with the words, a line about the model, and the page's one primary button: Send or Stop."""
+
+    sent = Signal(str)
+    stopped = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setProperty("kind", "composer")
+        self._answering = False
+        self._hold = ""
+        self._words = _Words()
+        self._words.entered.connect(self._enter)
+        self._words.focused.connect(lambda focused: set_look(self, "focused", "true" if focused else "false"))
+        self._words.textChanged.connect(self._refresh)
+        self._note = label("", "small")
+        self.button = Button(tr("Send"), "primary", on_click=self._click)
+        layout = column(self, margins=(SPACE_L, SPACE_M, SPACE_M, SPACE_M), spacing=SPACE_S)
+        layout.addWidget(self._words)
+        foot = row(spacing=SPACE_M)
+        foot.addWidget(self._note, 1)
+        foot.addWidget(self.button)
+        layout.addLayout(foot)
+        self.setFocusProxy(self._words)
+        self._refresh()
+
+    @property
+    def text(self) -> str:
+        return self._words.toPlainText()
+
+    def set_text(self, text: str) -> None:
+        self._words.setPlainText(text)
+
+    def set_note(self, text: str) -> None:
+        """The grey line: which model listens."""
+        self._note.setText(text)
+
+    def set_answering(self, answering: bool, *, hold: str = "") -> None:
+        """While a reply comes the button stops it; `hold` says why nothing can be sent though no reply is seen."""
+        self._answering = answering
+        self._hold = hold
+        self._refresh()
+
+    def _enter(self) -> None:
+        if not self._answering:
+            self._click()
+
+    def _click(self) -> None:
+        if self._answering:
+            self.stopped.emit()
+        elif self.text.strip() and not self._hold:
+            text = self.text.strip()
+            self._words.clear()
+            self.sent.emit(text)
+
+    def _refresh(self) -> None:
+        self.button.setText(tr("Stop") if self._answering else tr("Send"))
+        self.button.setToolTip(self._hold or (tr("Stop the reply (Esc)") if self._answering else tr("Send (Enter)")))
+        self.button.setEnabled(self._answering or (bool(self.text.strip()) and not self._hold))
+
+
+class _Words(QPlainTextEdit):
+    """A field as high as its lines, up to a limit."""
+
+    entered = Signal()
+    focused = Signal(bool)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setPlaceholderText(tr("Write a message"))
+        self.setAccessibleName(tr("Message"))
+        self.setAccessibleDescription(tr("Enter sends, Shift and Enter start a new line"))
+        self.setTabChangesFocus(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.document().setDocumentMargin(0)
+        self.document().documentLayout().documentSizeChanged.connect(self._fit)
+        self._fit()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802 - Qt's name
+        if event.key() in _SENDING_KEYS and not event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
+            self.entered.emit()
+        else:
+            super().keyPressEvent(event)
+
+    def focusInEvent(self, event: QFocusEvent) -> None:  # noqa: N802 - Qt's name
+        super().focusInEvent(event)
+        self.focused.emit(True)
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:  # noqa: N802 - Qt's name
+        super().focusOutEvent(event)
+        self.focused.emit(False)
+
+    def _fit(self) -> None:
+        lines = max(1, round(self.document().size().height()))  # QPlainTextEdit measures its document in lines
+        self.setVerticalScrollBarPolicy(
+            Qt.ScrollBarPolicy.ScrollBarAsNeeded if lines > _LINES_MAX else Qt.ScrollBarPolicy.ScrollBarAlwaysOff
+        )
+        self.setFixedHeight(min(lines, _LINES_MAX) * self.fontMetrics().lineSpacing() + 4)

@@ -1,0 +1,194 @@
+"""The window: opening, first run or unlocking, then the pages beside the rail."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtGui import QCloseEvent, QKeySequence, QResizeEvent, QShortcut
+from PySide6.QtWidgets import QMainWindow, QStackedWidget, QWidget
+
+from personal_ai.common.errors import UserFacingError
+from personal_ai.common.paths import Paths
+from ui.bridge import Bridge
+from ui.core import Core, Overview
+from ui.pages.unlock import UnlockPage
+from ui.pages.welcome import WelcomePage
+from ui.preferences import load_appearance, save_appearance
+from ui.profile import Profile
+from ui.report import report
+from ui.shell import Shell
+from ui.text import tr
+from ui.theme import Appearance, theme
+from ui.widgets.basic import label
+from ui.widgets.crash_dialog import CrashDialog
+from ui.widgets.focus_ring import FocusRing
+from ui.widgets.form import FormPage
+from ui.widgets.message import Problem
+from ui.widgets.rail import Page
+
+_SIZE = (1180, 760)
+_SIZE_MIN = (520, 480)
+_CLOSING_S_MAX = 10.0
+
+
+class Window(QMainWindow):
+    """`closed` follows when the last work is done and the core is closed."""
+
+    closed = Signal()
+
+    def __init__(self, open_core: Callable[[], Core], paths: Paths) -> None:
+        super().__init__()
+        self._paths = paths
+        self._core: Core | None = None
+        self._closing = False
+        self._crash: CrashDialog | None = None
+        self.shell: Shell | None = None
+        theme().choose(load_appearance(paths.settings))
+        self.setWindowTitle(tr("Personal AI"))
+        self.setMinimumSize(*_SIZE_MIN)
+        self.resize(*_SIZE)
+        self._stack = QStackedWidget()
+        self.setCentralWidget(self._stack)
+        self._ring = FocusRing(self)
+        self.bridge = Bridge(self)
+        self.bridge.failed.connect(self.show_problem)
+        self.bridge.crashed.connect(self.show_crash)
+        opening = FormPage()
+        opening.column.addWidget(label(tr("Opening…"), "muted"))
+        self._show(opening)
+        self._add_shortcuts()
+        self.bridge.run(lambda _: open_core()).on_success(self._opened).on_failure(self._cannot_open)
+
+    # Opening
+
+    def _opened(self, core: Core) -> None:
+        self._core = core
+        if core.has_vault:
+            self._unlock(core)
+        else:
+            self._welcome(core)
+
+    def _cannot_open(self, error: UserFacingError) -> None:
+        page = FormPage()
+        page.column.addWidget(Problem(error))
+        self._show(page)
+
+    def _welcome(self, core: Core) -> None:
+        page = WelcomePage()
+
+        def create(phrase: str, password: str) -> None:
+            page.set_busy(True)
+            self.bridge.run(lambda _: core.create_vault(phrase, password)).on_success(
+                lambda _: self._enter(core, page)
+            ).on_failure(page.show_problem).on_end(lambda: page.set_busy(False))
+
+        page.started.connect(lambda: self.bridge.run(lambda _: core.new_phrase()).on_success(page.show_phrase))
+        page.chosen.connect(create)
+        self._show(page)
+        page.take_focus()
+
+    def _unlock(self, core: Core) -> None:
+        page = UnlockPage()
+
+        def unlock(password: str) -> None:
+            page.set_busy(True)
+            self.bridge.run(lambda _: core.unlock(password)).on_success(lambda _: self._enter(core, page)).on_failure(
+                page.show_problem
+            ).on_end(lambda: page.set_busy(False))
+
+        page.chosen.connect(unlock)
+        self._show(page)
+        page.first.setFocus()
+
+    def _enter(self, core: Core, page: WelcomePage | UnlockPage) -> None:
+        """The vault is open: the secrets that were typed are let go, and the pages appear."""
+        page.forget()
+        self.bridge.run(lambda _: Overview.of(core)).on_success(lambda overview: self._build_shell(core, overview))
+
+    def _build_shell(self, core: Core, overview: Overview) -> None:
+        self.shell = Shell(Profile(core, self.bridge, overview), self._paths.home)
+        self.shell.appearance_chosen.connect(self._choose_appearance)
+        self._show(self.shell)
+        self.shell.set_width(self.width())
+        self.shell.chat.composer.setFocus()
+
+    def _show(self, page: QWidget) -> None:
+        before = self._stack.currentWidget()
+        self._stack.addWidget(page)
+        self._stack.setCurrentWidget(page)
+        if before is not None:
+            self._stack.removeWidget(before)
+            before.deleteLater()
+        self._ring.raise_()
+
+    # What pages ask of the window
+
+    def _choose_appearance(self, appearance: Appearance) -> None:
+        theme().choose(appearance)
+        self.bridge.run(lambda _: save_appearance(self._paths.settings, appearance))
+
+    def show_problem(self, error: UserFacingError) -> None:
+        """An error that no page has a place for."""
+        if self.shell is not None:
+            self.shell.show_problem(error)
+        else:
+            self._cannot_open(error)
+
+    def show_crash(self, error: BaseException) -> None:
+        """A bug. One dialog at a time: what breaks often breaks again at once."""
+        if self._crash is None:
+            self._crash = CrashDialog(report(error), self)
+            self._crash.finished.connect(self._crash_seen)
+            self._crash.open()
+
+    def _crash_seen(self) -> None:
+        if self._crash:
+            self._crash.deleteLater()
+        self._crash = None
+
+    def _add_shortcuts(self) -> None:
+        shortcuts: dict[str, Callable[[Shell], object]] = {"Ctrl+N": Shell.new_chat, "Ctrl+Z": Shell.undo}
+        for number, page in enumerate(Page, 1):
+            shortcuts[f"Ctrl+{number}"] = partial(Shell.show_page, page=page)
+        for keys, act in shortcuts.items():
+            QShortcut(QKeySequence(keys), self, partial(self._act, act))
+
+    def _act(self, act: Callable[[Shell], object]) -> None:
+        """Shortcuts are there before the pages are."""
+        if self.shell is not None:
+            act(self.shell)
+
+    # The window itself
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 - Qt's name
+        super().resizeEvent(event)
+        if self.shell:
+            self.shell.set_width(event.size().width())
+
+    def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802 - Qt's name
+        """Goes out of sight at once; ends when replies have stopped and everything is saved."""
+        event.ignore()
+        if self._closing:
+            return
+        self._closing = True
+        self.hide()
+        if self.shell:
+            self.shell.prepare_to_close()
+        self.bridge.cancel_long_work()
+        if self.bridge.busy:
+            self.bridge.idle.connect(self._finish, Qt.ConnectionType.QueuedConnection)
+            QTimer.singleShot(round(1000 * _CLOSING_S_MAX), self, self._finish)
+        else:
+            self._finish()
+
+    def _finish(self) -> None:
+        if self.bridge.closed:
+            return
+        if self.bridge.close():
+            if self.shell:
+                self.shell.chat.close_desk()
+            if self._core:
+                self._core.close()
+        self.closed.emit()
