@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -150,7 +150,7 @@ class Workspace:
                 next_step="Import the old model again, or begin a new deployment.",
             )
         profile = self._start_network(deployment.network, on_progress, cancel)
-        with self._agent(profile, deployment) as agent:
+        with closing(self._agent(profile, deployment)) as agent:
             deployer = Deployer(
                 self.journal,
                 agent,

@@ -1,0 +1,147 @@
+"""The canister's answerer sends only what the canister lacks, and finds its way back when the canister lost it."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+
+import pytest
+
+from personal_ai.canister.client import CanisterBusy, Finish, Generated, NeedPrefix
+from personal_ai.chat.answerers import CanisterAnswerer, Question, hash_of_tokens
+from personal_ai.chat.conversation import Place
+from personal_ai.common.errors import Cancelled
+from personal_ai.common.jobs import Cancel
+from personal_ai.models.sampling import Sampling
+
+END = 99
+CONVERSATION = "ab" * 16
+
+
+@dataclass
+class _Canister:
+    """Counts up from the last token until END, as the interface says: `kept` is what it holds of one conversation."""
+
+    length: int
+    kept: list[int] = field(default_factory=list)
+    conversation: bytes = b""
+    appended: list[list[int]] = field(default_factory=list)
+    busy: int = 0
+    prefill_calls: int = 0
+
+    def generate(
+        self,
+        *,
+        conversation: bytes,
+        keep: int,
+        keep_hash: bytes,
+        append: list[int],
+        max_tokens: int,
+        sampling: Sampling,
+        cancel: Cancel,
+    ) -> Generated:
+        if self.busy:
+            self.busy -= 1
+            raise CanisterBusy
+        if conversation != self.conversation:
+            self.conversation, self.kept = conversation, []
+        if keep > len(self.kept) or hash_of_tokens(self.kept[:keep]) != keep_hash:
+            raise NeedPrefix(0)
+        self.appended.append(append)
+        self.kept = self.kept[:keep] + append
+        if self.prefill_calls:
+            self.prefill_calls -= 1
+            return Generated([], len(self.kept), "budget", 10)
+        tokens: list[int] = []
+        finish: Finish = "max_tokens"
+        while len(tokens) < max_tokens and finish != "end":
+            said = len(self.kept) >= self.length
+            tokens.append(END if said else len(self.kept))
+            self.kept.append(tokens[-1])
+            finish = "end" if said else "max_tokens"
+        return Generated(tokens, len(self.kept), finish, 10)
+
+
+class _Listener:
+    def __init__(self) -> None:
+        self.tokens: list[int] = []
+        self.instructions = 0
+
+    def token(self, token: int) -> None:
+        self.tokens.append(token)
+
+    def call(self, instructions: int) -> None:
+        self.instructions += instructions
+
+
+def _ask(answerer: CanisterAnswerer, tokens: list[int], max_tokens: int = 1000) -> tuple[str, _Listener]:
+    listener = _Listener()
+    question = Question(CONVERSATION, tuple(tokens), max_tokens, Sampling())
+    return answerer.answer(question, listener, Cancel()), listener
+
+
+def test_a_reply_takes_as_many_calls_as_it_needs_and_repeats_nothing() -> None:
+    canister = _Canister(length=40)
+    finish, listener = _ask(CanisterAnswerer(canister, Place.PRACTICE), [7, 8, 9])  # type: ignore[arg-type]
+    assert finish == "end"
+    assert listener.tokens == [*range(3, 40), END]
+    assert canister.appended == [[7, 8, 9], [], []], "8, 16 and then the last 14 tokens"
+    assert listener.instructions == 30
+
+
+def test_the_next_turn_sends_only_what_is_new() -> None:
+    canister = _Canister(length=12)
+    answerer = CanisterAnswerer(canister, Place.PRACTICE)  # type: ignore[arg-type]
+    _, first = _ask(answerer, [7, 8])
+    canister.length = 30
+    held = [7, 8, *first.tokens]
+    _ask(answerer, [*held, 5, 6])
+    assert [5, 6] in canister.appended
+    _ask(answerer, [*held[:4], 1])
+    assert [1] in canister.appended, "an edited turn keeps the common beginning"
+
+
+def test_what_the_canister_lost_is_sent_again() -> None:
+    canister = _Canister(length=12)
+    answerer = CanisterAnswerer(canister, Place.PRACTICE)  # type: ignore[arg-type]
+    _, first = _ask(answerer, [7, 8])
+    canister.kept = []
+    canister.length = 20
+    context = [7, 8, *first.tokens, 5]
+    finish, _ = _ask(answerer, context)
+    assert finish == "end" and context in canister.appended
+
+
+def test_a_prompt_too_long_for_one_message_goes_on_in_the_next() -> None:
+    canister = _Canister(length=6, prefill_calls=3)
+    finish, listener = _ask(CanisterAnswerer(canister, Place.PRACTICE), [1, 2, 3])  # type: ignore[arg-type]
+    assert (finish, listener.tokens) == ("end", [3, 4, 5, END])
+    assert canister.appended == [[1, 2, 3], [], [], []]
+
+
+def test_max_tokens_is_kept_over_calls() -> None:
+    finish, listener = _ask(CanisterAnswerer(_Canister(length=10**6), Place.PRACTICE), [1], 100)  # type: ignore[arg-type]
+    assert (finish, len(listener.tokens)) == ("max_tokens", 100)
+
+
+def test_a_busy_canister_is_asked_again_and_not_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("personal_ai.chat.answerers._BUSY_WAIT_S", 0.0)
+    canister = _Canister(length=5, busy=3)
+    assert _ask(CanisterAnswerer(canister, Place.PRACTICE), [1])[0] == "end"  # type: ignore[arg-type]
+    canister.busy = 10**6
+    with pytest.raises(CanisterBusy):
+        _ask(CanisterAnswerer(canister, Place.PRACTICE), [1])  # type: ignore[arg-type]
+
+
+def test_cancelling_stops_between_calls() -> None:
+    cancel, listener = Cancel(), _Listener()
+    cancel.cancel()
+    question = Question(CONVERSATION, (1,), 10, Sampling())
+    with pytest.raises(Cancelled):
+        CanisterAnswerer(_Canister(length=5), Place.PRACTICE).answer(question, listener, cancel)  # type: ignore[arg-type]
+    assert listener.tokens == []
+
+
+def test_the_hash_of_a_prefix_is_of_little_endian_words() -> None:
+    assert hash_of_tokens([]).hex().startswith("e3b0c442")
+    assert hash_of_tokens([1, 258]) == hashlib.sha256(bytes([1, 0, 0, 0, 2, 1, 0, 0])).digest()
