@@ -15,7 +15,7 @@ from personal_ai.ic.principal import Principal
 from personal_ai.replica.calls import Result
 from personal_ai.replica.clock import Clock
 from personal_ai.replica.envelope import Call
-from personal_ai.replica.execution import Reject, RejectCode
+from personal_ai.replica.messages import Reject, RejectCode
 from personal_ai.replica.state import StateStore
 from personal_ai.replica.state_tree import StateTree
 

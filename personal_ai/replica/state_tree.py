@@ -99,3 +99,7 @@ class StateTree:
         tree = hash_tree.build(levels)
         signature = self._keys.root.sign(STATE_ROOT + hash_tree.root_hash(tree))
         return cbor.encode({"tree": tree, "signature": signature})
+
+    def data_certificate(self, canister_id: bytes) -> bytes:
+        """The certificate over a canister's certified data, which only the canister itself is shown."""
+        return self.certificate([(b"canister", canister_id, b"certified_data")])

@@ -1,0 +1,97 @@
+"""The whole network in one object: one subnet of one node, its state in one folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from personal_ai.ic.ledger_types import CYCLES_LEDGER_ID
+from personal_ai.ic.principal import MANAGEMENT, Principal
+from personal_ai.ic.profile import CostTable, Limits, Pacing
+from personal_ai.replica import background, keys
+from personal_ai.replica.accounts import Accounts
+from personal_ai.replica.administration import Administration
+from personal_ai.replica.background import Background
+from personal_ai.replica.call_log import CallLog
+from personal_ai.replica.canister_calls import CanisterCalls
+from personal_ai.replica.canisters import CANISTER_RANGES, Canisters
+from personal_ai.replica.clock import Clock
+from personal_ai.replica.code_methods import CodeMethods
+from personal_ai.replica.cycles_ledger import CyclesLedger
+from personal_ai.replica.endpoints import Endpoints, Parts
+from personal_ai.replica.execution import Executor, Surroundings
+from personal_ai.replica.ingress import Ingress
+from personal_ai.replica.ingress_history import IngressHistory
+from personal_ai.replica.management import Management
+from personal_ai.replica.read_state import ReadStateRules
+from personal_ai.replica.scheduler import UNPACED, Scheduler
+from personal_ai.replica.state import StateStore
+from personal_ai.replica.state_tree import StateTree
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a network behaves. `provisional`: canisters and cycles out of nothing, as on development networks."""
+
+    costs: CostTable = field(default_factory=CostTable)
+    limits: Limits = field(default_factory=Limits)
+    pacing: Pacing = UNPACED
+    provisional: bool = False
+
+
+class Network:
+    """Opens the state in `folder` and runs it until `close`.
+
+    Raises StorageError, DamagedFileError, UnknownVersionError.
+    """
+
+    def __init__(self, folder: Path, options: Options | None = None) -> None:
+        options = options or Options()
+        self.keys = keys.load_or_create(folder)
+        self._clock = clock = Clock()
+        self._store = store = StateStore(folder)
+        root_key_der, subnet_id = self.keys.root.public_key_der, self.keys.subnet_id
+        executor = Executor(store, Surroundings(root_key_der, subnet_id.bytes))
+        tree = StateTree(self.keys, CANISTER_RANGES, clock)
+        history = IngressHistory(store, tree, clock)
+        accounts = Accounts(store, options.costs, clock)
+        canisters = Canisters(store, executor, accounts, tree)
+        self._ledger = CyclesLedger(store, subnet_id, canisters, accounts)
+        administration = Administration(store, accounts, canisters, options.limits, provisional=options.provisional)
+        code = CodeMethods(store, executor, accounts, canisters, options.limits)
+        management = Management(store, canisters, administration, code)
+        calls = CanisterCalls(executor, accounts, canisters, options.limits, tree.data_certificate)
+        self._background = Background(store, executor, accounts, canisters, options.limits)
+        self._scheduler = Scheduler(options.pacing, lambda: self._background.run(history, clock), background.EVERY_S)
+        self.call_log = CallLog(store)
+        self.endpoints = Endpoints(
+            Parts(
+                keys=self.keys,
+                clock=clock,
+                tree=tree,
+                history=history,
+                call_log=self.call_log,
+                accounts=accounts,
+                canisters=canisters,
+                ingress=Ingress(store, accounts, {MANAGEMENT: management, CYCLES_LEDGER_ID: self._ledger}, calls),
+                rules=ReadStateRules(store, history, canisters),
+                scheduler=self._scheduler,
+                limits=options.limits,
+            )
+        )
+        self._scheduler.start()
+
+    def fund(self, owner: Principal, cycles: int) -> int:
+        """Gives practice cycles to an account of the cycles ledger; gives the block's index."""
+        return self._ledger.fund(owner, cycles, self._clock.now_ns())
+
+    def close(self, timeout_s: float = 10.0) -> bool:
+        """Lets the running message end and closes the state; False where the message takes longer.
+
+        Then the process may as well be killed: the message will not have happened.
+        """
+        if not self._scheduler.stop(timeout_s):
+            return False
+        self._background.settle_rent(self._clock.now_ns())
+        self._store.close()
+        return True
