@@ -1,0 +1,115 @@
+"""Trains the starter model from its texts: `python -m personal_ai.models.starter.train --out DIR` (extra `train`)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor
+from torch.nn import functional as fn
+
+from personal_ai.common.jobs import Cancel, Meter, ProgressCallback, ignore_progress
+from personal_ai.models.starter import llama
+from personal_ai.models.starter.augment import Strength, load_rules
+from personal_ai.models.starter.batches import IGNORED, Batch, Batches, Mix
+from personal_ai.models.starter.corpus import Corpus
+from personal_ai.models.starter.vocabulary import VOCABULARY_SIZE, ChatEncoder, train_tokenizer
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """Everything that decides the result. Counted in steps, not in time: a slower computer trains the same model."""
+
+    shape: llama.Shape = field(default_factory=lambda: llama.Shape(VOCABULARY_SIZE))
+    strength: Strength = field(default_factory=Strength)
+    mix: Mix = field(default_factory=Mix)
+    steps: int = 1800
+    openings_per_step: int = 128
+    conversations_per_step: int = 4
+    peak_learning_rate: float = 2e-3
+    warm_up_steps: int = 100
+    weight_decay: float = 0.1
+    dropout: float = 0.1
+    averaging: float = 0.998  # of the weights, exponentially: what is exported is the average
+    seed: int = 1
+
+
+class Trainer:
+    """One training run, step by step. `weights` change in place; `averaged` is what to export."""
+
+    def __init__(self, corpus: Corpus, recipe: Recipe) -> None:
+        torch.manual_seed(recipe.seed)
+        self.recipe = recipe
+        self.tokenizer: Tokenizer = train_tokenizer(corpus)
+        self.encoder = ChatEncoder(self.tokenizer)
+        self._batches = Batches(corpus, self.encoder, load_rules(), recipe.strength, recipe.mix, recipe.seed)
+        self.weights = llama.new_weights(recipe.shape, torch.Generator().manual_seed(recipe.seed))
+        self.averaged = {name: weight.clone() for name, weight in self.weights.items()}
+        self._optimiser = _optimiser(self.weights, recipe)
+        self._done = 0
+
+    def step(self) -> float:
+        """One update of the weights; returns the loss (nats per scored token)."""
+        recipe = self.recipe
+        self._optimiser.param_groups[0]["lr"] = self._optimiser.param_groups[1]["lr"] = self._learning_rate()
+        losses = [
+            self._loss(self._batches.openings(recipe.openings_per_step)),
+            self._loss(self._batches.conversations(recipe.conversations_per_step)),
+        ]
+        loss = sum(losses, start=torch.zeros(()))
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.weights.values(), 1.0)
+        self._optimiser.step()
+        self._optimiser.zero_grad()
+        self._done += 1
+        self._average()
+        return float(loss.detach())
+
+    def _loss(self, batch: Batch) -> Tensor:
+        with torch.autocast("cpu", torch.bfloat16):
+            hidden = llama.hidden_states(self.weights, self.recipe.shape, batch.tokens, self.recipe.dropout)
+            scored = batch.targets != IGNORED
+            scores = llama.logits(self.weights, hidden[scored])
+        return fn.cross_entropy(scores.float(), batch.targets[scored])
+
+    def _learning_rate(self) -> float:
+        """Linear warm-up, then a cosine down to a twentieth."""
+        recipe = self.recipe
+        if self._done < recipe.warm_up_steps:
+            return recipe.peak_learning_rate * (self._done + 1) / recipe.warm_up_steps
+        part = (self._done - recipe.warm_up_steps) / max(1, recipe.steps - recipe.warm_up_steps)
+        return recipe.peak_learning_rate * (0.05 + 0.95 * (1 + math.cos(math.pi * part)) / 2)
+
+    def _average(self) -> None:
+        keep = min(self.recipe.averaging, (1 + self._done) / (10 + self._done))
+        with torch.no_grad():
+            for name, weight in self.weights.items():
+                self.averaged[name].lerp_(weight, 1 - keep)
+
+
+def train(
+    corpus: Corpus, recipe: Recipe, *, on_progress: ProgressCallback = ignore_progress, cancel: Cancel | None = None
+) -> Trainer:
+    """Runs the whole recipe. Raises Cancelled."""
+    trainer = Trainer(corpus, recipe)
+    meter = Meter("training", recipe.steps, "steps", on_progress)
+    for _ in range(recipe.steps):
+        if cancel:
+            cancel.raise_if_cancelled()
+        trainer.step()
+        meter.advance()
+    return trainer
+
+
+def _optimiser(weights: llama.Weights, recipe: Recipe) -> torch.optim.AdamW:
+    for weight in weights.values():
+        weight.requires_grad_()
+    matrices = [weight for weight in weights.values() if weight.dim() == 2]
+    vectors = [weight for weight in weights.values() if weight.dim() == 1]
+    groups = [
+        {"params": matrices, "weight_decay": recipe.weight_decay},
+        {"params": vectors, "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=recipe.peak_learning_rate, betas=(0.9, 0.98))
