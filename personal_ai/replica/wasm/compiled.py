@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import hmac
 import importlib.metadata
 import threading
@@ -39,7 +40,9 @@ def engine() -> wasmtime.Engine:
     config.memory_may_move = False
     # NaN bit patterns must not depend on the processor; the binding has no setter for this one.
     ffi.wasmtime_config_cranelift_nan_canonicalization_set(config.ptr(), True)
-    return wasmtime.Engine(config)
+    made = wasmtime.Engine(config)
+    atexit.register(made.close)  # the binding cannot free it any more once the interpreter shuts down
+    return made
 
 
 @dataclass(frozen=True, slots=True)

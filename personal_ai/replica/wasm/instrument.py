@@ -56,12 +56,16 @@ class Instrumented:
 
 
 def instrument(module: Module) -> Instrumented:
-    """Meters a valid module. Raises WasmError where it meets something that canisters may not contain."""
-    meter = _Meter(module)
+    """Meters a module. Raises WasmError where it meets something that canisters may not contain."""
     try:
-        bodies = [meter.body(start, end) for start, end in module.bodies]
-    except IndexError:
-        raise WasmError("The module has a function that ends in the middle of an instruction.") from None
+        return _instrument(module)
+    except (IndexError, KeyError):
+        raise WasmError("The module has a function that ends early or belongs to no type.") from None
+
+
+def _instrument(module: Module) -> Instrumented:
+    meter = _Meter(module)
+    bodies = [meter.body(start, end) for start, end in module.bodies]
     contents = {key: module.data[start:end] for key, (start, end) in module.sections.items()}
     contents[sections.GLOBAL] = _with(contents.get(sections.GLOBAL), [bytes([I64, 1]) + b"\x42\x00\x0b"])
     contents[sections.EXPORT] = _with(contents.get(sections.EXPORT), _exports(module))
