@@ -1,0 +1,238 @@
+"""From a model package to a program file for the canister.
+
+The same package gives the same bytes. Nothing is requantised: the numbers of the ONNX file are repacked.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from personal_ai.common.errors import FormatError
+from personal_ai.common.files import storage_errors, sync_folder
+from personal_ai.common.jobs import Cancel, Meter, ProgressCallback, ignore_progress
+from personal_ai.compiler import format as f
+from personal_ai.compiler.fusion import fuse
+from personal_ai.compiler.ir import Step, Weight
+from personal_ai.compiler.lower_attention import ATTENTION_HANDLERS
+from personal_ai.compiler.lower_floats import FLOAT_HANDLERS
+from personal_ai.compiler.lower_integers import INTEGER_HANDLERS
+from personal_ai.compiler.lowering import Lowered, lower
+from personal_ai.compiler.obstacles import ModelObstaclesError, Obstacle
+from personal_ai.compiler.onnx_graph import read_onnx
+from personal_ai.compiler.planning import Plan, Sizes
+from personal_ai.compiler.program_file import tables_size_bytes, write_tables
+from personal_ai.models.package import ModelPackage
+
+HEAP_SIZE_BYTES_MAX = 7 << 29  # 3.5 GiB of a canister's 4 GiB: the rest is for uploads and the engine itself
+CONTEXT_LENGTH_DEFAULT = 4096  # keys and values are rented: a longer context must be asked for
+CONTEXT_LENGTH_MIN = 64  # less is no conversation
+SEQUENCE_MAX = 32  # two batches of the widest kernel
+
+_ENGINE_SIZE_BYTES = 1 << 20  # the module's own data, stack and scratch
+_HANDLERS = INTEGER_HANDLERS | FLOAT_HANDLERS | ATTENTION_HANDLERS
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramInfo:
+    """What was written. heap_bytes: the program, activations, and keys and values of a full context.
+
+    context_length: the most tokens of prompt and reply; it may be less than the model's own.
+    weights_per_token: multiplications with weights that one token of a reply needs.
+    """
+
+    path: Path
+    size_bytes: int
+    heap_bytes: int
+    arena_bytes: int
+    state_bytes: int
+    vocabulary_size: int
+    context_length: int
+    weights_per_token: int
+
+
+def compile_package(
+    package: ModelPackage,
+    target: Path,
+    *,
+    on_progress: ProgressCallback = ignore_progress,
+    cancel: Cancel | None = None,
+    context_length: int = CONTEXT_LENGTH_DEFAULT,
+) -> ProgramInfo:
+    """Writes the package's program to `target`, whole or not at all, for up to `context_length` tokens.
+
+    Raises ModelObstaclesError with every reason found, FormatError for a damaged ONNX file, StorageError, Cancelled.
+    """
+    manifest = package.manifest
+    return compile_onnx(
+        package.onnx_path,
+        target,
+        end_tokens=manifest.end_tokens,
+        context_length=min(context_length, manifest.context_length),
+        on_progress=on_progress,
+        cancel=cancel,
+    )
+
+
+def check(onnx_path: Path, context_length: int = CONTEXT_LENGTH_DEFAULT) -> tuple[Obstacle, ...]:
+    """Every reason why the model cannot run in a canister; none where it can. Raises FormatError."""
+    try:
+        _plan(onnx_path, (), context_length)
+    except ModelObstaclesError as error:
+        return error.obstacles
+    return ()
+
+
+def compile_onnx(
+    onnx_path: Path,
+    target: Path,
+    *,
+    end_tokens: tuple[int, ...],
+    context_length: int,
+    on_progress: ProgressCallback = ignore_progress,
+    cancel: Cancel | None = None,
+) -> ProgramInfo:
+    """As `compile_package`, from an ONNX file alone."""
+    plan, steps = _plan(onnx_path, end_tokens, context_length)
+    cancel = cancel or Cancel()
+    program: list[f.Program] = []
+    _write_aside(target, lambda file: program.append(_write(plan, file, on_progress, cancel)))
+    return _info(program[0], steps, target)
+
+
+def _plan(onnx_path: Path, end_tokens: tuple[int, ...], context_length: int) -> tuple[Plan, list[Step]]:
+    lowered = lower(read_onnx(onnx_path), _HANDLERS)
+    if lowered.obstacles or lowered.logits is None:
+        raise ModelObstaclesError(lowered.obstacles)
+    steps = fuse(lowered.steps, lowered.logits)
+    obstacles = _token_obstacles(steps, lowered.logits.columns, end_tokens)
+    if obstacles:
+        raise ModelObstaclesError(obstacles)
+    sizes = Sizes(_fitting_context(lowered, steps, context_length), SEQUENCE_MAX, end_tokens)
+    return _sized_plan(lowered, steps, sizes), steps
+
+
+def _sized_plan(lowered: Lowered, steps: list[Step], sizes: Sizes) -> Plan:
+    assert lowered.logits is not None
+    sequence_max = min(sizes.sequence_max, sizes.context_length_max)
+    fitted = Sizes(sizes.context_length_max, sequence_max, sizes.end_tokens)
+    return Plan(steps, lowered.logits, lowered.kept_columns, fitted)
+
+
+def _token_obstacles(steps: list[Step], vocabulary_size: int, end_tokens: tuple[int, ...]) -> list[Obstacle]:
+    obstacles = [
+        Obstacle("Gather", step.node, f"it has {table.rows} rows, fewer than the {vocabulary_size} tokens")
+        for step, table in _tables(steps, f.RowSource.TOKENS)
+        if table.rows < vocabulary_size
+    ]
+    if any(token >= vocabulary_size for token in end_tokens):
+        obstacles.append(Obstacle("Model", "", "an end token is not in the vocabulary"))
+    return obstacles
+
+
+def _tables(steps: list[Step], source: f.RowSource) -> list[tuple[Step, Weight]]:
+    """The tables that are looked up by tokens or positions."""
+    found: list[tuple[Step, Weight]] = []
+    for step in steps:
+        rotary = step.code is f.Code.ROTARY and source is f.RowSource.POSITIONS
+        if rotary or (step.code is f.Code.ROWS and step.attributes["source"] == source):
+            table = step.inputs[1 if rotary else 0]
+            assert isinstance(table, Weight)
+            found.append((step, table))
+    return found
+
+
+def _fitting_context(lowered: Lowered, steps: list[Step], wanted: int) -> int:
+    """The longest context up to `wanted` that tables and heap allow. Raises ModelObstaclesError."""
+    longest = min([wanted, *(table.rows for _, table in _tables(steps, f.RowSource.POSITIONS))])
+    plan = _sized_plan(lowered, steps, Sizes(max(longest, 1), SEQUENCE_MAX, ()))
+    weights_size_bytes = sum(_size_bytes(weight) for weight in plan.weights)
+    fixed = weights_size_bytes + plan.arena_size_bytes + _ENGINE_SIZE_BYTES
+    room = (HEAP_SIZE_BYTES_MAX - fixed) // max(plan.state_row_size_bytes, 1) - f.GROUP
+    if min(longest, room) < CONTEXT_LENGTH_MIN:
+        reason = (
+            f"weights of {weights_size_bytes} bytes, activations of {plan.arena_size_bytes} and "
+            f"{plan.state_row_size_bytes} for each token of the context (at most {longest}) leave room for "
+            f"{max(room, 0)} tokens in a heap of {HEAP_SIZE_BYTES_MAX} bytes; {CONTEXT_LENGTH_MIN} are the least"
+        )
+        raise ModelObstaclesError([Obstacle("Model", "", reason)])
+    return min(longest, room)
+
+
+def _size_bytes(weight: Weight) -> int:
+    if weight.element is f.Element.F32:
+        return weight.rows * f.row_size_bytes(weight.element, weight.columns)
+    return f.packed_size_bytes(weight.element, weight.rows, weight.columns)
+
+
+def _write_aside(target: Path, write: Callable[[BinaryIO], object]) -> None:
+    """The file appears at `target` when it is whole. Raises StorageError."""
+    with storage_errors(f"save the program {target.name}"):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+        try:
+            with os.fdopen(handle, "w+b") as file:
+                write(file)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(name).replace(target)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+        sync_folder(target.parent)
+
+
+def _write(plan: Plan, file: BinaryIO, on_progress: ProgressCallback, cancel: Cancel) -> f.Program:
+    """Writes the weights, each number once (a tied head is the embedding), then the tables before them."""
+    meter = Meter("compile", sum(_size_bytes(weight) for weight in plan.weights), "bytes", on_progress)
+    begin = tables_size_bytes(plan.program([0] * len(plan.weights), 0))
+    file.seek(begin)
+    known: dict[tuple[f.Element, int, int, bytes], int] = {}
+    offsets: list[int] = []
+    end = 0
+    for weight in plan.weights:
+        offset = f.round_up(end, f.ALIGNMENT_BYTES)
+        file.seek(begin + end)
+        file.write(bytes(offset - end))
+        digest = _write_weight(weight, file, meter, cancel)
+        offset = known.setdefault((weight.element, weight.rows, weight.columns, digest), offset)
+        offsets.append(offset)
+        end = max(end, offset + _size_bytes(weight))
+    file.truncate(begin + end)
+    program = plan.program(offsets, end)
+    write_tables(program, file)
+    return program
+
+
+def _write_weight(weight: Weight, file: BinaryIO, meter: Meter, cancel: Cancel) -> bytes:
+    """Writes a weight's bytes and returns their hash. Raises FormatError when they are not as many as planned."""
+    digest = hashlib.sha256()
+    written = 0
+    for piece in weight.source.pieces():
+        cancel.raise_if_cancelled()
+        digest.update(piece)
+        written += file.write(piece)
+        meter.advance(len(piece))
+    if written != _size_bytes(weight):
+        raise FormatError("A weight of the model does not have the size that its shape says.")
+    return digest.digest()
+
+
+def _info(program: f.Program, steps: list[Step], target: Path) -> ProgramInfo:
+    size_bytes = target.stat().st_size
+    products = (step.inputs[1] for step in steps if step.code is f.Code.MATMUL)
+    return ProgramInfo(
+        path=target,
+        size_bytes=size_bytes,
+        heap_bytes=size_bytes + program.arena_size_bytes + program.state_size_bytes + _ENGINE_SIZE_BYTES,
+        arena_bytes=program.arena_size_bytes,
+        state_bytes=program.state_size_bytes,
+        vocabulary_size=program.vocabulary_size,
+        context_length=program.context_length_max,
+        weights_per_token=sum(w.rows * w.columns for w in products if isinstance(w, Weight)),
+    )

@@ -1,0 +1,87 @@
+"""Weights in the layouts of the engine's kernels (docs/formats/program.md). Repacks numbers, never changes them.
+
+Weights are matrices [inputs, outputs] as in ONNX; packed they are [outputs, inputs], in groups of four outputs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from personal_ai.compiler.format import BLOCK, GROUP, ROW_ALIGNMENT_BYTES, round_up
+from personal_ai.compiler.onnx_graph import Array
+from personal_ai.compiler.values import BlockMatrix, Constant
+
+_PIECE_SIZE_BYTES = 8 << 20
+
+Bytes = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """A table of f32 rows, each padded to whole vectors."""
+
+    array: Array  # [rows, columns]
+
+    def pieces(self) -> Iterator[bytes]:
+        rows, columns = self.array.shape
+        padded = round_up(columns, ROW_ALIGNMENT_BYTES // 4)
+        step = max(1, _PIECE_SIZE_BYTES // (padded * 4))
+        for start in range(0, rows, step):
+            part = np.zeros((min(step, rows - start), padded), dtype="<f4")
+            part[:, :columns] = self.array[start : start + step]
+            yield part.tobytes()
+
+
+@dataclass(frozen=True, slots=True)
+class PackedF32:
+    """A matrix [inputs, outputs] as F32_PACKED: per group and input, the weights of four outputs."""
+
+    matrix: Constant
+
+    def pieces(self) -> Iterator[bytes]:
+        inputs, outputs = self.matrix.shape
+        for start, stop in _spans(outputs, inputs * 4):
+            part = np.zeros((inputs, round_up(stop - start, GROUP)), dtype="<f4")
+            part[:, : stop - start] = _columns(self.matrix, start, stop)
+            yield part.reshape(inputs, -1, GROUP).transpose(1, 0, 2).tobytes()
+
+
+@dataclass(frozen=True, slots=True)
+class PackedI8:
+    """A matrix as I8_BLOCK_PACKED: per group and block, four f32 scales, then 32 pairs of inputs of four outputs."""
+
+    matrix: BlockMatrix
+
+    def pieces(self) -> Iterator[bytes]:
+        inputs, outputs = self.matrix.values.shape
+        for start, stop in _spans(outputs, inputs):
+            yield self._packed(start, stop).tobytes()
+
+    def _packed(self, start: int, stop: int) -> Bytes:
+        inputs = len(self.matrix.values)
+        blocks, groups = round_up(inputs, BLOCK) // BLOCK, round_up(stop - start, GROUP) // GROUP
+        values = np.zeros((blocks * BLOCK, groups * GROUP), dtype=np.int8)
+        values[:inputs, : stop - start] = self.matrix.values[:, start:stop]
+        scales = np.zeros((blocks, groups * GROUP), dtype="<f4")
+        repeats = self.matrix.block_size // BLOCK
+        scales[:, : stop - start] = np.repeat(self.matrix.scales[:, start:stop], repeats, axis=0)[:blocks]
+        packed = np.empty((groups, blocks, GROUP * (4 + BLOCK)), dtype=np.uint8)
+        packed[:, :, : GROUP * 4] = scales.reshape(blocks, groups, GROUP).transpose(1, 0, 2).copy().view(np.uint8)
+        pairs = values.reshape(blocks, BLOCK // 2, 2, groups, GROUP).transpose(3, 0, 1, 4, 2)
+        packed[:, :, GROUP * 4 :] = pairs.reshape(groups, blocks, -1).view(np.uint8)
+        return packed
+
+
+def _spans(outputs: int, output_size_bytes: int) -> Iterator[tuple[int, int]]:
+    """Ranges of outputs, in whole groups, of a few megabytes each."""
+    step = max(1, _PIECE_SIZE_BYTES // (output_size_bytes * GROUP)) * GROUP
+    for start in range(0, outputs, step):
+        yield start, min(start + step, outputs)
+
+
+def _columns(matrix: Constant, start: int, stop: int) -> Array:
+    return matrix.array[start:stop].T if matrix.transposed else matrix.array[:, start:stop]

@@ -1,0 +1,133 @@
+"""Where everything lies: activations in the arena by their lifetimes, kept rows in the state, then the tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from personal_ai.compiler import format as f
+from personal_ai.compiler.ir import Activation, Kept, Operand, Step, Weight
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """What a program is made for."""
+
+    context_length_max: int
+    sequence_max: int
+    end_tokens: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Lifetime:
+    """The steps from `first` to `last` during which `size_bytes` of the arena are taken."""
+
+    first: int
+    last: int
+    size_bytes: int
+
+
+def place(lifetimes: Sequence[Lifetime]) -> tuple[list[int], int]:
+    """An offset for each, so that none overlap while both live, and the size of the whole.
+
+    The largest are placed first, each at the lowest offset that is free (greedy by size: Pisarchyk and Lee, 2020).
+    """
+    offsets = [0] * len(lifetimes)
+    placed: list[int] = []
+    for index in sorted(range(len(lifetimes)), key=lambda i: (-lifetimes[i].size_bytes, lifetimes[i].first, i)):
+        new = lifetimes[index]
+        neighbours = (i for i in placed if lifetimes[i].first <= new.last and new.first <= lifetimes[i].last)
+        offset = 0
+        for start, end in sorted((offsets[i], offsets[i] + lifetimes[i].size_bytes) for i in neighbours):
+            if offset + new.size_bytes <= start:
+                break
+            offset = max(offset, end)
+        offsets[index] = offset
+        placed.append(index)
+    return offsets, max((offset + life.size_bytes for offset, life in zip(offsets, lifetimes, strict=True)), default=0)
+
+
+class Plan:
+    """A program without its weights' bytes: tensors in the order of their first use."""
+
+    def __init__(self, steps: list[Step], logits: Activation, kept_columns: Sequence[int], sizes: Sizes) -> None:
+        self._steps, self._logits, self._sizes = steps, logits, sizes
+        self._kept_offsets = [4 * sum(kept_columns[:slot]) for slot in range(len(kept_columns))]
+        self.state_row_size_bytes = 4 * sum(kept_columns)
+        self._arena_offsets, self.arena_size_bytes = self._place_activations()
+        self.weights: list[Weight] = []
+        self._tensors: dict[object, int] = {}
+        self._order: list[Operand] = []
+        for step in steps:
+            for operand in (*step.inputs, step.output):
+                if operand is not None:
+                    self._number(operand)
+
+    def program(self, weight_offsets: Sequence[int], weights_size_bytes: int) -> f.Program:
+        """The tables, once it is known where each of `weights` lies."""
+        places = dict(zip((id(weight) for weight in self.weights), weight_offsets, strict=True))
+        return f.Program(
+            vocabulary_size=self._logits.columns,
+            context_length_max=self._sizes.context_length_max,
+            sequence_max=self._sizes.sequence_max,
+            arena_size_bytes=self.arena_size_bytes,
+            state_row_size_bytes=self.state_row_size_bytes,
+            logits=self._tensors[id(self._logits)],
+            body_operator_count=self._body_operator_count(),
+            tensors=tuple(self._tensor(operand, places) for operand in self._order),
+            operators=tuple(self._operator(step) for step in self._steps),
+            end_tokens=self._sizes.end_tokens,
+            weights_size_bytes=weights_size_bytes,
+        )
+
+    def _number(self, operand: Operand) -> int:
+        key = operand if isinstance(operand, Kept) else id(operand)
+        if key not in self._tensors:
+            self._tensors[key] = len(self._order)
+            self._order.append(operand)
+            if isinstance(operand, Weight):
+                self.weights.append(operand)
+        return self._tensors[key]
+
+    def _place_activations(self) -> tuple[dict[int, int], int]:
+        first: dict[int, int] = {}
+        last: dict[int, int] = {}
+        roots: dict[int, Activation] = {}
+        for index, step in enumerate(self._steps):
+            for root in (*step.reads(), step.output):
+                roots[id(root)] = root
+                first.setdefault(id(root), index)
+                last[id(root)] = index
+        last[id(self._logits.root)] = len(self._steps)
+        lives = [Lifetime(first[key], last[key], self._size_bytes(root)) for key, root in roots.items()]
+        offsets, size_bytes = place(lives)
+        return dict(zip(roots, offsets, strict=True)), size_bytes
+
+    def _size_bytes(self, root: Activation) -> int:
+        rows = root.rows.at(self._sizes.sequence_max, self._sizes.context_length_max)
+        return f.round_up(rows * f.row_size_bytes(root.element, root.columns), f.ALIGNMENT_BYTES)
+
+    def _tensor(self, operand: Operand, places: dict[int, int]) -> f.Tensor:
+        if isinstance(operand, Weight):
+            stride = f.row_size_bytes(operand.element, operand.columns) if operand.element is f.Element.F32 else 0
+            dimensions = f.Dimension(operand.rows), f.Dimension(operand.columns)
+            return f.Tensor(operand.element, f.Storage.WEIGHTS, dimensions, places[id(operand)], stride)
+        if isinstance(operand, Kept):
+            dimensions = f.Dimension(self._sizes.context_length_max), f.Dimension(operand.columns)
+            offset = self._kept_offsets[operand.slot]
+            return f.Tensor(f.Element.F32, f.Storage.STATE, dimensions, offset, self.state_row_size_bytes)
+        root = operand.root
+        owner = root if operand.rows == root.rows else operand  # what was reshaped has rows of its own width
+        stride = f.row_size_bytes(owner.element, owner.columns)
+        offset = self._arena_offsets[id(root)] + 4 * operand.first_column
+        dimensions = operand.rows, f.Dimension(operand.columns)
+        return f.Tensor(operand.element, f.Storage.ARENA, dimensions, offset, stride)
+
+    def _operator(self, step: Step) -> f.Operator:
+        inputs = tuple(f.NO_OPERAND if operand is None else self._number(operand) for operand in step.inputs)
+        return f.Operator(step.code, inputs, (self._number(step.output),), step.attributes)
+
+    def _body_operator_count(self) -> int:
+        """Operators after the last attention serve the logits alone."""
+        attentions = [index for index, step in enumerate(self._steps) if step.code is f.Code.ATTENTION]
+        return attentions[-1] + 1 if attentions else 0

@@ -1,0 +1,195 @@
+"""Writes and reads program files (docs/formats/program.md)."""
+
+from __future__ import annotations
+
+import math
+import struct
+from pathlib import Path
+from typing import BinaryIO
+
+from personal_ai.common.errors import FormatError, UnknownVersionError
+from personal_ai.compiler import format as f
+
+_TABLES_END_MAX = 64 << 20
+
+
+def tables_size_bytes(program: f.Program) -> int:
+    """Where the weights section begins."""
+    return _section_entries(program)[-1][1]
+
+
+def write_tables(program: f.Program, file: BinaryIO) -> None:
+    """Writes all but the weights' bytes at the beginning of the file. Raises FormatError for what does not fit."""
+    contents = _contents(program)
+    entries = _section_entries(program)
+    size_bytes = entries[-1][1] + program.weights_size_bytes
+    if size_bytes > f.SIZE_BYTES_MAX:
+        raise FormatError(f"The program would take {size_bytes} bytes; a canister addresses {f.SIZE_BYTES_MAX}.")
+    file.seek(0)
+    file.write(_header(program, size_bytes))
+    for kind, offset, length in entries:
+        file.write(f.SECTION.layout.pack(kind, offset, length, 0))
+    for (_, offset, _), content in zip(entries, contents, strict=False):
+        file.write(bytes(offset - file.tell()))
+        file.write(content)
+    file.write(bytes(entries[-1][1] - file.tell()))
+
+
+def read_program(path: Path) -> f.Program:
+    """The tables of a program file. The engine checks far more before it runs one.
+
+    Raises FormatError for a file that breaks the format, UnknownVersionError, OSError.
+    """
+    with path.open("rb") as file:
+        data = file.read(_TABLES_END_MAX)
+    size_bytes = path.stat().st_size
+    try:
+        return _parse(data, size_bytes)
+    except (struct.error, ValueError, IndexError, KeyError) as error:
+        raise FormatError(f"{path.name} is not a whole program file.") from error
+
+
+def _header(program: f.Program, size_bytes: int) -> bytes:
+    return f.HEADER.layout.pack(
+        *f.MAGIC,
+        f.VERSION,
+        len(f.Section),
+        size_bytes,
+        program.vocabulary_size,
+        program.context_length_max,
+        program.sequence_max,
+        program.arena_size_bytes,
+        program.state_row_size_bytes,
+        program.logits,
+        program.body_operator_count,
+        *(0, 0, 0, 0),
+    )
+
+
+def _contents(program: f.Program) -> list[bytes]:
+    """The sections before the weights."""
+    dimensions = sorted({dimension for tensor in program.tensors for dimension in tensor.dimensions})
+    numbers = {dimension: index for index, dimension in enumerate(dimensions)}
+    operands: list[int] = []
+    operators: list[bytes] = []
+    for operator in program.operators:
+        operators.append(_operator(operator, len(operands)))
+        operands += (*operator.inputs, *operator.outputs)
+    tensors = (_tensor(tensor, numbers) for tensor in program.tensors)
+    lengths = (f.DIMENSION.layout.pack(item.constant, item.sequence, item.past, 0) for item in dimensions)
+    tables = (b"".join(lengths), b"".join(tensors), _words(operands), b"".join(operators), _words(program.end_tokens))
+    return list(tables)
+
+
+def _words(values: list[int] | tuple[int, ...]) -> bytes:
+    return struct.pack(f"<{len(values)}I", *values)
+
+
+def _section_entries(program: f.Program) -> list[tuple[int, int, int]]:
+    """(kind, offset, size in bytes) of every section, the weights last."""
+    offset = f.HEADER.layout.size + len(f.Section) * f.SECTION.layout.size
+    entries: list[tuple[int, int, int]] = []
+    lengths = (*(len(content) for content in _contents(program)), program.weights_size_bytes)
+    for kind, length in zip(f.Section, lengths, strict=True):
+        offset = f.round_up(offset, f.ALIGNMENT_BYTES)
+        entries.append((int(kind), offset, length))
+        offset += length
+    return entries
+
+
+def _tensor(tensor: f.Tensor, numbers: dict[f.Dimension, int]) -> bytes:
+    axes = [numbers[dimension] for dimension in tensor.dimensions]
+    axes += [0] * (f.RANK_MAX - len(axes))
+    rank = len(tensor.dimensions)
+    return f.TENSOR.layout.pack(
+        tensor.element, tensor.storage, rank, 0, tensor.row_stride_bytes, tensor.offset, 0, *axes
+    )
+
+
+def _operator(operator: f.Operator, first_operand: int) -> bytes:
+    words = bytearray()
+    for name, kind in f.SIGNATURES[operator.code].attributes:
+        words += struct.pack("<f" if kind == "f32" else "<I", operator.attributes[name])
+    words += bytes(4 * f.ATTRIBUTE_COUNT - len(words))
+    attributes = struct.unpack(f"<{f.ATTRIBUTE_COUNT}I", words)
+    counts = len(operator.inputs), len(operator.outputs)
+    return f.OPERATOR.layout.pack(operator.code, *counts, first_operand, *attributes)
+
+
+def _parse(data: bytes, size_bytes: int) -> f.Program:
+    fields = f.HEADER.layout.unpack_from(data)
+    magic, (version, section_count, stated_size, *numbers) = bytes(fields[:8]), fields[8:]
+    if magic != f.MAGIC:
+        raise ValueError
+    if version != f.VERSION:
+        raise UnknownVersionError(
+            f"This program file is of version {version}; version {f.VERSION} is known.",
+            next_step="Compile the model again.",
+        )
+    if section_count != len(f.Section) or stated_size != size_bytes:
+        raise ValueError
+    sections = [_section(data, size_bytes, kind) for kind in f.Section]
+    dimensions = tuple(f.Dimension(*record[:3]) for record in f.DIMENSION.layout.iter_unpack(sections[0]))
+    operands = tuple(word for (word,) in struct.iter_unpack("<I", sections[2]))
+    return f.Program(
+        vocabulary_size=numbers[0],
+        context_length_max=numbers[1],
+        sequence_max=numbers[2],
+        arena_size_bytes=numbers[3],
+        state_row_size_bytes=numbers[4],
+        logits=numbers[5],
+        body_operator_count=numbers[6],
+        tensors=tuple(_read_tensor(record, dimensions) for record in f.TENSOR.layout.iter_unpack(sections[1])),
+        operators=tuple(_read_operator(record, operands) for record in f.OPERATOR.layout.iter_unpack(sections[3])),
+        end_tokens=tuple(word for (word,) in struct.iter_unpack("<I", sections[4])),
+        weights_size_bytes=_entry(data, f.Section.WEIGHTS)[1],
+    )
+
+
+def _entry(data: bytes, kind: f.Section) -> tuple[int, int]:
+    """Offset and size of a section."""
+    place = f.HEADER.layout.size + (kind - 1) * f.SECTION.layout.size
+    stated, offset, length, _ = f.SECTION.layout.unpack_from(data, place)
+    if stated != kind:
+        raise ValueError
+    return offset, length
+
+
+def _section(data: bytes, size_bytes: int, kind: f.Section) -> bytes:
+    """A section's bytes; of the weights none."""
+    offset, length = _entry(data, kind)
+    end = size_bytes if kind is f.Section.WEIGHTS else len(data)
+    if offset % f.ALIGNMENT_BYTES or offset + length > end:
+        raise ValueError
+    return b"" if kind is f.Section.WEIGHTS else data[offset : offset + length]
+
+
+def _read_tensor(record: tuple[int, ...], dimensions: tuple[f.Dimension, ...]) -> f.Tensor:
+    element, storage, rank, _, stride, offset, _, *axes = record
+    if not 1 <= rank <= f.RANK_MAX:
+        raise ValueError
+    shape = tuple(dimensions[axis] for axis in axes[:rank])
+    return f.Tensor(f.Element(element), f.Storage(storage), shape, offset, stride)
+
+
+def _read_operator(record: tuple[int, ...], operands: tuple[int, ...]) -> f.Operator:
+    number, input_count, output_count, first, *words = record
+    code = f.Code(number)
+    if first + input_count + output_count > len(operands):
+        raise ValueError
+    inputs = operands[first : first + input_count]
+    outputs = operands[first + input_count : first + input_count + output_count]
+    return f.Operator(code, inputs, outputs, _read_attributes(code, words))
+
+
+def _read_attributes(code: f.Code, words: list[int]) -> dict[str, int | float]:
+    attributes: dict[str, int | float] = {}
+    for (name, kind), word in zip(f.SIGNATURES[code].attributes, words, strict=False):
+        if kind == "u32":
+            attributes[name] = word
+            continue
+        (number,) = struct.unpack("<f", struct.pack("<I", word))
+        if not math.isfinite(number):
+            raise ValueError
+        attributes[name] = number
+    return attributes

@@ -1,0 +1,65 @@
+//! The engine as a Wasm module of its own: what the tests call instead of a canister.
+
+const std = @import("std");
+const engine = @import("engine");
+
+const page_size_bytes = 65536;
+
+var model: engine.Model = undefined;
+
+/// Fresh memory of whole pages; nothing is ever given back.
+export fn allocate(size_bytes: usize) ?[*]align(64) u8 {
+    const pages = (size_bytes + page_size_bytes - 1) / page_size_bytes;
+    const before = @wasmMemoryGrow(0, pages);
+    if (before < 0) return null;
+    return @ptrFromInt(@as(usize, @intCast(before)) * page_size_bytes);
+}
+
+/// 0, or 1 + the error's place in OpenError.
+export fn open(program: [*]align(64) const u8, size_bytes: usize) u32 {
+    model = engine.Model.open(program[0..size_bytes]) catch |err| return 1 + errorIndex(engine.OpenError, err);
+    return 0;
+}
+
+export fn arena_size_bytes() usize {
+    return model.arenaSizeBytes();
+}
+
+export fn state_size_bytes() usize {
+    return model.stateSizeBytes();
+}
+
+export fn bind(arena: [*]align(64) u8, state: [*]align(64) u8) void {
+    model.bind(arena[0..model.arenaSizeBytes()], state[0..model.stateSizeBytes()]);
+}
+
+export fn vocabulary_size() u32 {
+    return model.vocabulary_size;
+}
+
+export fn context_length_max() u32 {
+    return model.context_length_max;
+}
+
+export fn sequence_max() u32 {
+    return model.sequence_max;
+}
+
+/// The logits, or 0 where the call was refused.
+export fn forward(tokens: [*]const u32, count: usize, past: u32) ?[*]const f32 {
+    const logits = model.forward(tokens[0..count], past) catch return null;
+    return logits.ptr;
+}
+
+/// 0, or 1 + the error's place in ForwardError.
+export fn absorb(tokens: [*]const u32, count: usize, past: u32) u32 {
+    model.absorb(tokens[0..count], past) catch |err| return 1 + errorIndex(engine.ForwardError, err);
+    return 0;
+}
+
+fn errorIndex(comptime Set: type, err: Set) u32 {
+    inline for (@typeInfo(Set).error_set.?, 0..) |field, i| {
+        if (std.mem.eql(u8, @errorName(err), field.name)) return i;
+    }
+    unreachable;
+}
