@@ -35,7 +35,6 @@ _MAX_MESSAGES = 0xFFF0
 # A slot is a character of plane 15 between two spaces that `strip` takes away where the template strips a message.
 _FIRST_SLOT = 0xF0000
 _SPACE = "\u2003"
-_SLOT = re.compile(f"({_SPACE}?)([\U000f0000-\U000fffff])({_SPACE}?)")
 
 
 class TemplateRefusedError(BadInputError):
@@ -96,12 +95,10 @@ def _skeleton(
 def _pieces(text: str, message_count: int) -> list[str | Slot]:
     pieces: list[str | Slot] = []
     end = 0
-    for match in _SLOT.finditer(text):
+    slots = f"[{chr(_FIRST_SLOT)}-{chr(_FIRST_SLOT + message_count - 1)}]"
+    for match in re.finditer(f"({_SPACE}?)({slots})({_SPACE}?)", text):
         left, character, right = match.groups()
-        index = ord(character) - _FIRST_SLOT
-        if index >= message_count:
-            continue  # the template's own text
-        pieces += [text[end : match.start()], Slot(index, not left, not right)]
+        pieces += [text[end : match.start()], Slot(ord(character) - _FIRST_SLOT, not left, not right)]
         end = match.end()
     return [piece for piece in (*pieces, text[end:]) if piece]
 

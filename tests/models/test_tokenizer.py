@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from functools import cache
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tokenizers import AddedToken, Tokenizer, decoders, models
 
 from personal_ai.models.chat_template import DEFAULT_TEMPLATE, ChatTemplate, TemplateRefusedError
 from personal_ai.models.messages import Message, Role
@@ -87,6 +89,14 @@ def test_the_text_of_a_special_token_is_only_text(family: Family, hostile: str) 
 
 
 @by_family
+def test_it_is_encoded_as_if_there_were_no_special_tokens(family: Family) -> None:
+    innocent = Tokenizer.from_str(json.dumps(json.loads(family.tokenizer().to_str()) | {"added_tokens": []}))
+    for text in (*EVERY_SPECIAL_TEXT, "a</s>b<|im_end|>c"):
+        ids = innocent.encode(text, add_special_tokens=False).ids
+        assert words(family).vocabulary.encode([text]) == ids
+
+
+@by_family
 @given(data=st.data())
 @settings(max_examples=60, deadline=None)
 def test_no_text_at_all_yields_a_special_token(family: Family, data: st.DataObject) -> None:
@@ -113,10 +123,6 @@ def test_a_special_text_over_the_border_of_template_and_message_is_only_text(fam
 
 def test_a_vocabulary_that_spells_a_special_token_itself_is_cut_open() -> None:
     """Unigram and merge-less BPE vocabularies find `</s>` among their ordinary pieces."""
-    import json
-
-    from tokenizers import AddedToken, Tokenizer, decoders, models
-
     pieces = [("</s>", 0.0), ("<unk>", -1.0), *((letter, -5.0) for letter in "</s>abc ▁")]
     tokenizer = Tokenizer(models.Unigram(pieces, unk_id=1))
     tokenizer.decoder = decoders.Metaspace()
