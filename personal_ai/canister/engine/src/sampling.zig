@@ -2,6 +2,9 @@
 
 const std = @import("std");
 
+const lanes = 4;
+const Pair = @Vector(2, f64);
+
 pub const Sampling = struct {
     temperature: f32 = 0,
     top_k: u32 = 0,
@@ -23,8 +26,8 @@ pub const Sampling = struct {
 
     /// More instructions than `sample` uses for a vocabulary of that size, whatever the logits are.
     pub fn instructionsMost(self: Sampling, vocabulary_size: u32, context_length: u32) u64 {
-        const per_token: u64 = if (self.temperature == 0) 40 else 1200;
-        return 10_000 + per_token * vocabulary_size + 20 * @as(u64, context_length);
+        const per_token: u64 = if (self.temperature == 0) 32 else 1100;
+        return 30_000 + per_token * vocabulary_size + 40 * @as(u64, context_length);
     }
 };
 
@@ -34,40 +37,46 @@ pub const Scratch = struct {
     weights: []f64,
     /// Kept tokens.
     ids: []u32,
-    /// A second list of the same, for ordering.
+    /// Two lists for ordering them.
     ordered: []u32,
+    reordered: []u32,
     seen: []u8,
 
-    const bytes_per_token = 4 + 8 + 4 + 4 + 1;
+    const bytes_per_token = 8 + 4 + 4 + 4 + 4 + 1;
 
     pub fn sizeBytes(vocabulary_size: u32) u64 {
         return bytes_per_token * @as(u64, vocabulary_size);
     }
 
     pub fn in(bytes: []align(8) u8, vocabulary_size: usize) Scratch {
-        const weights_end = 8 * vocabulary_size;
-        const values_end = weights_end + 4 * vocabulary_size;
-        const ids_end = values_end + 4 * vocabulary_size;
-        const ordered_end = ids_end + 4 * vocabulary_size;
+        var rest: []u8 = bytes;
         return .{
-            .weights = @alignCast(std.mem.bytesAsSlice(f64, bytes[0..weights_end])),
-            .values = @alignCast(std.mem.bytesAsSlice(f32, bytes[weights_end..values_end])),
-            .ids = @alignCast(std.mem.bytesAsSlice(u32, bytes[values_end..ids_end])),
-            .ordered = @alignCast(std.mem.bytesAsSlice(u32, bytes[ids_end..ordered_end])),
-            .seen = bytes[ordered_end .. ordered_end + vocabulary_size],
+            .weights = take(f64, &rest, vocabulary_size),
+            .values = take(f32, &rest, vocabulary_size),
+            .ids = take(u32, &rest, vocabulary_size),
+            .ordered = take(u32, &rest, vocabulary_size),
+            .reordered = take(u32, &rest, vocabulary_size),
+            .seen = take(u8, &rest, vocabulary_size),
         };
+    }
+
+    fn take(comptime T: type, rest: *[]u8, count: usize) []T {
+        const size_bytes = count * @sizeOf(T);
+        defer rest.* = rest.*[size_bytes..];
+        return @alignCast(std.mem.bytesAsSlice(T, rest.*[0..size_bytes]));
     }
 };
 
 /// The token after `context`. `logits` and `scratch` have the vocabulary's length.
 pub fn sample(logits: []const f32, context: []const u32, sampling: Sampling, scratch: Scratch) u32 {
-    for (logits, scratch.values) |logit, *target| target.* = finite(logit);
+    makeFinite(logits, scratch.values);
     if (sampling.repetition_penalty != 1) penalise(scratch, context, sampling.repetition_penalty);
     const best = greatest(scratch.values);
     if (sampling.temperature == 0) return best;
     const kept = topK(scratch, sampling.top_k);
-    weigh(scratch, kept, scratch.values[best], sampling.temperature);
-    topP(scratch, kept, sampling.top_p);
+    const most = scratch.values[best];
+    weigh(scratch, kept, most, sampling.temperature);
+    topP(scratch, kept, most, sampling);
     const floor: f64 = sampling.min_p;
     for (scratch.weights[0..kept.len]) |*weight| {
         if (weight.* < floor) weight.* = 0;
@@ -75,12 +84,23 @@ pub fn sample(logits: []const f32, context: []const u32, sampling: Sampling, scr
     return draw(kept, scratch.weights[0..kept.len], uniform(sampling.seed, context.len));
 }
 
-/// Step 1, by comparisons: they cost less than Wasm's min and max. Adding zero turns -0 into 0, so that equal numbers
-/// have equal order keys.
-fn finite(logit: f32) f32 {
-    const most = std.math.floatMax(f32);
-    if (!(logit > -most)) return -most; // NaN as well
-    return if (logit > most) most else logit + 0.0;
+/// Step 1.
+fn makeFinite(logits: []const f32, values: []f32) void {
+    @setRuntimeSafety(false);
+    var at: usize = 0;
+    while (at + lanes <= logits.len) : (at += lanes) {
+        values[at..][0..lanes].* = finite(lanes, logits[at..][0..lanes].*);
+    }
+    for (logits[at..], values[at..]) |logit, *value| value.* = finite(1, .{logit})[0];
+}
+
+/// By comparisons, which cost less than Wasm's min and max. Adding zero turns -0 into 0, so that equal numbers have
+/// equal order keys.
+fn finite(comptime count: comptime_int, logits: @Vector(count, f32)) @Vector(count, f32) {
+    const most: @Vector(count, f32) = @splat(std.math.floatMax(f32));
+    const zero: @Vector(count, f32) = @splat(0);
+    const not_low = @select(f32, logits > -most, logits, -most); // NaN is greater than nothing
+    return @select(f32, not_low > most, most, not_low) + zero;
 }
 
 /// Step 2.
@@ -90,21 +110,39 @@ fn penalise(scratch: Scratch, context: []const u32, penalty: f32) void {
         if (token >= scratch.values.len or scratch.seen[token] != 0) continue;
         scratch.seen[token] = 1;
         const value = scratch.values[token];
-        scratch.values[token] = finite(if (value > 0) value / penalty else value * penalty);
+        scratch.values[token] = finite(1, .{if (value > 0) value / penalty else value * penalty})[0];
     }
 }
 
-/// Step 3: the lowest id among the greatest.
+/// Step 3: the lowest id among the greatest. First the greatest value, then where it is.
 fn greatest(values: []const f32) u32 {
-    var best: usize = 0;
-    for (values, 0..) |value, id| {
-        if (value > values[best]) best = id;
+    @setRuntimeSafety(false);
+    const whole = values.len - values.len % lanes;
+    var most = values[0];
+    if (whole > 0) {
+        var mosts: @Vector(lanes, f32) = values[0..lanes].*;
+        var at: usize = lanes;
+        while (at < whole) : (at += lanes) {
+            const next: @Vector(lanes, f32) = values[at..][0..lanes].*;
+            mosts = @select(f32, next > mosts, next, mosts);
+        }
+        inline for (0..lanes) |lane| most = if (mosts[lane] > most) mosts[lane] else most;
     }
-    return @intCast(best);
+    for (values[whole..]) |value| most = if (value > most) value else most;
+
+    const wanted: @Vector(lanes, f32) = @splat(most);
+    var at: usize = 0;
+    while (at < whole) : (at += lanes) {
+        const next: @Vector(lanes, f32) = values[at..][0..lanes].*;
+        if (@reduce(.Or, next == wanted)) break;
+    }
+    while (values[at] != most) at += 1;
+    return @intCast(at);
 }
 
 /// Step 4: the ids that stay, ascending, in `scratch.ids`.
 fn topK(scratch: Scratch, k: u32) []u32 {
+    @setRuntimeSafety(false);
     const values = scratch.values;
     if (k == 0 or k >= values.len) {
         for (scratch.ids, 0..) |*id, i| id.* = @intCast(i);
@@ -125,6 +163,7 @@ fn topK(scratch: Scratch, k: u32) []u32 {
 /// The order key of the k-th greatest value, and how many equal to it belong to the k greatest: digit by digit, by
 /// counting.
 fn kthGreatest(values: []const f32, k: u32) struct { u32, u32 } {
+    @setRuntimeSafety(false);
     var prefix: u32 = 0;
     var wanted = k;
     inline for (.{ 24, 16, 8, 0 }) |shift| {
@@ -146,62 +185,91 @@ fn orderKey(value: f32) u32 {
     return if (bits >> 31 == 0) bits | 0x8000_0000 else ~bits;
 }
 
-/// Step 5, for the tokens kept.
+/// Step 5, for the tokens kept, two at a time.
 fn weigh(scratch: Scratch, kept: []const u32, most: f32, temperature: f32) void {
-    for (kept, scratch.weights[0..kept.len]) |id, *weight| {
-        weight.* = exp((@as(f64, scratch.values[id]) - @as(f64, most)) / @as(f64, temperature));
+    @setRuntimeSafety(false);
+    const mosts: Pair = @splat(most);
+    const temperatures: Pair = @splat(temperature);
+    const weights = scratch.weights[0..kept.len];
+    var at: usize = 0;
+    while (at < kept.len) : (at += 2) {
+        const second = @min(at + 1, kept.len - 1);
+        const logits = Pair{ scratch.values[kept[at]], scratch.values[kept[second]] };
+        const pair = exp((logits - mosts) / temperatures);
+        weights[at] = pair[0];
+        weights[second] = if (second > at) pair[1] else pair[0];
     }
 }
 
-/// Step 6: weights outside of the nucleus become 0.
-fn topP(scratch: Scratch, kept: []const u32, top_p: f32) void {
-    if (top_p >= 1) return;
+/// Step 6: weights outside of the nucleus become 0. Nearly always the nucleus lies among the few tokens of some weight,
+/// and only these are put in order; where it does not, all are.
+fn topP(scratch: Scratch, kept: []const u32, most: f32, choice: Sampling) void {
+    if (choice.top_p >= 1) return;
     const weights = scratch.weights[0..kept.len];
     var total: f64 = 0;
     for (weights) |weight| total += weight;
-    const enough = @as(f64, top_p) * total;
-    // `places` are indices into `kept`, as a heap whose root is the greatest value.
-    const places = scratch.ordered[0..kept.len];
-    for (places, 0..) |*place, i| place.* = @intCast(i);
-    const order = Order{ .values = scratch.values, .kept = kept };
-    var from = places.len / 2;
-    while (from > 0) {
-        from -= 1;
-        order.sink(places, from);
-    }
-    var left = places.len;
-    var sum: f64 = 0;
-    while (left > 0) {
-        left -= 1;
-        std.mem.swap(u32, &places[0], &places[left]);
-        order.sink(places[0..left], 0);
-        sum += weights[places[left]];
-        if (sum >= enough) break;
-    }
-    for (places[0..left]) |place| weights[place] = 0;
-}
-
-/// The greater value first, among equals the lower id.
-const Order = struct {
-    values: []const f32,
-    kept: []const u32,
-
-    fn before(self: Order, a: u32, b: u32) bool {
-        const value_a, const value_b = .{ self.values[self.kept[a]], self.values[self.kept[b]] };
-        return value_a > value_b or (value_a == value_b and a < b);
-    }
-
-    fn sink(self: Order, heap: []u32, start: usize) void {
-        var at = start;
-        while (2 * at + 1 < heap.len) {
-            var child = 2 * at + 1;
-            if (child + 1 < heap.len and self.before(heap[child + 1], heap[child])) child += 1;
-            if (!self.before(heap[child], heap[at])) return;
-            std.mem.swap(u32, &heap[at], &heap[child]);
-            at = child;
+    const enough = @as(f64, choice.top_p) * total;
+    for ([_]f32{ most - 7 * choice.temperature, -std.math.inf(f32) }) |floor| {
+        var sum: f64 = 0;
+        for (fallingOrder(scratch, kept, floor)) |place| {
+            sum += weights[place];
+            if (sum >= enough) return dropAfter(scratch, kept, place);
         }
     }
-};
+}
+
+/// The weights of all that come after the token at `last` in falling order become 0.
+fn dropAfter(scratch: Scratch, kept: []const u32, last: u32) void {
+    @setRuntimeSafety(false); // ids are below the vocabulary's size, here and below
+    const least = scratch.values[kept[last]];
+    for (kept, scratch.weights[0..kept.len], 0..) |id, *weight, place| {
+        const value = scratch.values[id];
+        if (value < least or (value == least and place > last)) weight.* = 0;
+    }
+}
+
+/// Indices into `kept` of the values that are at least `floor`, greatest first, among equals the lower id first: a radix
+/// sort, whose cost depends on no logit.
+fn fallingOrder(scratch: Scratch, kept: []const u32, floor: f32) []u32 {
+    var order = placesFrom(scratch, kept, floor);
+    var other = scratch.reordered[0..order.len];
+    inline for (.{ 0, 8, 16, 24 }) |shift| {
+        sortByDigit(shift, scratch.values, kept, order, other);
+        std.mem.swap([]u32, &order, &other);
+    }
+    return order;
+}
+
+fn placesFrom(scratch: Scratch, kept: []const u32, floor: f32) []u32 {
+    @setRuntimeSafety(false);
+    var count: usize = 0;
+    for (kept, 0..) |id, place| {
+        if (scratch.values[id] < floor) continue;
+        scratch.ordered[count] = @intCast(place);
+        count += 1;
+    }
+    return scratch.ordered[0..count];
+}
+
+fn sortByDigit(comptime shift: u5, values: []const f32, kept: []const u32, from: []const u32, to: []u32) void {
+    @setRuntimeSafety(false);
+    var starts = [_]u32{0} ** 256;
+    for (from) |place| starts[fallingDigit(shift, values[kept[place]])] += 1;
+    var sum: u32 = 0;
+    for (&starts) |*start| {
+        sum += start.*;
+        start.* = sum - start.*;
+    }
+    for (from) |place| {
+        const digit = fallingDigit(shift, values[kept[place]]);
+        to[starts[digit]] = place;
+        starts[digit] += 1;
+    }
+}
+
+fn fallingDigit(comptime shift: u5, value: f32) u8 {
+    return @truncate(~orderKey(value) >> shift);
+}
 
 /// Step 8.
 fn draw(kept: []const u32, weights: []const f64, chance: f64) u32 {
@@ -244,23 +312,27 @@ const exp_coefficients = blk: {
 };
 
 /// e**x for x <= 0.
-fn exp(x: f64) f64 {
-    if (x < -700) return 0;
-    const k = @floor(x * log2_e + 0.5);
-    const r = (x - k * ln2_high) - k * ln2_low;
-    var p = exp_coefficients[0];
-    inline for (exp_coefficients[1..]) |coefficient| p = p * r + coefficient;
-    const exponent: i64 = @intFromFloat(k);
-    return @bitCast(@as(u64, @bitCast(p)) +% (@as(u64, @bitCast(exponent)) << 52));
+fn exp(x: Pair) Pair {
+    const lowest: Pair = @splat(-700);
+    const bounded = @select(f64, x < lowest, lowest, x);
+    const k = @floor(bounded * @as(Pair, @splat(log2_e)) + @as(Pair, @splat(0.5)));
+    const r = (bounded - k * @as(Pair, @splat(ln2_high))) - k * @as(Pair, @splat(ln2_low));
+    var p: Pair = @splat(exp_coefficients[0]);
+    inline for (exp_coefficients[1..]) |coefficient| p = p * r + @as(Pair, @splat(coefficient));
+    // Beside 1.5 * 2^52 an integer's last bits are the double's last bits; they go to p's exponent.
+    const exponents: @Vector(2, u64) = @bitCast(k + @as(Pair, @splat(0x1.8p52)));
+    const scaled = @as(@Vector(2, u64), @bitCast(p)) +% (exponents << @splat(52));
+    return @select(f64, x < lowest, @as(Pair, @splat(0)), @as(Pair, @bitCast(scaled)));
 }
 
 test "exp against std" {
     var x: f64 = 0;
     while (x > -701) : (x -= 0.37) {
         const expected = if (x < -700) 0 else @exp(x);
-        try std.testing.expectApproxEqRel(expected, exp(x), 1e-15);
+        const pair = exp(.{ x, 0 });
+        try std.testing.expectApproxEqRel(expected, pair[0], 1e-15);
+        try std.testing.expectEqual(@as(f64, 1), pair[1]);
     }
-    try std.testing.expectEqual(@as(f64, 1), exp(0));
 }
 
 test "top-k keeps the lower ids among equals" {
