@@ -10,6 +10,7 @@ from personal_ai.chat.conversation import Place, ReplyFacts
 from personal_ai.common.jobs import Progress
 
 DOT = "  ·  "
+_FIRM = "\N{NO-BREAK SPACE}"  # a number and its unit stay on one line
 
 
 def tr(text: str) -> str:
@@ -35,11 +36,11 @@ def facts_line(facts: ReplyFacts) -> str:
     """The facts of a reply in one line."""
     parts = [place_name(facts.place), count(facts.tokens, tr("token"), tr("tokens"))]
     if facts.seconds > 0 and facts.tokens > 1:
-        parts.append(tr("{rate} tokens/s").format(rate=short_number(facts.tokens / facts.seconds)))
+        parts.append(tr("{rate} tokens/s").replace(" ", _FIRM).format(rate=short_number(facts.tokens / facts.seconds)))
     if facts.calls:
         parts.append(count(facts.calls, tr("call"), tr("calls")))
     if facts.instructions:
-        parts.append(tr("{number} instructions").format(number=big_number(facts.instructions)))
+        parts.append(tr("{number} instructions").replace(" ", _FIRM).format(number=big_number(facts.instructions)))
     if facts.finish == "cancelled":
         parts.append(tr("stopped by you"))
     elif facts.finish == "max_tokens":
@@ -62,7 +63,7 @@ def progress_line(progress: Progress) -> str:
     parts = []
     if progress.total > 1:
         done, total = amount(progress.done, progress.unit), amount(progress.total, progress.unit)
-        parts.append(tr("{done} of {total}").format(done=done.removesuffix(f" {progress.unit}"), total=total))
+        parts.append(tr("{done} of {total}").format(done=done.removesuffix(f"{_FIRM}{progress.unit}"), total=total))
     if progress.rate_per_s:
         parts.append(f"{amount(progress.rate_per_s, progress.unit)}/s")
     if progress.remaining_s is not None and progress.done < progress.total:
@@ -72,22 +73,22 @@ def progress_line(progress: Progress) -> str:
 
 def amount(number: float, unit: str) -> str:
     """A count with its unit; bytes in the unit that suits them."""
-    return size(number) if unit in ("B", "bytes") else f"{short_number(number)} {unit}"
+    return size(number) if unit in ("B", "bytes") else f"{short_number(number)}{_FIRM}{unit}"
 
 
 def size(number_bytes: float) -> str:
     """Bytes in decimal units: 4.1 MB."""
     for factor, unit in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
         if number_bytes >= factor:
-            return f"{short_number(number_bytes / factor)} {unit}"
-    return f"{number_bytes:.0f} B"
+            return f"{short_number(number_bytes / factor)}{_FIRM}{unit}"
+    return f"{number_bytes:.0f}{_FIRM}B"
 
 
 def big_number(number: float) -> str:
     """A large count: 2.6 B, 412 M, 9,120."""
     for factor, unit in ((1e12, "T"), (1e9, "B"), (1e6, "M")):
         if number >= factor:
-            return f"{short_number(number / factor)} {unit}"
+            return f"{short_number(number / factor)}{_FIRM}{unit}"
     return f"{number:,.0f}"
 
 
@@ -99,16 +100,16 @@ def short_number(number: float) -> str:
 
 
 def count(number: int, one: str, many: str) -> str:
-    return f"{number:,} {one if number == 1 else many}"
+    return f"{number:,}{_FIRM}{one if number == 1 else many}"
 
 
 def duration(seconds: float) -> str:
     """A rough time: 8 s, 2 min, 3 h."""
     if seconds < 60:
-        return f"{max(1, round(seconds))} s"
+        return f"{max(1, round(seconds))}{_FIRM}s"
     if seconds < 90 * 60:
-        return f"{round(seconds / 60)} min"
-    return f"{round(seconds / 3600)} h"
+        return f"{round(seconds / 60)}{_FIRM}min"
+    return f"{round(seconds / 3600)}{_FIRM}h"
 
 
 def clock(time_ns: int) -> str:

@@ -143,6 +143,11 @@ class Window(QMainWindow):
             self._crash.finished.connect(self._crash_seen)
             self._crash.open()
 
+    @property
+    def crash_report(self) -> str:
+        """What the open crash dialog shows; empty if there is none."""
+        return self._crash.report if self._crash else ""
+
     def _crash_seen(self) -> None:
         if self._crash:
             self._crash.deleteLater()

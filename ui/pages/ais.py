@@ -35,9 +35,9 @@ class AisPage(QScrollArea):
         self.setWidgetResizable(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self._models = QComboBox()
-        self._models.setAccessibleName(tr("Model to deploy"))
-        self._models.setMinimumWidth(170)
+        self.models = QComboBox()
+        self.models.setAccessibleName(tr("Model to deploy"))
+        self.models.setMinimumWidth(170)
         self.deploy_button = Button(tr("Deploy"), "primary", on_click=self.deploy)
         self._cards = column(spacing=SPACE_L)
         self._network = _NetworkRow(profile)
@@ -62,7 +62,7 @@ class AisPage(QScrollArea):
         header = row(spacing=SPACE_S)
         header.addWidget(label(tr("My AIs"), "heading1"))
         header.addStretch()
-        header.addWidget(self._models)
+        header.addWidget(self.models)
         header.addWidget(self.deploy_button)
         return header
 
@@ -71,7 +71,7 @@ class AisPage(QScrollArea):
     def deploy(self) -> None:
         """Begins a new deployment of the model that is chosen."""
         overview = self._profile.overview
-        model = self._models.currentData()
+        model = self.models.currentData()
         self._start(model, next_name([one.name for one in overview.deployments]), None)
 
     def resume(self, deployment: Deployment) -> None:
@@ -101,8 +101,8 @@ class AisPage(QScrollArea):
         self._operation.on_cancelled(self._drop_run)
         self._operation.on_failure(self._show_problem)
         self._operation.on_end(self._end)
-        self._run.take_focus()
         self._refresh()
+        self._run.take_focus()
         self.ensureVisible(0, 0)
 
     def _resume_run(self) -> None:
@@ -164,11 +164,11 @@ class AisPage(QScrollArea):
 
     def _fill_models(self) -> None:
         names = [model.name for model in self._profile.overview.models]
-        if names != [self._models.itemData(at) for at in range(self._models.count())]:
-            self._models.clear()
+        if names != [self.models.itemData(at) for at in range(self.models.count())]:
+            self.models.clear()
             for name in names:
-                self._models.addItem(name, name)
-        self._models.setVisible(len(names) > 1)
+                self.models.addItem(name, name)
+        self.models.setVisible(len(names) > 1)
 
 
 class _NetworkRow(QWidget):

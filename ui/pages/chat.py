@@ -289,17 +289,14 @@ class ChatPage(QWidget):
 
     def _take(self, exchange: Exchange, answered: Conversation) -> None:
         """The whole conversation with its reply: shown and saved."""
-        if exchange is self._here:
-            pinned_since = replace(
-                answered,
-                model=self.conversation.model,
-                deployment=self.conversation.deployment,
-                pinned=self.conversation.pinned,
-            )
-            self.conversation = pinned_since
+        here = exchange is self._here
+        self._exchange = None
+        if here:
+            now = self.conversation  # its words may have been sent elsewhere since
+            answered = replace(answered, model=now.model, deployment=now.deployment, pinned=now.pinned)
+            self.conversation = answered
             if self._reply:
                 self._reply.finish(answered.turns[-1])
-            answered = pinned_since
         self._save(answered)
 
     def _fail(self, exchange: Exchange, error: UserFacingError) -> None:
@@ -324,8 +321,8 @@ class ChatPage(QWidget):
         self.transcript.follow()
 
     def _end(self, exchange: Exchange) -> None:
-        if self._exchange is exchange:
-            self._exchange = None
+        if self._exchange is exchange:  # a bug ended it
+            self._give_back(exchange)
         self._reply = None
         self._refresh()
         self._profile.refresh()

@@ -39,7 +39,7 @@ class UnlockPage(FormPage):
         self._busy = busy
         if busy:
             clear(self._problem)
-        self._password.setEnabled(not busy)
+        self._password.field.setReadOnly(busy)
         self._refresh()
 
     def show_problem(self, error: UserFacingError) -> None:

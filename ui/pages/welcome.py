@@ -174,8 +174,9 @@ class _PasswordStep(_Step):
         self._busy = busy
         if busy:
             clear(self._problem)
-        for widget in (self._once, self._again, self.back):
-            widget.setEnabled(not busy)
+        for password in (self._once, self._again):
+            password.field.setReadOnly(busy)
+        self.back.setEnabled(not busy)
         self._refresh()
 
     def show_problem(self, error: UserFacingError) -> None:

@@ -29,17 +29,15 @@ def main() -> int:
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the pictures")
     parser.add_argument("--only", metavar="TEXT", default="", help="only states with TEXT in their name")
     arguments = parser.parse_args()
-    arguments.out.mkdir(parents=True, exist_ok=True)
     application = make_application()
-    files = draw_all(arguments.out, arguments.only)
-    (arguments.out / "tour.json").write_text(json.dumps(files, indent=2) + "\n", "utf-8")
-    print(f"{len(files)} pictures in {arguments.out}")
+    print(f"{write_tour(arguments.out, arguments.only)} pictures in {arguments.out}")
     application.quit()
     return 0
 
 
-def draw_all(out: Path, only: str = "") -> dict[str, str]:
-    """Draws the scenes whose name holds `only`; the files by the name of their state."""
+def write_tour(out: Path, only: str = "") -> int:
+    """Draws the scenes whose name holds `only`, lists them in tour.json, and returns how many there are."""
+    out.mkdir(parents=True, exist_ok=True)
     files = {}
     for scene in scenes():
         for look in _LOOKS:
@@ -47,7 +45,8 @@ def draw_all(out: Path, only: str = "") -> dict[str, str]:
             if only in name:
                 _draw(scene, look).save(str(out / f"{name}.png"))
                 files[name] = f"{name}.png"
-    return files
+    (out / "tour.json").write_text(json.dumps(files, indent=2) + "\n", "utf-8")
+    return len(files)
 
 
 def _draw(scene: Scene, look: Appearance) -> QPixmap:

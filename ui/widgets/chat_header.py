@@ -61,6 +61,11 @@ class ChatHeader(QWidget):
         self._copy.setEnabled(bool(conversation.turns))
         self._delete.setEnabled(bool(conversation.turns))
 
+    @property
+    def place_shown(self) -> str:
+        """What the chip says; empty while it is hidden."""
+        return "" if self._chip.isHidden() else self._chip.text()
+
     def show_place(self, place: Place | None, *, fallback: bool = False) -> None:
         """The chip; None while it is not known."""
         self._chip.setVisible(place is not None)

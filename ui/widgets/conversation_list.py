@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QPoint, Qt, Signal
-from PySide6.QtGui import QKeyEvent
+from PySide6.QtGui import QFocusEvent, QKeyEvent
 from PySide6.QtWidgets import QFrame, QListWidget, QListWidgetItem, QMenu
 
 from ui.text import clock, tr
@@ -58,6 +58,14 @@ class ConversationList(QFrame):
         self._list.blockSignals(False)
         self._none.setVisible(not summaries)
 
+    @property
+    def titles(self) -> list[str]:
+        """What is listed, from top to bottom."""
+        return [self._list.item(at).text() for at in range(self._list.count())]
+
+    def take_focus(self) -> None:
+        self._list.setFocus()
+
     def clear_selection(self) -> None:
         self._list.blockSignals(True)
         self._list.setCurrentRow(-1)
@@ -89,6 +97,14 @@ class _List(QListWidget):
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setTextElideMode(Qt.TextElideMode.ElideRight)
         self.setUniformItemSizes(True)
+
+    def focusInEvent(self, event: QFocusEvent) -> None:  # noqa: N802 - Qt's name
+        """Qt would take the first chat for the current one; coming by is not opening."""
+        at = self.currentRow()
+        self.blockSignals(True)
+        super().focusInEvent(event)
+        self.setCurrentRow(at)
+        self.blockSignals(False)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802 - Qt's name
         if event.key() == Qt.Key.Key_Delete:

@@ -109,6 +109,7 @@ class RunCard(_Card):
 
     def take_focus(self) -> None:
         """The key that began it can pause it."""
+        self.show()
         self._pause.setFocus()
 
     def show_pausing(self) -> None:

@@ -93,14 +93,14 @@ class UserMessage(MessageView):
         self._width_wanted = self._words.width_wanted() + 2 * SPACE_L
         inside.addWidget(self._words)
         layout = row(self, spacing=SPACE_S)
-        layout.addStretch()
+        layout.addStretch(1)
         layout.addWidget(self._time)
         layout.addWidget(self._copy)
-        layout.addWidget(self._bubble)
+        layout.addWidget(self._bubble, 1000)
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 - Qt's name
         super().resizeEvent(event)
-        self._bubble.setFixedWidth(min(self._width_wanted, int(_BUBBLE_SHARE * self.width())))
+        self._bubble.setMaximumWidth(min(self._width_wanted, int(_BUBBLE_SHARE * self.width())))
 
 
 class ReplyMessage(MessageView):

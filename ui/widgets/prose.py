@@ -14,6 +14,7 @@ from PySide6.QtGui import (
     QTextCharFormat,
     QTextCursor,
     QTextDocument,
+    QTextFragment,
     QTextOption,
     QWheelEvent,
 )
@@ -66,7 +67,7 @@ class ProseView(QTextBrowser):
         self._markdown = text
         self.document().setMarkdown(text, _MARKDOWN)
         self._lay_out_blocks()
-        self._dress_code()
+        self._dress_words()
 
     def width_wanted(self) -> int:
         """The width at which no line would have to wrap."""
@@ -114,25 +115,31 @@ class ProseView(QTextBrowser):
             block = after
         cursor.endEditBlock()
 
-    def _dress_code(self) -> None:
-        """Code inside a line: our font on the code ground."""
-        tokens = theme().tokens
-        form = QTextCharFormat()
-        form.setFontFamilies([CODE_FAMILY])
-        form.setFontFixedPitch(True)
-        form.setBackground(QColor(tokens.code))
-        cursor = QTextCursor(self.document())
+    def _dress_words(self) -> None:
+        """Code inside a line in our font on the code ground; strong words in the one weight that we have for them."""
+        code = QTextCharFormat()
+        code.setFontFamilies([CODE_FAMILY])
+        code.setFontFixedPitch(True)
+        code.setBackground(QColor(theme().tokens.code))
+        strong = QTextCharFormat()
+        strong.setFontWeight(QFont.Weight.DemiBold)
         block = self.document().begin()
         while block.isValid():
             parts = block.begin()
             while not parts.atEnd():
                 fragment = parts.fragment()
                 if fragment.charFormat().fontFixedPitch():
-                    cursor.setPosition(fragment.position())
-                    cursor.setPosition(fragment.position() + fragment.length(), QTextCursor.MoveMode.KeepAnchor)
-                    cursor.mergeCharFormat(form)
+                    self._merge(fragment, code)
+                if fragment.charFormat().fontWeight() > QFont.Weight.DemiBold:
+                    self._merge(fragment, strong)
                 parts += 1
             block = block.next()
+
+    def _merge(self, fragment: QTextFragment, form: QTextCharFormat) -> None:
+        cursor = QTextCursor(self.document())
+        cursor.setPosition(fragment.position())
+        cursor.setPosition(fragment.position() + fragment.length(), QTextCursor.MoveMode.KeepAnchor)
+        cursor.mergeCharFormat(form)
 
 
 class CodeView(QFrame):

@@ -51,6 +51,10 @@ class Rail(QFrame):
     def take_focus(self, page: Page) -> None:
         self._buttons[page].setFocus()
 
+    @property
+    def network(self) -> str:
+        return self._network.text()
+
     def set_network(self, text: str) -> None:
         self._network.setText(text)
 

@@ -1,0 +1,46 @@
+"""Tests of the window: each opens the real one on a scripted core, and none may leave a warning of Qt behind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ui.tour.scripted import ScriptedCore
+from ui.tour.stage import Stage
+
+StageMaker = Callable[..., Stage]
+
+# The offscreen platform has no window manager to tell about sizes.
+_HARMLESS = ("This plugin does not support propagateSizeHints()",)
+
+
+@pytest.fixture(autouse=True)
+def no_qt_warnings(qtlog: Any) -> Iterator[None]:
+    """Fails a test in which Qt complained."""
+    yield
+    told = [record.message.strip() for record in qtlog.records]
+    assert not [message for message in told if message not in _HARMLESS]
+
+
+@pytest.fixture
+def make_stage(qapp: object, own_home: Path) -> Iterator[StageMaker]:
+    """Opens windows; closes them afterwards and fails if one broke."""
+    stages: list[Stage] = []
+
+    def make(core: ScriptedCore | None = None, **options: tuple[int, int]) -> Stage:
+        stage = Stage(core or ScriptedCore(), own_home, **options)
+        stages.append(stage)
+        return stage
+
+    yield make
+    for stage in stages:
+        stage.close()
+
+
+@pytest.fixture
+def stage(make_stage: StageMaker) -> Stage:
+    """A window whose chat page is open, with nothing deployed."""
+    return make_stage().enter()

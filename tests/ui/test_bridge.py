@@ -1,0 +1,208 @@
+"""The bridge: what comes back from a lane, in which order, on which thread, and how it ends."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+from PySide6.QtCore import QTimer
+
+from personal_ai.common.errors import StorageError
+from personal_ai.common.jobs import Progress
+from ui.bridge import Bridge, Lane, Task
+from ui.tour.stage import until, wait
+
+
+@pytest.fixture
+def bridge(qapp: object) -> Iterator[Bridge]:
+    made = Bridge()
+    yield made
+    assert made.close()
+
+
+def test_work_runs_on_a_lane_and_the_result_comes_back_to_this_thread(bridge: Bridge) -> None:
+    seen: list[object] = []
+    operation = bridge.run(lambda _: threading.current_thread().name)
+    operation.on_success(lambda name: seen.extend((name, threading.current_thread() is threading.main_thread())))
+    until(lambda: bool(seen))
+    assert seen == ["lane desk", True]
+    assert not operation.running
+
+
+def test_pieces_of_text_arrive_whole_and_in_order(bridge: Bridge) -> None:
+    pieces = [f"{number} " for number in range(2000)]
+    heard: list[str] = []
+    ended: list[bool] = []
+
+    def work(task: Task) -> None:
+        for piece in pieces:
+            task.tell(piece)
+
+    bridge.run(work).on(str, heard.append).on_end(lambda: ended.append(True))
+    until(lambda: bool(ended))
+    assert "".join(heard) == "".join(pieces)
+    assert len(heard) < len(pieces) / 10  # joined: the window is not woken for each
+
+
+def test_of_progress_the_newest_of_each_step_comes(bridge: Bridge) -> None:
+    heard: list[Progress] = []
+    ended: list[bool] = []
+
+    def work(task: Task) -> None:
+        for step in ("first", "second"):
+            for done in range(501):
+                task.tell(Progress(step, done, 500, "things"))
+
+    bridge.run(work).on(Progress, heard.append).on_end(lambda: ended.append(True))
+    until(lambda: bool(ended))
+    newest = {progress.step: progress.done for progress in heard}
+    assert newest == {"first": 500, "second": 500}
+    assert len(heard) < 200
+
+
+def test_kinds_of_news_keep_their_order(bridge: Bridge) -> None:
+    heard: list[object] = []
+
+    def work(task: Task) -> None:
+        for news in ("a", "b", 1, "c"):
+            task.tell(news)
+
+    bridge.run(work).on(str, heard.append).on(int, heard.append)
+    until(lambda: len(heard) == 3)
+    assert heard == ["ab", 1, "c"]
+
+
+def test_a_user_facing_error_goes_to_its_operation(bridge: Bridge) -> None:
+    error = StorageError("The disk is full.")
+    seen: list[object] = []
+
+    def work(_: Task) -> None:
+        raise error
+
+    bridge.run(work).on_success(lambda _: seen.append("success")).on_failure(seen.append).on_end(
+        lambda: seen.append("end")
+    )
+    until(lambda: "end" in seen)
+    assert seen == [error, "end"]
+
+
+def test_an_error_that_no_operation_minds_goes_to_the_window(bridge: Bridge) -> None:
+    error = StorageError("The disk is full.")
+    seen: list[object] = []
+    bridge.failed.connect(seen.append)
+
+    def work(_: Task) -> None:
+        raise error
+
+    bridge.run(work)
+    until(lambda: bool(seen))
+    assert seen == [error]
+
+
+def test_anything_else_is_a_bug(bridge: Bridge) -> None:
+    seen: list[object] = []
+    failures: list[object] = []
+    bridge.crashed.connect(seen.append)
+
+    def work(_: Task) -> None:
+        raise KeyError("a bug")
+
+    bridge.run(work).on_failure(failures.append).on_end(lambda: seen.append("end"))
+    until(lambda: "end" in seen)
+    assert isinstance(seen[0], KeyError)
+    assert not failures
+
+
+def test_a_bug_in_a_callback_swallows_no_news(bridge: Bridge) -> None:
+    crashes: list[object] = []
+    seen: list[str] = []
+    bridge.crashed.connect(crashes.append)
+
+    def stumble(_: str) -> None:
+        raise ValueError("a bug of the window")
+
+    bridge.run(lambda task: task.tell("news")).on(str, stumble).on_success(lambda _: seen.append("success"))
+    bridge.run(lambda _: None).on_success(lambda _: seen.append("next"))
+    until(lambda: "next" in seen)
+    assert seen == ["success", "next"]
+    assert isinstance(crashes[0], ValueError)
+
+
+def test_cancelling_is_quiet(bridge: Bridge) -> None:
+    seen: list[object] = []
+    bridge.failed.connect(seen.append)
+    bridge.crashed.connect(seen.append)
+    operation = bridge.run(lambda task: task.cancel.wait(10)).on_failure(seen.append)
+    operation.on_cancelled(lambda: seen.append("cancelled")).on_end(lambda: seen.append("end"))
+    operation.cancel()
+    until(lambda: "end" in seen)
+    assert seen == ["cancelled", "end"]
+
+
+def test_work_cancelled_before_its_turn_is_never_begun(bridge: Bridge) -> None:
+    gate = threading.Event()
+    begun: list[bool] = []
+    ended: list[bool] = []
+    bridge.run(lambda _: gate.wait(10))
+    waiting = bridge.run(lambda _: begun.append(True)).on_end(lambda: ended.append(True))
+    waiting.cancel()
+    gate.set()
+    until(lambda: bool(ended))
+    assert not begun
+
+
+def test_calls_on_one_lane_never_overlap_and_lanes_do(bridge: Bridge) -> None:
+    inside: list[str] = []
+    together: set[tuple[str, ...]] = set()
+    done: list[bool] = []
+
+    def work(name: str) -> None:
+        inside.append(name)
+        time.sleep(0.03)
+        together.add(tuple(sorted(inside)))
+        inside.remove(name)
+
+    for _ in range(3):
+        for lane in (Lane.DESK, Lane.CHAT):
+            bridge.run(lambda _, lane=lane: work(lane.value), lane=lane).on_end(lambda: done.append(True))
+    until(lambda: len(done) == 6)
+    assert ("chat", "desk") in together
+    assert ("desk", "desk") not in together
+    assert ("chat", "chat") not in together
+
+
+def test_the_window_goes_on_while_work_is_done(bridge: Bridge) -> None:
+    ticks: list[float] = []
+    ended: list[bool] = []
+    timer = QTimer(interval=5)
+    timer.timeout.connect(lambda: ticks.append(time.monotonic()))
+    timer.start()
+    bridge.run(lambda _: time.sleep(0.3)).on_end(lambda: ended.append(True))
+    until(lambda: bool(ended))
+    timer.stop()
+    assert len(ticks) > 20
+
+
+def test_idle_is_told_when_the_last_work_ends(bridge: Bridge) -> None:
+    idle: list[bool] = []
+    bridge.idle.connect(lambda: idle.append(bridge.busy))
+    for _ in range(3):
+        bridge.run(lambda _: None)
+    until(lambda: bool(idle))
+    assert idle[-1] is False
+
+
+def test_closing_finishes_what_the_desk_began_and_cancels_the_rest(qapp: object) -> None:
+    bridge = Bridge()
+    gate, saved, told = threading.Event(), [], []
+    bridge.run(lambda task: task.cancel.wait(10), lane=Lane.CHAT).on_end(lambda: told.append(True))
+    bridge.run(lambda _: gate.wait(10) and saved.append("first"))
+    bridge.run(lambda _: saved.append("second"))
+    gate.set()
+    assert bridge.close()
+    assert saved == ["first", "second"]
+    wait(60)
+    assert not told
+    assert bridge.closed

@@ -1,0 +1,192 @@
+"""The window as a whole: names for those who do not see it, folding, closing, and what must not be imported."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import QObject, QPoint, QRect, Qt
+from PySide6.QtGui import QAccessible, QColor
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QWidget
+
+from personal_ai.common.paths import Paths
+from ui.preferences import load_appearance, save_appearance
+from ui.theme import Appearance, theme
+from ui.tour.scenes import Scene, scenes
+from ui.tour.scripted import ScriptedCore
+from ui.tour.stage import Stage
+from ui.widgets.basic import Button
+from ui.widgets.focus_ring import FocusRing
+from ui.widgets.rail import Page
+
+MakeStage = Callable[..., Stage]
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def interactive(window: QWidget) -> list[QWidget]:
+    return [
+        widget
+        for widget in window.findChildren(QWidget)
+        if widget.isVisible() and widget.focusPolicy() != Qt.FocusPolicy.NoFocus and not widget.focusProxy()
+    ]
+
+
+def spoken_name(widget: QObject) -> str:
+    found = QAccessible.queryAccessibleInterface(widget)
+    return found.text(QAccessible.Text.Name) if found else ""
+
+
+@pytest.mark.parametrize("scene", scenes(), ids=lambda scene: f"{scene.page}-{scene.state}")
+def test_every_control_has_a_name_and_is_reached_by_tab(make_stage: MakeStage, scene: Scene) -> None:
+    stage = make_stage(scene.core(), **({"size": scene.size} if scene.size else {}))
+    scene.lead(stage, Appearance.LIGHT)
+    controls = interactive(stage.window)
+    assert controls
+    nameless = [widget for widget in controls if not spoken_name(widget).strip()]
+    assert not nameless
+    by_tab = {widget for widget in controls if widget.focusPolicy() & Qt.FocusPolicy.TabFocus and widget.isEnabled()}
+    reached: set[QObject] = set()
+    start = next(iter(by_tab))
+    start.setFocus()
+    for _ in range(3 * len(controls)):
+        focused = QApplication.focusWidget()
+        if focused is None or focused in reached:
+            break
+        reached.add(focused)
+        QTest.keyClick(focused, Qt.Key.Key_Tab)
+    if scene.state != "crash":  # the dialog keeps the focus to itself
+        assert by_tab - reached <= _one_of_a_group(by_tab)
+
+
+def _one_of_a_group(controls: set[QWidget]) -> set[QWidget]:
+    """Of radio buttons Tab reaches the chosen one; arrow keys lead to the others."""
+    return {
+        one
+        for one in controls
+        if one.metaObject().className() == "QRadioButton" and not one.isChecked()  # type: ignore[attr-defined]
+    }
+
+
+def test_the_side_columns_fold_away_in_a_narrow_window(stage: Stage) -> None:
+    rail, chats = stage.shell.rail, stage.chat.list
+    assert rail.isVisible()
+    assert chats.isVisible()
+    stage.window.resize(640, 700)
+    stage.draw()
+    assert not rail.isVisible()
+    assert not chats.isVisible()
+    for name, side in (("Menu", rail), ("Chats", chats)):
+        (button,) = [one for one in stage.shell.findChildren(Button) if one.text() == name and one.isVisible()]
+        button.click()
+        stage.draw()
+        assert side.isVisible()
+    assert not rail.isVisible()  # one at a time
+    stage.window.resize(1180, 760)
+    stage.draw()
+    assert rail.isVisible()
+    assert chats.isVisible()
+
+
+def test_no_message_is_wider_than_the_reading_width(make_stage: MakeStage) -> None:
+    core = ScriptedCore()
+    core.script.words = ["word " * 200]
+    stage = make_stage(core, size=(1900, 800)).enter()
+    stage.chat.send("Tell me much")
+    stage.settle()
+    assert {widget.width() for widget in stage.chat.transcript.widgets()} == {720}
+
+
+def test_pages_are_reached_by_shortcut(stage: Stage) -> None:
+    for key, page in ((Qt.Key.Key_2, stage.shell.ais), (Qt.Key.Key_1, stage.chat)):
+        QTest.keyClick(stage.window, key, Qt.KeyboardModifier.ControlModifier)
+        stage.settle()
+        assert page.isVisible()
+
+
+def test_the_focus_ring_shows_for_tab_only(stage: Stage) -> None:
+    ring = stage.find(FocusRing)
+    assert not ring.isVisible()
+    QTest.keyClick(QApplication.focusWidget(), Qt.Key.Key_Tab)
+    stage.draw()
+    target = QApplication.focusWidget()
+    assert ring.isVisible()
+    assert ring.geometry().contains(QRect(target.mapTo(stage.window, QPoint()), target.size()))
+        target.geometry().translated(target.parentWidget().mapTo(stage.window, target.pos()) - target.pos())
+    )
+    stage.shell.show_page(Page.AIS)  # the target goes away: the focus moves, but nobody pressed a key
+    stage.settle()
+    assert not ring.isVisible()
+
+
+def test_closing_while_a_reply_streams_keeps_what_was_said(make_stage: MakeStage) -> None:
+    stage = make_stage()
+    stage.hold_word(2)
+    stage.enter().chat.send("Who controls it?")
+    stage.until(lambda: stage.chat.heard == "Only you. ")
+    stage.window.close()
+    assert not stage.window.isVisible()
+    stage.until(lambda: stage.core.closed)
+    (kept,) = stage.core.conversations.list()
+    talk = stage.core.conversations.get(kept.id)
+    assert talk is not None
+    assert talk.turns[-1].text == "Only you. "
+
+
+def test_closing_while_a_deployment_runs_pauses_it(make_stage: MakeStage) -> None:
+    stage = make_stage()
+    stage.hold_step("Uploading the weights")
+    stage.enter().shell.ais.deploy()
+    stage.until(lambda: stage.shell.ais.step == "Uploading the weights")
+    stage.window.close()
+    stage.until(lambda: stage.core.closed)
+    assert stage.core.all_deployments[0].state == "running"
+
+
+def test_the_look_is_chosen_and_kept(stage: Stage, own_home: Path) -> None:
+    stage.shell.appearance_chosen.emit(Appearance.DARK)
+    stage.settle()
+    assert stage.window.grab().toImage().pixelColor(600, 100) == QColor(theme().tokens.ground)
+    assert theme().tokens.dark
+    assert load_appearance(Paths(own_home).settings) is Appearance.DARK
+
+
+def test_settings_of_others_are_kept(tmp_path: Path) -> None:
+    path = tmp_path / "settings.json"
+    path.write_text('{"proxy": "none", "appearance": "purple"}')
+    assert load_appearance(path) is Appearance.SYSTEM
+    save_appearance(path, Appearance.LIGHT)
+    assert '"proxy": "none"' in path.read_text()
+    path.write_text("damaged")
+    assert load_appearance(path) is Appearance.SYSTEM
+
+
+def test_one_crash_dialog_at_a_time(stage: Stage) -> None:
+    stage.window.show_crash(ValueError("first"))
+    stage.window.show_crash(KeyError("second"))
+    assert "ValueError" in stage.window.crash_report
+
+
+@pytest.mark.parametrize(
+    ("module", "banned"),
+    [("personal_ai.app.workspace", "PySide6"), ("personal_ai.cli.main", "PySide6"), ("ui.__main__", "PySide6")],
+)
+def test_the_core_and_the_command_line_never_load_qt(module: str, banned: str) -> None:
+    code = f"import sys, {module}; sys.exit(any(name.split('.')[0] == {banned!r} for name in sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
+def test_the_window_is_there_before_the_core_is_loaded() -> None:
+    code = "import sys, ui.window; sys.exit(any(name in sys.modules for name in ('onnxruntime', 'onnx', 'wasmtime')))"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
+def test_arguments_go_to_the_command_line() -> None:
+    shown = subprocess.run(
+        [sys.executable, "-m", "ui", "--help"], cwd=ROOT, check=False, capture_output=True, text=True
+    )
+    assert shown.returncode == 0
+    assert "usage: personal-ai" in shown.stdout
