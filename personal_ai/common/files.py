@@ -14,6 +14,14 @@ from personal_ai.common.errors import StorageError
 
 _READ_SIZE_BYTES = 1 << 20
 
+_REASONS = {
+    errno.ENOSPC: ("the disk is full", "Make room, then try again."),
+    errno.EDQUOT: ("the disk quota is used up", "Make room, then try again."),
+    errno.EROFS: ("the disk is read-only", "Choose another folder."),
+    errno.EACCES: ("permission was denied", "Choose another folder, or allow this one to be used."),
+    errno.EPERM: ("permission was denied", "Choose another folder, or allow this one to be used."),
+}
+
 
 @contextmanager
 def storage_errors(doing: str) -> Iterator[None]:
@@ -21,17 +29,11 @@ def storage_errors(doing: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = {
-            errno.ENOSPC: "the disk is full",
-            errno.EDQUOT: "the disk quota is used up",
-            errno.EROFS: "the disk is read-only",
-            errno.EACCES: "permission was denied",
-            errno.EPERM: "permission was denied",
-        }.get(error.errno or 0, (error.strerror or type(error).__name__).lower())
+        reason, next_step = _REASONS.get(
+            error.errno or 0, ((error.strerror or type(error).__name__).lower(), "Check the folder, then try again.")
+        )
         raise StorageError(
-            f"Could not {doing}: {reason}.",
-            not_lost="What was saved before is unchanged.",
-            next_step="Make room or choose another folder, then try again.",
+            f"Could not {doing}: {reason}.", not_lost="What was saved before is unchanged.", next_step=next_step
         ) from error
 
 

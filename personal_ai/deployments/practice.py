@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -24,6 +25,8 @@ _FORMAT_VERSION = 1
 _START_TIMEOUT_S = 60.0
 _STOP_TIMEOUT_S = 15.0
 _POLL_S = 0.05
+_ANY_PORT = 0
+_EXIT_PORT_IN_USE = 3  # of `python -m personal_ai.replica`
 _CONTROL_TIMEOUT_S = 10.0
 
 
@@ -56,7 +59,9 @@ class PracticeNetwork:
         """
         found = self._find()
         if found is None or not _answers(found):
-            found = self._spawn(cancel or Cancel())
+            # The old port again where it is free, so that whoever still knows it finds the network there.
+            old_port = httpx.URL(found.url).port if found is not None else None
+            found = self._spawn(old_port or _ANY_PORT, cancel or Cancel())
         return practice(found.url, found.root_key_der)
 
     def profile(self) -> NetworkProfile:
@@ -75,7 +80,7 @@ class PracticeNetwork:
             return
         _control(found, "POST", "stop")
         deadline_s = time.monotonic() + _STOP_TIMEOUT_S
-        while _answers(found):
+        while not _has_ended(found):
             if time.monotonic() > deadline_s:
                 raise NetworkError("The practice network did not stop.", next_step="Try again.")
             time.sleep(_POLL_S)
@@ -103,13 +108,13 @@ class PracticeNetwork:
             content = path.read_bytes()
         return _parse(content)
 
-    def _spawn(self, cancel: Cancel) -> _Running:
+    def _spawn(self, port: int, cancel: Cancel) -> _Running:
         with storage_errors("start the practice network"):
             self._folder.mkdir(parents=True, exist_ok=True)
             log_path = self._folder / LOG_FILE
             with log_path.open("wb") as log:
                 process = subprocess.Popen(  # noqa: S603  our own module, no shell
-                    [sys.executable, "-m", "personal_ai.replica", "--state", str(self._folder)],
+                    [sys.executable, "-m", "personal_ai.replica", "--state", str(self._folder), "--port", str(port)],
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
@@ -122,6 +127,8 @@ class PracticeNetwork:
                 # The child outlives us on purpose; this keeps Python from warning about it.
                 process.returncode = 0
                 return found
+            if process.poll() == _EXIT_PORT_IN_USE and port != _ANY_PORT:
+                return self._spawn(_ANY_PORT, cancel)
             if process.poll() is not None or time.monotonic() > deadline_s:
                 process.kill()
                 process.wait()
@@ -158,6 +165,21 @@ def _answers(found: _Running) -> bool:
         return httpx.get(f"{found.url}/api/v2/status", timeout=_CONTROL_TIMEOUT_S, trust_env=False).is_success
     except httpx.TransportError:
         return False
+
+
+def _has_ended(found: _Running) -> bool:
+    """Whether the process is gone: until then it may still answer on connections that are open."""
+    if os.name != "posix":
+        return not _answers(found)
+    try:
+        return os.waitpid(found.pid, os.WNOHANG)[0] == found.pid
+    except ChildProcessError:  # started by another program
+        pass
+    try:
+        os.kill(found.pid, 0)
+    except ProcessLookupError:
+        return True
+    return False
 
 
 def _control(found: _Running, method: str, action: str, body: dict[str, str] | None = None) -> httpx.Response:
