@@ -122,9 +122,7 @@ class Executor:
             state, compiled, target = self._resolve(canister_id, message)
         except CanisterFailure as failure:
             return self._record(failed(failure), record)
-        if message.entry is Entry.TIMER:
-            state = replace(state, global_timer_ns=0)  # off as soon as it fires, whatever comes of it
-        finished = self._runner.run(state, compiled, message, target)
+        finished = self._runner.run(_fired(state, message), compiled, message, target)
         if finished.changes is None:
             return self._settle(canister_id, message, finished.outcome, record)
         return self._commit(canister_id, message, finished.changes, finished.outcome, record)
@@ -155,7 +153,7 @@ class Executor:
                 outcome = failed(_NOT_FOUND)
             else:
                 outcome = replace(outcome, committed=True)
-                after = changes.apply(before)
+                after = changes.apply(_fired(before, message))
                 self._store.save(replace(after, canister_version=before.canister_version + 1))
                 self._store.write_pieces(changes.pieces)
                 self._store.forget_files(before, after)
@@ -172,8 +170,7 @@ class Executor:
             state = self._store.canister(canister_id)
             if state is not None:
                 self._append_log(canister_id, message, outcome)
-                if message.entry is Entry.TIMER:
-                    self._store.save(replace(state, global_timer_ns=0))
+                self._store.save(_fired(state, message))
             if record is not None:
                 record(db, outcome)
         return outcome
@@ -209,6 +206,11 @@ def _target(interface: Interface, message: Message) -> Target:
     if not target.place:
         raise CanisterFailure("IC0536", f"Canister has no {message.entry.value} method '{message.method}'")
     return target
+
+
+def _fired(state: CanisterState, message: Message) -> CanisterState:
+    """A timer is off as soon as it fires, whatever comes of it."""
+    return replace(state, global_timer_ns=0) if message.entry is Entry.TIMER else state
 
 
 def _emptied(state: CanisterState) -> CanisterState:

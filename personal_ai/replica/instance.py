@@ -1,7 +1,7 @@
 """One instance of a canister module, alive for one message.
 
 The binding's own way of calling keeps a failing host function's exception in a variable of the whole process,
-where another thread may find it; so calls are made here, and host functions leave their failure with the call.
+where another thread may find it; so calls are made here, and host functions leave their failure with the message.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 from ctypes import byref
 from pathlib import Path
+from typing import Any
 
 import wasmtime
 from wasmtime import _ffi as ffi
@@ -39,8 +40,8 @@ class Instance:
         self._module = compiled.module
         self._store = wasmtime.Store(engine())
         try:
-            self._exports = compiled.linked.instantiate(self._store).exports(self._store)
             self._context = self._store._context()
+            self._exports = self._instantiate(compiled).exports(self._store)
             self._counter = self._global(COUNTER_EXPORT)
             memory = self._exports[MEMORY_EXPORT] if compiled.module.memories else None
             self._memory = memory if isinstance(memory, wasmtime.Memory) else None
@@ -49,6 +50,13 @@ class Instance:
         except BaseException:
             self._store.close()
             raise
+
+    def _instantiate(self, compiled: CompiledModule) -> wasmtime.Instance:
+        instance = ffi.wasmtime_instance_t()
+        trap = ctypes.POINTER(ffi.wasm_trap_t)()
+        linked = compiled.linked.ptr()
+        _raise(ffi.wasmtime_instance_pre_instantiate(linked, self._context, byref(instance), byref(trap)), trap)
+        return wasmtime.Instance._from_raw(instance)
 
     def close(self) -> None:
         self._store.close()
@@ -60,11 +68,7 @@ class Instance:
         function = self._exports[export]
         assert isinstance(function, wasmtime.Func)
         trap = ctypes.POINTER(ffi.wasm_trap_t)()
-        error = ffi.wasmtime_func_call(self._context, byref(function._func), None, 0, None, 0, byref(trap))
-        if error:
-            raise wasmtime.WasmtimeError._from_ptr(error)
-        if trap:
-            raise wasmtime.Trap._from_ptr(trap)
+        _raise(ffi.wasmtime_func_call(self._context, byref(function._func), None, 0, None, 0, byref(trap)), trap)
 
     @property
     def has_start(self) -> bool:
@@ -165,3 +169,11 @@ class Instance:
         found = self._exports[export]
         assert isinstance(found, wasmtime.Global)
         return found
+
+
+def _raise(error: Any, trap: Any) -> None:
+    """Raises what a call into wasmtime gave back: pointers, null when all went well."""
+    if error:
+        raise wasmtime.WasmtimeError._from_ptr(error)
+    if trap:
+        raise wasmtime.Trap._from_ptr(trap)

@@ -193,14 +193,17 @@ class StateStore:
         pending.canisters[state.id] = state
 
     def delete_canister(self, canister_id: bytes) -> None:
-        """Removes a canister with its memories and its log."""
+        """Removes a canister with its memories and its log. Inside a transaction or as one of its own."""
         with self.transaction():
-            pending = self._open_transaction()
+            state = self.canister(canister_id)
+            if state is None:
+                return
             with _sqlite_errors():
                 self._db.execute("DELETE FROM canister WHERE id = ?", (canister_id,))
                 self._db.execute("DELETE FROM canister_log WHERE canister = ?", (canister_id,))
-            pending.canisters[canister_id] = None
-            self.after_commit(lambda: shutil.rmtree(self.canister_folder(canister_id), ignore_errors=True))
+            self._open_transaction().canisters[canister_id] = None
+            self._forget(self._files(state))
+            self.after_commit(partial(shutil.rmtree, self.canister_folder(canister_id), ignore_errors=True))
 
     def locks(self, canister_id: bytes) -> CanisterLocks:
         return self._locks[canister_id]
@@ -249,8 +252,17 @@ class StateStore:
 
     def forget_files(self, before: CanisterState, after: CanisterState) -> None:
         """Removes the memory files of an old generation once the open transaction is committed."""
-        for path in self._files(before) - self._files(after):
+        self._forget(self._files(before) - self._files(after))
+
+    def _forget(self, paths: set[Path]) -> None:
+        for path in paths:
+            with _sqlite_errors():  # a later file of this name must not get these pieces
+                self._db.execute("DELETE FROM redo WHERE path = ?", (self._name(path),))
             self.after_commit(partial(path.unlink, missing_ok=True))
+
+    def _name(self, path: Path) -> str:
+        """A memory file as the redo log names it."""
+        return path.relative_to(self._folder).as_posix()
 
     def _files(self, state: CanisterState) -> set[Path]:
         return {
@@ -277,11 +289,11 @@ class StateStore:
 
     def _log(self, pieces: list[Piece]) -> None:
         for piece in pieces:
-            path = str(piece.path.relative_to(self._folder))
+            name = self._name(piece.path)
             for start in range(0, len(piece.content), _PIECE_BYTES):
                 content = piece.content[start : start + _PIECE_BYTES]
                 self._db.execute(
-                    "INSERT INTO redo (path, offset, content) VALUES (?, ?, ?)", (path, piece.offset + start, content)
+                    "INSERT INTO redo (path, offset, content) VALUES (?, ?, ?)", (name, piece.offset + start, content)
                 )
 
     def _apply(self, pending: _Pending) -> None:
@@ -307,7 +319,7 @@ class StateStore:
 
     def _cut_redo(self) -> None:
         for (name,) in self._db.execute("SELECT DISTINCT path FROM redo").fetchall():
-            with suppress(FileNotFoundError), storage_errors("save a canister's memory"):
+            with storage_errors("save a canister's memory"), suppress(FileNotFoundError):
                 _sync_file(self._folder / name)
         with _sqlite_errors():
             self._db.execute("DELETE FROM redo")

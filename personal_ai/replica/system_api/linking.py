@@ -1,28 +1,34 @@
 """Connects the imports of a compiled module with the system interface.
 
-Functions belong to a module and live as long as it; which message they serve is a matter of the thread that
-runs them. Their failures are left with the message and not given to the binding (see `instance`).
+There is one host function for each name and type, for all modules; which message it serves is a matter of the
+thread that runs it. A failure is left with the message: the binding would keep it for the whole process.
 """
 
 from __future__ import annotations
 
+import ctypes
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
+from typing import Any
 
 import wasmtime
+from wasmtime import _ffi as ffi
 
 from personal_ai.replica.system_api.context import violated
 from personal_ai.replica.system_api.functions import SystemCalls
+from personal_ai.replica.wasm.binary import I32, I64
 from personal_ai.replica.wasm.compiled import engine
 from personal_ai.replica.wasm.ic0 import SYSTEM_FUNCTIONS, SystemFunction
+from personal_ai.replica.wasm.module import FunctionType, Module
+
+_KINDS = {I32: ffi.WASMTIME_I32, I64: ffi.WASMTIME_I64}
+_MASKS = {I32: (1 << 32) - 1, I64: (1 << 64) - 1}
+_TYPES = {I32: wasmtime.ValType.i32, I64: wasmtime.ValType.i64}
+_SUCCEEDED = 0
 
 _thread = threading.local()
-_linking = threading.Lock()  # the binding's table of host functions is not made for several threads
-
-
-class _HostFailure(Exception):
-    """Makes the binding trap; the reason is with the message."""
 
 
 @contextmanager
@@ -35,34 +41,66 @@ def serving(calls: SystemCalls) -> Iterator[None]:
         del _thread.calls
 
 
-def link(code: wasmtime.Module) -> wasmtime.InstancePre:
+def link(module: Module, code: wasmtime.Module) -> wasmtime.InstancePre:
     """A checked module with its imports bound: ready to be instantiated for every message."""
-    with _linking:
-        linker = wasmtime.Linker(engine())
-        for item in code.imports:
-            assert item.name is not None
-            assert isinstance(item.type, wasmtime.FuncType)
-            linker.define_func(item.module, item.name, item.type, _host_function(item.name, item.type))
-        return linker.instantiate_pre(code)
+    linker = wasmtime.Linker(engine())
+    linker.allow_shadowing = True  # a module may import a function twice
+    for item in module.imports:
+        _define(linker, item.name, module.is_64)
+    return linker.instantiate_pre(code)
 
 
-def _host_function(name: str, kind: wasmtime.FuncType) -> Callable[..., int | None]:
+def _define(linker: wasmtime.Linker, name: str, is_64: bool) -> None:
+    kind = SYSTEM_FUNCTIONS[name].type_for(is_64)
+    declared = wasmtime.FuncType(
+        [_TYPES[each]() for each in kind.parameters], [_TYPES[each]() for each in kind.results]
+    )
+    source, title = b"ic0", name.encode()
+    error = ffi.wasmtime_linker_define_func(
+        linker.ptr(),
+        ctypes.create_string_buffer(source),
+        len(source),
+        ctypes.create_string_buffer(title),
+        len(title),
+        declared.ptr(),
+        _host_function(name, is_64),
+        None,
+        _no_finalizer(),
+    )
+    if error:
+        raise wasmtime.WasmtimeError._from_ptr(error)
+
+
+@cache
+def _no_finalizer() -> Any:
+    return ctypes.CFUNCTYPE(None, ctypes.c_void_p)(0)
+
+
+@cache
+def _host_function(name: str, is_64: bool) -> Any:
+    """The function as wasmtime calls it; kept for as long as the process lives."""
     function = SYSTEM_FUNCTIONS[name]
-    implementation = getattr(SystemCalls, name)
-    masks = [_mask(parameter) for parameter in kind.params]
-    result = _mask(kind.results[0]) if kind.results else 0
+    kind = function.type_for(is_64)
+    return ffi.wasmtime_func_callback_t(_calling(function, getattr(SystemCalls, name), kind))
 
-    def called(*values: int) -> int | None:
+
+def _calling(function: SystemFunction, implementation: Callable[..., int | None], kind: FunctionType) -> Any:
+    masks = [_MASKS[each] for each in kind.parameters]
+    result_kind = _KINDS[kind.results[0]] if kind.results else None
+
+    def called(_environment: Any, _caller: Any, values: Any, _count: int, results: Any, _results_count: int) -> int:
         calls: SystemCalls = _thread.calls
         try:
             _admit(calls, function)
-            value: int = implementation(calls, *[value & mask for value, mask in zip(values, masks, strict=True)])
-        except BaseException as failure:
+            value = implementation(calls, *[values[n].of.i64 & mask for n, mask in enumerate(masks)])
+        except BaseException as failure:  # also what is not the canister's: it is raised again behind the Wasm
             calls.failure = failure
-            raise _HostFailure from None
-        if not result:
-            return None
-        return value - result - 1 if value > result >> 1 else value  # the binding wants signed numbers
+            trap = wasmtime.Trap(function.name)._consume()
+            return ctypes.cast(trap, ctypes.c_void_p).value or _SUCCEEDED
+        if result_kind is not None:
+            results[0].kind = result_kind
+            results[0].of.i64 = value
+        return _SUCCEEDED
 
     return called
 
@@ -71,7 +109,3 @@ def _admit(calls: SystemCalls, function: SystemFunction) -> None:
     if calls.place not in function.places:
         raise violated(f'"ic0.{function.name}" cannot be executed in {calls.message.entry.value} mode')
     calls.charge(function.cost)
-
-
-def _mask(kind: wasmtime.ValType) -> int:
-    return (1 << 32) - 1 if kind == wasmtime.ValType.i32() else (1 << 64) - 1

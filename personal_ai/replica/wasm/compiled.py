@@ -77,7 +77,9 @@ class ModuleCache:
     Safe to use from several threads.
     """
 
-    def __init__(self, folder: Path, key: bytes, link: Callable[[wasmtime.Module], wasmtime.InstancePre]) -> None:
+    def __init__(
+        self, folder: Path, key: bytes, link: Callable[[Module, wasmtime.Module], wasmtime.InstancePre]
+    ) -> None:
         self._folder, self._key, self._link = folder, key, link
         self._lock = threading.Lock()
         self._loaded: dict[bytes, CompiledModule] = {}
@@ -99,7 +101,7 @@ class ModuleCache:
         version = importlib.metadata.version("wasmtime")
         path = self._folder / f"{module_hash.hex()}-wasmtime-{version}-metering-{_METERING_VERSION}"
         code, operators = self._stored(path) or self._compile(path, module)
-        return CompiledModule(module, interface, self._link(code), operators)
+        return CompiledModule(module, interface, self._link(module, code), operators)
 
     def _compile(self, path: Path, module: Module) -> tuple[wasmtime.Module, int]:
         metered = instrument(module)
