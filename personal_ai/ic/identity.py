@@ -119,8 +119,8 @@ class _KeyIdentity:
     delegations: tuple[SignedDelegation, ...] = ()
 
     def __init__(self, public_key: ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey) -> None:
-        self.public_key_der: bytes | None = public_key_to_der(public_key)
-        self.principal = self_authenticating(public_key_to_der(public_key))
+        self.public_key_der = public_key_to_der(public_key)
+        self.principal = self_authenticating(self.public_key_der)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.principal})"
@@ -166,7 +166,7 @@ class DelegatedIdentity:
             raise SecurityError("The delegation does not end at this key.")
         self._inner = inner
         self.delegations = chain
-        self.public_key_der: bytes | None = root_key_der
+        self.public_key_der = root_key_der
         self.principal = self_authenticating(root_key_der)
 
     def sign(self, message: bytes) -> bytes:

@@ -84,7 +84,8 @@ def _load(pem: bytes) -> SecretKey:
     if body.startswith(_ED25519_V2_PREFIX):
         start = len(_ED25519_V2_PREFIX)
         secret = body[start : start + SECRET_SIZE_BYTES]
-        Ed25519Identity(secret)
+        if Ed25519Identity(secret).public_key_der[-SECRET_SIZE_BYTES:] != body[-SECRET_SIZE_BYTES:]:
+            raise ValueError("the public key is another one's")
         return SecretKey("ed25519", secret)
     key = serialization.load_pem_private_key(pem, password=None)
     if isinstance(key, ed25519.Ed25519PrivateKey):
@@ -96,4 +97,4 @@ def _load(pem: bytes) -> SecretKey:
 
 
 def _pem_body(pem: bytes) -> bytes:
-    return base64.b64decode(b"".join(line for line in pem.split() if b"-" not in line))
+    return base64.b64decode(b"".join(line for line in pem.splitlines() if not line.startswith(b"-")))
