@@ -38,10 +38,12 @@ class Batch:
 class Batches:
     """Draws batches; the same seed draws the same ones."""
 
-    def __init__(self, corpus: Corpus, encoder: ChatEncoder, rules: Rules, strength: Strength, mix: Mix, seed: int) -> None:
+    def __init__(
+        self, corpus: Corpus, encoder: ChatEncoder, *, rules: Rules, strength: Strength, mix: Mix, seed: int
+    ) -> None:
         self._corpus, self._encoder = corpus, encoder
         self._rules, self._strength, self._mix = rules, strength, mix
-        self._rng = random.Random(seed)
+        self._rng = random.Random(seed)  # noqa: S311 -- repeatable, not secret
         self._answers = {i.name: encoder.answer(encoder.text(i.answer)) for i in corpus.all_intents}
 
     def openings(self, count: int) -> Batch:

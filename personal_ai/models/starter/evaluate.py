@@ -17,6 +17,7 @@ from personal_ai.common.files import sha256_of_file
 from personal_ai.common.jobs import Cancel
 from personal_ai.models.library import starter
 from personal_ai.models.local import LocalModel
+from personal_ai.models.manifest import MANIFEST_FILE
 from personal_ai.models.messages import Message
 from personal_ai.models.package import ModelPackage
 from personal_ai.models.sampling import Sampling
@@ -54,22 +55,28 @@ class Artefact:
 
     files: dict[str, str]  # SHA-256 by name
     score: Score
+    missed: tuple[str, ...]  # the held-out questions that it answered wrongly
 
     @classmethod
     def recorded(cls) -> Self:
         """What artefact.json says."""
         document = json.loads(ARTEFACT.read_text(encoding="utf-8"))
-        return cls(document["files"], Score(**document["score"]))
+        return cls(document["files"], Score(**document["score"]), tuple(document["missed"]))
 
     @classmethod
-    def of(cls, package: ModelPackage, score: Score) -> Self:
-        """The record of a package with its score."""
-        names = (*package.manifest.files, "manifest.json")
-        return cls({name: sha256_of_file(package.folder / name) for name in names}, score)
+    def of(cls, package: ModelPackage, score: Score, outcomes: Iterable[Outcome]) -> Self:
+        """The record of a package with what `evaluate` found."""
+        missed = tuple(outcome.question for outcome in outcomes if not outcome.right)
+        return cls(hashes(package), score, missed)
 
     def to_text(self) -> str:
         """The content of artefact.json."""
         return json.dumps(asdict(self), indent=2) + "\n"
+
+
+def hashes(package: ModelPackage) -> dict[str, str]:
+    """SHA-256 of each file of a package, its manifest too."""
+    return {name: sha256_of_file(package.folder / name) for name in (*package.manifest.files, MANIFEST_FILE)}
 
 
 class Guide:

@@ -10,17 +10,22 @@ from safetensors.torch import save_file
 from tokenizers import Tokenizer
 
 from personal_ai.models.starter.llama import Shape, Weights
-from personal_ai.models.starter.vocabulary import END, TEMPLATE
+from personal_ai.models.starter.vocabulary import END, TEMPLATE, special_token
+
+_CARD = (
+    "---\nlicense: apache-2.0\n---\nA guide to Personal AI alone, trained from scratch on texts in its source code.\n"
+)
 
 
 def write_hugging_face_folder(folder: Path, weights: Weights, shape: Shape, tokenizer: Tokenizer) -> None:
     """Fills `folder`, which is made where it is missing."""
     folder.mkdir(parents=True, exist_ok=True)
     save_file({name: weight.detach().contiguous() for name, weight in weights.items()}, folder / "model.safetensors")
-    _write_json(folder / "config.json", _config(shape, tokenizer.token_to_id(END)))
+    _write_json(folder / "config.json", _config(shape, special_token(tokenizer, END)))
     _write_json(folder / "tokenizer_config.json", _tokenizer_config(shape))
     tokenizer.save(str(folder / "tokenizer.json"))
     (folder / "chat_template.jinja").write_text(TEMPLATE, encoding="utf-8")
+    (folder / "README.md").write_text(_CARD, encoding="utf-8")
 
 
 def _config(shape: Shape, end_token: int) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional as fn
 
 Weights = dict[str, Tensor]
+Rotary = tuple[Tensor, Tensor]  # cosines and sines, both [sequence, head_size]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +61,12 @@ def new_weights(shape: Shape, generator: torch.Generator) -> Weights:
 
 def hidden_states(weights: Weights, shape: Shape, tokens: Tensor, dropout: float = 0.0) -> Tensor:
     """The last norm's output, [batch, sequence, hidden], of right-padded `tokens` [batch, sequence]."""
-    cos, sin = _rotary(shape, tokens.shape[1])
+    rotary = _rotary(shape, tokens.shape[1])
     x = _dropped(fn.embedding(tokens, weights["model.embed_tokens.weight"]), dropout)
     for layer in range(shape.layer_count):
         prefix = f"model.layers.{layer}."
         normed = _norm(x, weights[f"{prefix}input_layernorm.weight"], shape)
-        x = x + _dropped(_attention(weights, f"{prefix}self_attn.", shape, normed, cos, sin), dropout)
+        x = x + _dropped(_attention(weights, f"{prefix}self_attn.", shape, normed, rotary), dropout)
         normed = _norm(x, weights[f"{prefix}post_attention_layernorm.weight"], shape)
         x = x + _dropped(_gated_mlp(weights, f"{prefix}mlp.", normed), dropout)
     return _norm(x, weights["model.norm.weight"], shape)
@@ -76,15 +77,15 @@ def logits(weights: Weights, hidden: Tensor) -> Tensor:
     return fn.linear(hidden, weights["model.embed_tokens.weight"])
 
 
-def _attention(weights: Weights, prefix: str, shape: Shape, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+def _attention(weights: Weights, prefix: str, shape: Shape, x: Tensor, rotary: Rotary) -> Tensor:
     batch, length, _ = x.shape
 
     def heads(name: str, count: int) -> Tensor:
         projected = fn.linear(x, weights[f"{prefix}{name}_proj.weight"])
         return projected.view(batch, length, count, shape.head_size).transpose(1, 2)
 
-    query = _rotated(heads("q", shape.head_count), cos, sin)
-    key = _rotated(heads("k", shape.key_value_head_count), cos, sin)
+    query = _rotated(heads("q", shape.head_count), rotary)
+    key = _rotated(heads("k", shape.key_value_head_count), rotary)
     value = heads("v", shape.key_value_head_count)
     grouped = shape.key_value_head_count != shape.head_count
     mixed = fn.scaled_dot_product_attention(query, key, value, is_causal=True, enable_gqa=grouped)
@@ -104,13 +105,14 @@ def _dropped(x: Tensor, probability: float) -> Tensor:
     return fn.dropout(x, probability) if probability else x
 
 
-def _rotary(shape: Shape, length: int) -> tuple[Tensor, Tensor]:
-    """Cosines and sines [length, head_size] of the rotary positions, the halves repeated as Llama does."""
+def _rotary(shape: Shape, length: int) -> Rotary:
+    """The rotary positions 0 to `length`, the halves repeated as Llama does."""
     frequencies = shape.rope_theta ** (-torch.arange(0, shape.head_size, 2) / shape.head_size)
     angles = torch.outer(torch.arange(length), frequencies).repeat(1, 2)
     return angles.cos(), angles.sin()
 
 
-def _rotated(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+def _rotated(x: Tensor, rotary: Rotary) -> Tensor:
+    cos, sin = rotary
     low, high = x.chunk(2, dim=-1)
     return x * cos + torch.cat((-high, low), dim=-1) * sin

@@ -2,20 +2,40 @@
 
 from __future__ import annotations
 
+import argparse
 import math
-from dataclasses import dataclass, field
+import os
+import shutil
+import sys
+import tempfile
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 
 import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 from torch.nn import functional as fn
 
-from personal_ai.common.jobs import Cancel, Meter, ProgressCallback, ignore_progress
+from personal_ai.common.files import write_atomically
+from personal_ai.common.jobs import Cancel, Meter, Progress, ProgressCallback, ignore_progress
+from personal_ai.common.paths import resource
+from personal_ai.models.importing import import_folder
+from personal_ai.models.library import Library
+from personal_ai.models.package import ModelPackage
 from personal_ai.models.starter import llama
 from personal_ai.models.starter.augment import Strength, load_rules
 from personal_ai.models.starter.batches import IGNORED, Batch, Batches, Mix
-from personal_ai.models.starter.corpus import Corpus
+from personal_ai.models.starter.corpus import Corpus, load
+from personal_ai.models.starter.evaluate import ARTEFACT, Artefact, evaluate
+from personal_ai.models.starter.export import write_hugging_face_folder
 from personal_ai.models.starter.vocabulary import VOCABULARY_SIZE, ChatEncoder, train_tokenizer
+
+NAME = "starter"
+LABEL = "Starter guide (knows only this app)"
+DESCRIPTION = (
+    "A very small guide to Personal AI, trained on texts about this app alone. It knows nothing else, says so when "
+    "asked, and can be wrong."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +64,9 @@ class Trainer:
         self.recipe = recipe
         self.tokenizer: Tokenizer = train_tokenizer(corpus)
         self.encoder = ChatEncoder(self.tokenizer)
-        self._batches = Batches(corpus, self.encoder, load_rules(), recipe.strength, recipe.mix, recipe.seed)
+        self._batches = Batches(
+            corpus, self.encoder, rules=load_rules(), strength=recipe.strength, mix=recipe.mix, seed=recipe.seed
+        )
         self.weights = llama.new_weights(recipe.shape, torch.Generator().manual_seed(recipe.seed))
         self.averaged = {name: weight.clone() for name, weight in self.weights.items()}
         self._optimiser = _optimiser(self.weights, recipe)
@@ -59,7 +81,7 @@ class Trainer:
             self._loss(self._batches.conversations(recipe.conversations_per_step)),
         ]
         loss = sum(losses, start=torch.zeros(()))
-        loss.backward()
+        torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(self.weights.values(), 1.0)
         self._optimiser.step()
         self._optimiser.zero_grad()
@@ -113,3 +135,50 @@ def _optimiser(weights: llama.Weights, recipe: Recipe) -> torch.optim.AdamW:
         {"params": vectors, "weight_decay": 0.0},
     ]
     return torch.optim.AdamW(groups, lr=recipe.peak_learning_rate, betas=(0.9, 0.98))
+
+
+def package_of(trainer: Trainer, out: Path) -> ModelPackage:
+    """Writes `out`/starter-checkpoint (a Hugging Face folder) and imports it as the package `out`/starter."""
+    checkpoint = out / "starter-checkpoint"
+    write_hugging_face_folder(checkpoint, trainer.averaged, trainer.recipe.shape, trainer.tokenizer)
+    return import_folder(checkpoint, Library(out), name=NAME, label=LABEL, description=DESCRIPTION)
+
+
+def replace_bundled(package: ModelPackage, artefact: Artefact) -> None:
+    """Makes `package` the one that comes with the program, and `artefact` its record."""
+    target = resource("starter-model")
+    aside = Path(tempfile.mkdtemp(dir=target.parent, prefix=".starter-model-"))
+    shutil.copytree(package.folder, aside / "new")
+    if target.exists():
+        target.rename(aside / "old")
+    (aside / "new").rename(target)
+    shutil.rmtree(aside)
+    write_atomically(ARTEFACT, artefact.to_text().encode(), mode=0o644)
+
+
+def _print_progress(progress: Progress) -> None:
+    if progress.done % 50 and progress.done != progress.total:
+        return
+    rate = f"{progress.rate_per_s:.2f} {progress.unit}/s" if progress.rate_per_s else ""
+    left = f"{progress.remaining_s / 60:.0f} min left" if progress.remaining_s is not None else ""
+    print(f"{progress.step} {progress.done}/{progress.total}  {rate}  {left}", file=sys.stderr, flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m personal_ai.models.starter.train", description=__doc__)
+    parser.add_argument("--out", type=Path, required=True, help="a new or empty folder for checkpoint and package")
+    parser.add_argument("--steps", type=int, default=Recipe().steps, help="fewer only to see that it works")
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--replace-bundled", action="store_true", help="make it the model that comes with the program")
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    corpus = load()
+    package = package_of(train(corpus, Recipe(steps=arguments.steps), on_progress=_print_progress), arguments.out)
+    score, outcomes = evaluate(package, corpus)
+    print(asdict(score))
+    if arguments.replace_bundled:
+        replace_bundled(package, Artefact.of(package, score, outcomes))
+
+
+if __name__ == "__main__":
+    main()

@@ -35,13 +35,20 @@ def train_tokenizer(corpus: Corpus) -> Tokenizer:
     return tokenizer
 
 
+def special_token(tokenizer: Tokenizer, text: str) -> int:
+    """The id of START or END."""
+    token = tokenizer.token_to_id(text)
+    assert token is not None
+    return token
+
+
 class ChatEncoder:
     """Encodes conversations as the template says; words of a person never become a special token."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = Tokenizer.from_str(tokenizer.to_str())
         self._tokenizer.encode_special_tokens = True
-        self._start, self.end = (tokenizer.token_to_id(token) for token in (START, END))
+        self._start, self.end = special_token(tokenizer, START), special_token(tokenizer, END)
         self._newline = self.text("\n")
         self._user, self._assistant = self.text("user\n"), self.text("assistant\n")
 
