@@ -118,6 +118,11 @@ class Overview:
             tuple(core.models()), tuple(core.deployments()), tuple(core.identities()), core.practice_network.running
         )
 
+    def model_label(self, name: str) -> str:
+        """The model's name for people; the bare name where the library no longer has it."""
+        model = self.model(name)
+        return model.label if model and model.label else name
+
     def model(self, name: str) -> Model | None:
         return next((model for model in self.models if model.name == name), None)
 

@@ -7,7 +7,7 @@ from PySide6.QtCore import QObject, Signal
 from personal_ai.chat.conversation import Conversation
 from personal_ai.deployments.journal import Deployment, DeploymentState
 from ui.bridge import Bridge, Operation
-from ui.core import Core, Model, Overview
+from ui.core import Core, Overview
 
 
 class Profile(QObject):
@@ -40,6 +40,3 @@ class Profile(QObject):
         if chosen is not None:
             return Conversation(model=chosen.model, deployment=chosen.id)
         return Conversation(model=self.overview.models[0].name)
-
-    def model_of(self, conversation: Conversation) -> Model | None:
-        return self.overview.model(conversation.model)

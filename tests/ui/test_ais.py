@@ -23,6 +23,7 @@ UPLOAD = "Uploading the weights"
 
 
 def words(stage: Stage) -> str:
+    stage.draw()
     labels = [label for label in stage.shell.ais.findChildren(QLabel) if label.isVisible()]
     return " | ".join(label.text() for label in labels).replace("\N{NO-BREAK SPACE}", " ")
 

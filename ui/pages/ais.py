@@ -89,7 +89,7 @@ class AisPage(QScrollArea):
         self._drop_run()
         core = self._profile.core
         self._run_name = name
-        self._run = RunCard(name, model + DOT + network_name(_PRACTICE))
+        self._run = RunCard(name, self._profile.overview.model_label(model) + DOT + network_name(_PRACTICE))
         self._run.pause_wanted.connect(self.pause)
         self._run.resume_wanted.connect(self._resume_run)
         self._operation = self._profile.bridge.run(
@@ -163,11 +163,12 @@ class AisPage(QScrollArea):
         return card
 
     def _fill_models(self) -> None:
-        names = [model.name for model in self._profile.overview.models]
+        overview = self._profile.overview
+        names = [model.name for model in overview.models]
         if names != [self.models.itemData(at) for at in range(self.models.count())]:
             self.models.clear()
             for name in names:
-                self.models.addItem(name, name)
+                self.models.addItem(overview.model_label(name), name)
         self.models.setVisible(len(names) > 1)
 
 

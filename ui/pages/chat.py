@@ -33,7 +33,7 @@ class ChatPage(QWidget):
 
     def __init__(self, profile: Profile, toast: Toast) -> None:
         super().__init__()
-        self._profile = profile
+        self.profile = profile
         self._desk = Desk(profile.core)
         self._toast = toast
         self._deleted: set[str] = set()  # never saved again, whatever comes in for them
@@ -65,7 +65,7 @@ class ChatPage(QWidget):
         layout.addWidget(talk, 1)
 
     def _connect(self) -> None:
-        self._profile.changed.connect(self._refresh)
+        self.profile.changed.connect(self._refresh)
         self.list.new_wanted.connect(self.new_chat)
         self.list.selected.connect(self._open)
         self.list.delete_wanted.connect(self.delete)
@@ -84,7 +84,7 @@ class ChatPage(QWidget):
     def new_chat(self, deployment: Deployment | None = None) -> None:
         """An empty conversation; it is kept from its first message on."""
         self.list.clear_selection()
-        self._show(self._profile.new_conversation(deployment))
+        self._show(self.profile.new_conversation(deployment))
         self.composer.setFocus()
 
     def delete(self, conversation_id: str) -> None:
@@ -108,7 +108,7 @@ class ChatPage(QWidget):
         self._open(conversation_id)
 
     def _delete_for_good(self, conversation_id: str) -> None:
-        self._profile.bridge.run(lambda _: self._profile.core.conversations.delete(conversation_id))
+        self.profile.bridge.run(lambda _: self.profile.core.conversations.delete(conversation_id))
 
     def _open(self, conversation_id: str) -> None:
         if conversation_id == self.conversation.id:
@@ -116,8 +116,8 @@ class ChatPage(QWidget):
         if self._exchange and self._exchange.conversation.id == conversation_id:
             self._show(self._exchange.conversation)
             return
-        store = self._profile.core.conversations
-        self._profile.bridge.run(lambda _: store.get(conversation_id)).on_success(
+        store = self.profile.core.conversations
+        self.profile.bridge.run(lambda _: store.get(conversation_id)).on_success(
             lambda found: self._show(found) if found else self._list_conversations()
         )
 
@@ -144,12 +144,11 @@ class ChatPage(QWidget):
         conversation = self.conversation
         asked = conversation.with_turn(self._here.question) if self._here else conversation
         self.header.show_conversation(asked, self._deployment(conversation))
-        self.header.offer_places(conversation, self._profile.active)
-        model = self._profile.model_of(conversation)
-        words = f"{model.name} {model.quantisation}" if model else conversation.model
-        about = model.label if model else ""
-        self.composer.set_note(words + DOT + about if about else words)
-        self._empty.show_model(about, deployed=bool(self._profile.overview.deployments))
+        self.header.offer_places(conversation, self.profile.active)
+        overview = self.profile.overview
+        model, words = overview.model(conversation.model), overview.model_label(conversation.model)
+        self.composer.set_note(words + DOT + model.quantisation if model else words)
+        self._empty.show_model(words, deployed=bool(overview.deployments))
         self._refresh_composer()
 
     def _refresh_composer(self) -> None:
@@ -162,21 +161,21 @@ class ChatPage(QWidget):
         self.composer.set_answering(here is not None and not hold, hold=hold)
 
     def _list_conversations(self) -> None:
-        store = self._profile.core.conversations
-        self._profile.bridge.run(lambda _: store.list()).on_success(
+        store = self.profile.core.conversations
+        self.profile.bridge.run(lambda _: store.list()).on_success(
             lambda found: self.list.show_conversations(
                 [one for one in found if one.id not in self._deleted], self.conversation.id
             )
         )
 
     def _deployment(self, conversation: Conversation) -> Deployment | None:
-        return self._profile.overview.deployment(conversation.deployment)
+        return self.profile.overview.deployment(conversation.deployment)
 
     # Where words go
 
     def _turn_to(self, deployment_id: str | None, pinned: Place | None) -> None:
         """Sends the words of this chat elsewhere from now on."""
-        deployment = self._profile.overview.deployment(deployment_id)
+        deployment = self.profile.overview.deployment(deployment_id)
         model = deployment.model if deployment else self.conversation.model
         self.conversation = replace(self.conversation, model=model, deployment=deployment_id, pinned=pinned)
         if self.conversation.turns:
@@ -197,7 +196,7 @@ class ChatPage(QWidget):
             if self.conversation is conversation and not self._exchange:
                 self.header.show_place(place)
 
-        self._profile.bridge.run(lambda _: self._desk.place(conversation, deployment), lane=Lane.CHAT).on_success(
+        self.profile.bridge.run(lambda _: self._desk.place(conversation, deployment), lane=Lane.CHAT).on_success(
             known
         ).on_failure(self._add_problem)
 
@@ -228,7 +227,7 @@ class ChatPage(QWidget):
         def ask(task: Task) -> Conversation:
             return self._desk.reply(conversation, deployment, text, task)
 
-        operation: Operation[Conversation] = self._profile.bridge.run(ask, lane=Lane.CHAT)
+        operation: Operation[Conversation] = self.profile.bridge.run(ask, lane=Lane.CHAT)
         exchange = Exchange(conversation, Turn("user", text), operation)
         self._exchange = exchange
         operation.on(str, lambda piece: self._hear(exchange, piece))
@@ -325,12 +324,12 @@ class ChatPage(QWidget):
             self._give_back(exchange)
         self._reply = None
         self._refresh()
-        self._profile.refresh()
+        self.profile.refresh()
 
     def _save(self, conversation: Conversation) -> None:
         if conversation.id not in self._deleted:
-            store = self._profile.core.conversations
-            self._profile.bridge.run(lambda _: store.save(conversation))
+            store = self.profile.core.conversations
+            self.profile.bridge.run(lambda _: store.save(conversation))
             self._list_conversations()
 
     def _copy_all(self) -> None:

@@ -35,6 +35,10 @@ class WelcomePage(QStackedWidget):
         self._password.back.clicked.connect(lambda: self._show(self._words))
         self._password.chosen.connect(lambda password: self.chosen.emit(self._phrase, password))
 
+    @property
+    def phrase_shown(self) -> str:
+        return self._phrase
+
     def take_focus(self) -> None:
         self._start.first.setFocus()
 

@@ -100,8 +100,8 @@ def _deployed() -> ScriptedCore:
 
 def _several() -> ScriptedCore:
     core = _deployed()
-    core.all_models.append(ScriptedModel("SmolLM2-135M", "", 148_000_000, 2048, "int8"))
-    core.all_deployments.append(deployment("Birch", "SmolLM2-135M", DeploymentState.RUNNING))
+    core.all_models.append(ScriptedModel("smollm2-135m", "SmolLM2 135M", 148_000_000, 2048, "int8"))
+    core.all_deployments.append(deployment("Birch", "smollm2-135m", DeploymentState.RUNNING))
     return core
 
 

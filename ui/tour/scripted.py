@@ -25,7 +25,7 @@ MODULE_HASH = "5b8f0c1de2a97734c0a1" + "0" * 44
 @dataclass(frozen=True, slots=True)
 class ScriptedModel:
     name: str = "starter"
-    label: str = "knows only this app"
+    label: str = "Starter guide (knows only this app)"
     size_bytes: int = 2_480_000
     context_length: int = 512
     quantisation: str = "int8"

@@ -27,7 +27,7 @@ class Composer(QFrame):
         self._hold = ""
         self._words = _Words()
         self._words.entered.connect(self._enter)
-        self._words.focused.connect(lambda focused: set_look(self, "focused", "true" if focused else "false"))
+        self._words.focused.connect(self._mark_focus)
         self._words.textChanged.connect(self._refresh)
         self._note = label("", "small")
         self.button = Button(tr("Send"), "primary", on_click=self._click)
@@ -56,6 +56,9 @@ class Composer(QFrame):
         self._answering = answering
         self._hold = hold
         self._refresh()
+
+    def _mark_focus(self, focused: bool) -> None:
+        set_look(self, "focused", "true" if focused else "false")
 
     def _enter(self) -> None:
         if not self._answering:

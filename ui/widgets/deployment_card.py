@@ -48,7 +48,7 @@ class DeploymentCard(_Card):
             DeploymentState.RUNNING: (tr("Not finished"), "warning"),
             DeploymentState.FAILED: (tr("Stopped by an error"), "bad"),
         }[deployment.state]
-        super().__init__(deployment.name, _line(deployment), mark, tone)
+        super().__init__(deployment.name, _line(deployment, model), mark, tone)
         if deployment.state is DeploymentState.ACTIVE:
             self._add_numbers(deployment, model)
             button = Button(tr("Chat with {name}").format(name=deployment.name), icon="chat")
@@ -135,8 +135,8 @@ def empty_card(model: Model) -> QFrame:
     for text in (
         tr(
             "Deploying makes a canister that only your key controls, checks the engine in it against the one that "
-            "came with this program, and uploads the model ({name}, {size}) into it."
-        ).format(name=model.name, size=size(model.size_bytes)),
+            "came with this program, and uploads the model into it: {name}, {size}."
+        ).format(name=model.label, size=size(model.size_bytes)),
         tr(
             "It happens on the practice network, a process on this computer: it costs nothing, and you can pause and "
             "continue at any time. Against the public network it is a rehearsal, not a proof."
@@ -146,8 +146,8 @@ def empty_card(model: Model) -> QFrame:
     return card
 
 
-def _line(deployment: Deployment) -> str:
-    parts = [deployment.model, network_name(deployment.network)]
+def _line(deployment: Deployment, model: Model | None) -> str:
+    parts = [model.label if model else deployment.model, network_name(deployment.network)]
     if deployment.canister_id:
         parts.append(shortened(deployment.canister_id))
     return DOT.join(parts)

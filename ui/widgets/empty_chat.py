@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QWidget
 
-from ui.text import sentence, tr
+from ui.text import tr
 from ui.theme.tokens import READING_WIDTH_MAX, SPACE_L, SPACE_S, SPACE_XXL
 from ui.widgets.basic import Button, centred, column, label
 
@@ -39,11 +39,10 @@ class EmptyChat(QWidget):
         outer.addLayout(centred(inner, width_max=READING_WIDTH_MAX, margins=(SPACE_XXL, 0, SPACE_XXL, 0)))
         outer.addStretch(3)
 
-    def show_model(self, about: str, *, deployed: bool) -> None:
-        """What the maker says about the model, and the way into a canister where nothing is deployed yet."""
+    def show_model(self, label: str, *, deployed: bool) -> None:
+        """The model that answers, and the way into a canister where nothing is deployed yet."""
         self._deploy.setVisible(not deployed)
-        self._about.setText(tr("About this model: {words}").format(words=sentence(about)) if about else "")
-        self._about.setVisible(bool(about))
+        self._about.setText(tr("Answers come from: {model}").format(model=label))
 
     def _suggestion(self, question: str) -> Button:
         return Button(question, "suggestion", on_click=lambda: self.asked.emit(question))
