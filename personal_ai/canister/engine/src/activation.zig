@@ -14,7 +14,7 @@ const ModelError = interface.ModelError;
 const StateResult = interface.Result(interface.ActivationState, ModelError);
 
 /// No further step of loading is begun in a message that has used so many instructions.
-const message_instructions = 500_000_000;
+const message_instructions = 300_000_000;
 
 /// The models in the heap, by the slot that their files lie in.
 pub var loaded: [2]Instance = .{ .{}, .{} };

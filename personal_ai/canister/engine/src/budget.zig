@@ -34,11 +34,11 @@ pub const Budget = struct {
     /// How many of the next `missing` tokens after `past` to compute in one step; 0 when the message should end.
     /// The caller's wish gives way to a first step of one token, the network's limit to nothing.
     pub fn pieceLength(self: *const Budget, missing: u32, past: u32) u32 {
+        const used = ic0.instructionsUsed();
         var count = @min(missing, self.cost.many);
         while (count > 0) : (count /= 2) {
-            const end = ic0.instructionsUsed() + self.stepMost(count, past);
-            const wanted = if (self.steps == 0 and count == 1) self.limit else @min(self.wanted, self.limit);
-            if (end <= wanted) return count;
+            const wished = used + self.stepLikely(count, past) <= self.wanted or (self.steps == 0 and count == 1);
+            if (wished and used + self.stepMost(count, past) <= self.limit) return count;
         }
         return 0;
     }
@@ -50,12 +50,17 @@ pub const Budget = struct {
         self.steps += 1;
     }
 
-    /// More than a step and the choice of a token after it can use.
-    fn stepMost(self: *const Budget, count: u32, past: u32) u64 {
+    /// What a step and the choice of a token after it will use, or a little less.
+    fn stepLikely(self: *const Budget, count: u32, past: u32) u64 {
         const foretold = self.cost.predict(count, past);
-        const slack = if (count == 1) foretold / 8 else foretold / 2;
-        const pages = if (self.steps == 0) self.allPages(past + count) else self.newPages(count);
-        return foretold + slack + pages + self.sampling + closing_reserve;
+        const pages = if (self.steps == 0) self.allPages(past + count) else 0;
+        return foretold + foretold / 8 + pages + self.sampling;
+    }
+
+    /// More than a step, the choice of a token after it and the message's end can use.
+    fn stepMost(self: *const Budget, count: u32, past: u32) u64 {
+        const slack = if (count == 1) 0 else self.cost.predict(count, past) / 2;
+        return self.stepLikely(count, past) + slack + self.newPages(count) + closing_reserve;
     }
 
     /// Everything that a first step may touch, with keys and values of so many positions.
