@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -121,7 +122,7 @@ def broken_tensor(source: Path, value: float) -> None:
     retensor(source, **{"model.layers.1.mlp.up_proj.weight": values})
 
 
-REFUSALS = {
+REFUSALS: dict[str, tuple[Callable[[Path], object], type[PersonalAIError], str]] = {
     "no config": (lambda s: (s / "config.json").unlink(), FormatError, "no config.json"),
     "config is no JSON": (lambda s: (s / "config.json").write_text("{"), FormatError, "no valid JSON"),
     "config too large": (lambda s: (s / "config.json").write_text(" " * (5 << 20)), FormatError, "larger"),
@@ -187,10 +188,11 @@ REFUSALS = {
 }
 
 
-@pytest.mark.parametrize(("spoil", "error", "reason"), REFUSALS.values(), ids=REFUSALS.keys())
+@pytest.mark.parametrize("refusal", REFUSALS)
 def test_bad_folders_are_refused_and_leave_nothing(
-    source: Path, library: Library, tmp_path: Path, spoil: Any, error: type[PersonalAIError], reason: str
+    source: Path, library: Library, tmp_path: Path, refusal: str
 ) -> None:
+    spoil, error, reason = REFUSALS[refusal]
     spoil(source)
     with pytest.raises(error, match=reason):
         import_folder(source, library)
