@@ -31,7 +31,7 @@ class GatewayRefusedError(NetworkError):
         super().__init__(
             f"The network refused the request (HTTP {status}): {printable(said)}",
             not_lost="Nothing was carried out.",
-            next_step="Try again later." if status == 429 or status >= 500 else "",
+            next_step=_advice(status, said),
         )
         self.status = status
 
@@ -61,6 +61,12 @@ def rejection(reject_code: int, reject_message: str, error_code: str | None) -> 
         error_code=error_code,
         next_step=next_step,
     )
+
+
+def _advice(status: int, said: str) -> str:
+    if status == 429 or status >= 500:
+        return "Try again later."
+    return "Check the time and date of this computer, then try again." if "expiry" in said else ""
 
 
 def printable(text: str) -> str:
