@@ -1,6 +1,7 @@
 //! Everything that is tested natively: `zig test tests.zig`.
 
 test {
+    _ = @import("activation_test.zig");
     _ = @import("budget.zig");
     _ = @import("candid.zig");
     _ = @import("candid_test.zig");

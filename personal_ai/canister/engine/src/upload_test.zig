@@ -17,7 +17,7 @@ const chunk_size_bytes = manifest.chunk_size_bytes;
 const WrittenManifest = struct { name: candid.Text, files: []const interface.File, chunk_hashes: candid.Blob };
 
 /// Bytes to upload and what the canister is told of them.
-const Model = struct {
+pub const Model = struct {
     name: []const u8 = "test",
     files: []const interface.File,
     content: []const u8,
@@ -28,19 +28,19 @@ const Model = struct {
         return buffer[0..count];
     }
 
-    fn chunk(self: Model, index: u32) []const u8 {
+    pub fn chunk(self: Model, index: u32) []const u8 {
         const start = @as(usize, index) * chunk_size_bytes;
         return self.content[start..@min(start + chunk_size_bytes, self.content.len)];
     }
 };
 
-fn begin(model: Model) !interface.UploadState {
+pub fn begin(model: Model) !interface.UploadState {
     var hashes: [8]sha256.Digest = undefined;
     const answer = beginWith(model.name, model.files, std.mem.sliceAsBytes(model.hashes(&hashes)));
     return if (answer == .ok) answer.ok else error.Refused;
 }
 
-fn beginWith(name: []const u8, files: []const interface.File, hashes: []const u8) @TypeOf(upload.begin(undefined)) {
+pub fn beginWith(name: []const u8, files: []const interface.File, hashes: []const u8) @TypeOf(upload.begin(undefined)) {
     var buffer: [200_000]u8 = undefined;
     const written = WrittenManifest{ .name = .{ .bytes = name }, .files = files, .chunk_hashes = .{ .bytes = hashes } };
     const message = encode(WrittenManifest, written, &buffer) catch unreachable;
@@ -49,17 +49,17 @@ fn beginWith(name: []const u8, files: []const interface.File, hashes: []const u8
     return upload.begin(&args[0]);
 }
 
-fn file(name: []const u8, size_bytes: u64) interface.File {
+pub fn file(name: []const u8, size_bytes: u64) interface.File {
     return .{ .name = .{ .bytes = name }, .size_bytes = size_bytes };
 }
 
-fn freshStore() !void {
+pub fn freshStore() !void {
     ic0.fake.reset();
     try store.open();
 }
 
 /// Pseudo-random bytes; `seed` tells models apart.
-fn makeContent(buffer: []u8, seed: u64) []const u8 {
+pub fn makeContent(buffer: []u8, seed: u64) []const u8 {
     var random = std.Random.DefaultPrng.init(seed);
     random.random().bytes(buffer);
     return buffer;
