@@ -52,6 +52,8 @@ class Vocabulary:
         self._further_on = self._at_start
         if _changes_at_start(tokenizer.raw("pre_tokenizer")):
             self._further_on = _textual_tokenizer(_without_prefix(raw), added)
+        if any(self.id_of(token.text) != token.id for token in added):
+            raise FormatError("tokenizer.json: the added tokens are numbered in a way that does not hold.")
         self.named_texts = dict(_named_texts(config))
         self.special_tokens = self._special_tokens(added, config)
         self._special_ids = frozenset(token.id for token in self.special_tokens) - self._unknown_id(tokenizer)
