@@ -98,8 +98,7 @@ class Workspace:
 
     def model(self, name: str) -> ModelPackage:
         """Raises BadInputError when there is none of this name."""
-        bundled = starter()
-        return bundled if name == bundled.name else self.library.get(name)
+        return self.library.get(name) if name in self.library else _bundled(name)
 
     def import_model(
         self,
@@ -232,6 +231,15 @@ class Workspace:
         if self._vault is not None:
             self._vault.lock()
             self._vault = None
+
+
+def _bundled(name: str) -> ModelPackage:
+    package = starter()
+    if package.name != name:
+        raise BadInputError(
+            f"There is no model named {name}.", next_step="personal-ai model list shows those that there are."
+        )
+    return package
 
 
 def _summary(package: ModelPackage) -> ModelSummary:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from personal_ai.common.errors import Cancelled
 
 _RATE_WINDOW_S = 10.0
+_RATE_AFTER_S = 0.1  # sooner it would be noise
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,6 @@ class Meter:
 
     def _report(self) -> None:
         (first_s, first_done), (last_s, last_done) = self._samples[0], self._samples[-1]
-        rate = (last_done - first_done) / (last_s - first_s) if last_s > first_s else None
+        rate = (last_done - first_done) / (last_s - first_s) if last_s - first_s >= _RATE_AFTER_S else None
         remaining_s = (self._total - self._done) / rate if rate else None
         self._on_progress(Progress(self._step, self._done, self._total, self._unit, rate, remaining_s))

@@ -151,12 +151,13 @@ def _fitting_context(lowered: Lowered, steps: list[Step], wanted: int) -> int:
     """The longest context up to `wanted` that tables and heap allow. Raises ModelObstaclesError."""
     longest = min([wanted, *(table.rows for _, table in _tables(steps, f.RowSource.POSITIONS))])
     plan = _sized_plan(lowered, steps, Sizes(max(longest, 1), SEQUENCE_MAX, ()))
-    weights_size_bytes = sum(_size_bytes(weight) for weight in plan.weights)
-    fixed = weights_size_bytes + plan.arena_size_bytes + _ENGINE_SIZE_BYTES
+    tables_size = tables_size_bytes(plan.program([0] * len(plan.weights), 0))
+    weights_size = sum(f.round_up(_size_bytes(weight), f.ALIGNMENT_BYTES) for weight in plan.weights)
+    fixed = tables_size + weights_size + plan.arena_size_bytes + _ENGINE_SIZE_BYTES
     room = (HEAP_SIZE_BYTES_MAX - fixed) // max(plan.state_row_size_bytes, 1) - f.GROUP
     if min(longest, room) < CONTEXT_LENGTH_MIN:
         reason = (
-            f"weights of {weights_size_bytes} bytes, activations of {plan.arena_size_bytes} and "
+            f"weights of {weights_size} bytes, activations of {plan.arena_size_bytes} and "
             f"{plan.state_row_size_bytes} for each token of the context (at most {longest}) leave room for "
             f"{max(room, 0)} tokens in a heap of {HEAP_SIZE_BYTES_MAX} bytes; {CONTEXT_LENGTH_MIN} are the least"
         )
@@ -189,7 +190,7 @@ def _write_aside(target: Path, write: Callable[[BinaryIO], object]) -> None:
 
 def _write(plan: Plan, file: BinaryIO, on_progress: ProgressCallback, cancel: Cancel) -> f.Program:
     """Writes the weights, each number once (a tied head is the embedding), then the tables before them."""
-    meter = Meter("compile", sum(_size_bytes(weight) for weight in plan.weights), "bytes", on_progress)
+    meter = Meter("Compiling the model", sum(_size_bytes(weight) for weight in plan.weights), "bytes", on_progress)
     begin = tables_size_bytes(plan.program([0] * len(plan.weights), 0))
     file.seek(begin)
     known: dict[tuple[f.Element, int, int, bytes], int] = {}

@@ -27,6 +27,7 @@ _STOP_TIMEOUT_S = 15.0
 _POLL_S = 0.05
 _ANY_PORT = 0
 _EXIT_PORT_IN_USE = 3  # of `python -m personal_ai.replica`
+_STATUS_TIMEOUT_S = 3.0
 _CONTROL_TIMEOUT_S = 10.0
 
 
@@ -162,7 +163,7 @@ def _last_line(path: Path) -> str:
 
 def _answers(found: _Running) -> bool:
     try:
-        return httpx.get(f"{found.url}/api/v2/status", timeout=_CONTROL_TIMEOUT_S, trust_env=False).is_success
+        return httpx.get(f"{found.url}/api/v2/status", timeout=_STATUS_TIMEOUT_S, trust_env=False).is_success
     except httpx.TransportError:
         return False
 

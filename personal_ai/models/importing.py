@@ -61,7 +61,7 @@ def import_folder(
         checkpoint.check(decoder)
         words = read_words(source, config, decoder.vocabulary_size)
         with library.adding(name) as folder:
-            meter = Meter("import", _parameters(decoder), "weights", on_progress)
+            meter = Meter("Importing the model", _parameters(decoder), "weights", on_progress)
             write_model(folder, decoder, checkpoint, quantisation=quantisation, meter=meter, cancel=cancel)
             for file, content in words.files.items():
                 write_atomically(folder / file, content, mode=0o644)

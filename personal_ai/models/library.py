@@ -34,6 +34,9 @@ class Library:
         """Every package that can be opened, by name."""
         return [found for found in map(_opened_or_error, self._folders()) if isinstance(found, ModelPackage)]
 
+    def __contains__(self, name: str) -> bool:
+        return (self._folder / checked_name(name)).is_dir()
+
     def damaged(self) -> dict[str, DamagedFileError | UnknownVersionError]:
         """The packages that cannot be opened, and why."""
         found = {folder.name: _opened_or_error(folder) for folder in self._folders()}

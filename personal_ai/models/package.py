@@ -76,7 +76,7 @@ class ModelPackage:
 
     def verify(self, on_progress: ProgressCallback = ignore_progress, cancel: Cancel | None = None) -> None:
         """Reads every file. Raises DamagedFileError naming the first that is not what the manifest says, Cancelled."""
-        meter = Meter("verify", self.size_bytes, "bytes", on_progress)
+        meter = Meter("Checking the model", self.size_bytes, "bytes", on_progress)
         for name, record in self.manifest.files.items():
             if cancel is not None:
                 cancel.raise_if_cancelled()

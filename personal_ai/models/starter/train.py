@@ -69,13 +69,13 @@ class Trainer:
         )
         self.weights = llama.new_weights(recipe.shape, torch.Generator().manual_seed(recipe.seed))
         self.averaged = {name: weight.clone() for name, weight in self.weights.items()}
-        self._optimiser = _optimiser(self.weights, recipe)
+        self._optimisers = _optimisers(self.weights, recipe)
         self._done = 0
 
     def step(self) -> float:
         """One update of the weights; returns the loss (nats per scored token)."""
         recipe = self.recipe
-        self._optimiser.param_groups[0]["lr"] = self._optimiser.param_groups[1]["lr"] = self._learning_rate()
+        self._set_learning_rate()
         losses = [
             self._loss(self._batches.openings(recipe.openings_per_step)),
             self._loss(self._batches.conversations(recipe.conversations_per_step)),
@@ -83,8 +83,9 @@ class Trainer:
         loss = sum(losses, start=torch.zeros(()))
         torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(self.weights.values(), 1.0)
-        self._optimiser.step()
-        self._optimiser.zero_grad()
+        for optimiser in self._optimisers:
+            optimiser.step()
+            optimiser.zero_grad()
         self._done += 1
         self._average()
         return float(loss.detach())
@@ -95,6 +96,11 @@ class Trainer:
             scored = batch.targets != IGNORED
             scores = llama.logits(self.weights, hidden[scored])
         return fn.cross_entropy(scores.float(), batch.targets[scored])
+
+    def _set_learning_rate(self) -> None:
+        for optimiser in self._optimisers:
+            for group in optimiser.param_groups:
+                group["lr"] = self._learning_rate()
 
     def _learning_rate(self) -> float:
         """Linear warm-up, then a cosine down to a twentieth."""
@@ -116,7 +122,7 @@ def train(
 ) -> Trainer:
     """Runs the whole recipe. Raises Cancelled."""
     trainer = Trainer(corpus, recipe)
-    meter = Meter("training", recipe.steps, "steps", on_progress)
+    meter = Meter("Training", recipe.steps, "steps", on_progress)
     for _ in range(recipe.steps):
         if cancel:
             cancel.raise_if_cancelled()
@@ -125,16 +131,19 @@ def train(
     return trainer
 
 
-def _optimiser(weights: llama.Weights, recipe: Recipe) -> torch.optim.AdamW:
+def _optimisers(weights: llama.Weights, recipe: Recipe) -> tuple[torch.optim.Optimizer, ...]:
+    """Muon for the matrices within the layers, which needs far fewer steps there, and AdamW for the rest."""
     for weight in weights.values():
         weight.requires_grad_()
-    matrices = [weight for weight in weights.values() if weight.dim() == 2]
+    embedding = weights["model.embed_tokens.weight"]
+    matrices = [weight for weight in weights.values() if weight.dim() == 2 and weight is not embedding]
     vectors = [weight for weight in weights.values() if weight.dim() == 1]
-    groups = [
-        {"params": matrices, "weight_decay": recipe.weight_decay},
-        {"params": vectors, "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=recipe.peak_learning_rate, betas=(0.9, 0.98))
+    rate, decay = recipe.peak_learning_rate, recipe.weight_decay
+    return (
+        torch.optim.Muon(matrices, lr=rate, weight_decay=decay, adjust_lr_fn="match_rms_adamw"),
+        torch.optim.AdamW([embedding], lr=rate, weight_decay=decay, betas=(0.9, 0.98)),
+        torch.optim.AdamW(vectors, lr=rate, weight_decay=0.0, betas=(0.9, 0.98)),
+    )
 
 
 def package_of(trainer: Trainer, out: Path) -> ModelPackage:
