@@ -6,9 +6,9 @@ it touches and not what the heap holds.
 
 Around a fault the kernel maps the cached pages of the aligned 64 KiB, or (since Linux 6.18) all of the folio that
 the page is cached in. So at the granularity of a Wasm page the touched pages are exact as long as no cached folio
-is larger than that: our files are written in aligned pieces of 64 KiB, never read ahead, and `cache_in_small_pages`
-replaces what others may have left in the cache. Should the kernel drop a page of the file under memory pressure
-before anybody looks, it is not counted.
+is larger than that. So faults never read ahead (a page that a commit writes was then cached alone before), new
+files are written page by page, and `cache_in_small_pages` replaces what others may have left in the cache. Should
+the kernel drop a page of the file under memory pressure before anybody looks, it is not counted.
 
 Elsewhere the file is copied in and compared afterwards: changes are exact, but a page that was only read cannot
 be told from one that was not, and the counts cover written pages only, known when the message ends.

@@ -29,7 +29,6 @@ from pathlib import Path
 from personal_ai.common.errors import StorageError, UnknownVersionError
 from personal_ai.common.files import storage_errors, sync_folder
 from personal_ai.replica.canister import (
-    WASM_PAGE_BYTES,
     CanisterSettings,
     CanisterState,
     LogRecord,
@@ -91,17 +90,12 @@ class StateStore:
         self._folder = folder
         with storage_errors("open the practice network's state"):
             (folder / "canisters").mkdir(parents=True, exist_ok=True)
-        try:
-            self._db = sqlite3.connect(folder / "state.sqlite", isolation_level=None, check_same_thread=False)
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=FULL")
-            self._prepare_schema()
-        except sqlite3.Error as error:
-            raise StorageError(f"Could not open the practice network's state: {error}.") from error
+        self._db = _open_database(folder / "state.sqlite")
         self._lock = threading.RLock()
         self._owner: int | None = None
         self._pending: _Pending | None = None
         self._redo_bytes = 0
+        self._damage: StorageError | None = None  # committed pieces that are only in the log
         self._locks: defaultdict[bytes, CanisterLocks] = defaultdict(CanisterLocks)
         self._canisters = {
             state.id: state
@@ -125,6 +119,7 @@ class StateStore:
             if self._pending is not None:
                 yield self._db
                 return
+            self._check_whole()
             self._pending = pending = _Pending()
             self._owner = threading.get_ident()
             try:
@@ -159,13 +154,15 @@ class StateStore:
     def close(self) -> None:
         """Brings everything to the disk and closes. Only when no message runs."""
         with self._lock:
-            self._cut_redo()
+            if self._damage is None:
+                self._cut_redo()
             self._db.close()
 
     # ---- canisters
 
     def canister(self, canister_id: bytes) -> CanisterState | None:
-        """The committed state, or inside a transaction the state as this transaction sees it."""
+        """The committed state, or inside a transaction the state as this transaction sees it. Raises StorageError."""
+        self._check_whole()
         if self._pending is not None and self.in_transaction() and canister_id in self._pending.canisters:
             return self._pending.canisters[canister_id]
         return self._canisters.get(canister_id)
@@ -296,15 +293,25 @@ class StateStore:
                     "INSERT INTO redo (path, offset, content) VALUES (?, ?, ?)", (name, piece.offset + start, content)
                 )
 
+    def _check_whole(self) -> None:
+        if self._damage is not None:
+            raise self._damage
+
     def _apply(self, pending: _Pending) -> None:
-        for piece in pending.pieces:
-            _write(piece.path, piece.offset, piece.content)
-            self._redo_bytes += len(piece.content)
         for canister_id, state in pending.canisters.items():
             if state is None:
                 self._canisters.pop(canister_id, None)
             else:
                 self._canisters[canister_id] = state
+        try:
+            for piece in pending.pieces:
+                _write(piece.path, piece.offset, piece.content)
+                self._redo_bytes += len(piece.content)
+        except StorageError as error:
+            self._damage = StorageError(
+                error.what, not_lost="Nothing is lost.", next_step="Make room, then start the practice network again."
+            )
+            raise self._damage from error
         for action in pending.afterwards:
             action()
         if self._redo_bytes > _REDO_LIMIT_BYTES:
@@ -327,15 +334,6 @@ class StateStore:
 
     # ---- opening
 
-    def _prepare_schema(self) -> None:
-        (version,) = self._db.execute("PRAGMA user_version").fetchone()
-        if version not in (0, _VERSION):
-            raise UnknownVersionError(
-                f"The practice network's state has version {version}; this program knows {_VERSION}."
-            )
-        self._db.executescript(_SCHEMA)
-        self._db.execute(f"PRAGMA user_version = {_VERSION}")
-
     def _forget_unused_modules(self) -> None:
         used = {state.module_hash for state in self._canisters.values()}
         for (module_hash,) in self._db.execute("SELECT hash FROM wasm").fetchall():
@@ -355,6 +353,30 @@ class StateStore:
                     folder.rmdir()
 
 
+def _open_database(path: Path) -> sqlite3.Connection:
+    try:
+        db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        try:
+            _prepare(db)
+        except BaseException:
+            db.close()
+            raise
+    except sqlite3.Error as error:
+        raise StorageError(f"Could not open the practice network's state: {error}.") from error
+    return db
+
+
+def _prepare(db: sqlite3.Connection) -> None:
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    if version not in (0, _VERSION):
+        raise UnknownVersionError(f"The practice network's state has version {version}, this program {_VERSION}.")
+    db.execute("PRAGMA journal_mode = WAL")
+    db.execute("PRAGMA synchronous = FULL")
+    db.execute(f"PRAGMA journal_size_limit = {_REDO_LIMIT_BYTES}")
+    db.executescript(_SCHEMA)
+    db.execute(f"PRAGMA user_version = {_VERSION}")
+
+
 def create_memory_file(path: Path, size_bytes: int) -> None:
     """An empty sparse file, durable before any transaction can refer to it."""
     with storage_errors(f"create {path.name}"):
@@ -370,8 +392,8 @@ def _write(path: Path, offset: int, content: bytes) -> None:
         with path.open("r+b" if path.exists() else "w+b", buffering=0) as file:
             file.seek(offset)
             view = memoryview(content)
-            while view:  # no piece crosses a Wasm page, so that no cached folio does (see `heap`)
-                view = view[file.write(view[: WASM_PAGE_BYTES - file.tell() % WASM_PAGE_BYTES]) :]
+            while view:
+                view = view[file.write(view) :]
 
 
 def _sync_file(path: Path) -> None:

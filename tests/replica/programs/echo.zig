@@ -83,6 +83,15 @@ fn increment() callconv(.c) void {
     replyNumber(counter);
 }
 
+/// Counts in the heap, in stable memory and in the certified data, on pages of their own.
+fn countEverywhere() callconv(.c) void {
+    counter += 1;
+    if (ic0.stable64_size() < 4) _ = ic0.stable64_grow(4);
+    ic0.stable64_write(200_000, @intFromPtr(&counter), 8);
+    ic0.certified_data_set(@ptrCast(&counter), 8);
+    replyNumber(counter);
+}
+
 fn get() callconv(.c) void {
     replyNumber(counter);
 }
@@ -251,7 +260,7 @@ fn init() callconv(.c) void {
 }
 
 fn preUpgrade() callconv(.c) void {
-    if (counter == 666) fail("in pre_upgrade");
+    if (counter == 7) fail("in pre_upgrade");
     if (ic0.stable64_size() == 0) _ = ic0.stable64_grow(1);
     ic0.stable64_write(65528, @intFromPtr(&counter), 8);
 }
@@ -268,6 +277,7 @@ comptime {
         .{ "canister_update private", echo },
         .{ "canister_query caller", caller },
         .{ "canister_update inc", increment },
+        .{ "canister_update count_everywhere", countEverywhere },
         .{ "canister_query get", get },
         .{ "canister_query inc_query", increment },
         .{ "canister_update trap_after_write", trapAfterWrite },
