@@ -90,8 +90,11 @@ def arithmetic(combine: Callable[[Affine, Affine], Affine]) -> Callable[[Integer
 
 
 add = arithmetic(lambda a, b: a + b)
-subtract = arithmetic(lambda a, b: a - b)
 multiply = arithmetic(lambda a, b: a.times(b))
+
+
+def subtract(site: Site) -> tuple[Value, ...]:
+    return arithmetic(lambda a, b: a - b)(site.integers(0), site.integers(1))
 
 
 def comparison(below_or_zero: Callable[[Affine, Affine], Affine]) -> Handler:
@@ -166,6 +169,7 @@ INTEGER_HANDLERS: dict[str, Handler] = {
     "Unsqueeze": unsqueeze,
     "Range": value_range,
     "Concat": concat,
+    "Sub": subtract,
     "LessOrEqual": comparison(lambda a, b: a - b),
     "Less": comparison(lambda a, b: a - b + 1),
     "GreaterOrEqual": comparison(lambda a, b: b - a),

@@ -1,6 +1,5 @@
 //! The engine as a Wasm module of its own: what the tests call instead of a canister.
 
-const std = @import("std");
 const engine = @import("engine");
 
 const page_size_bytes = 65536;
@@ -15,9 +14,9 @@ export fn allocate(size_bytes: usize) ?[*]align(64) u8 {
     return @ptrFromInt(@as(usize, @intCast(before)) * page_size_bytes);
 }
 
-/// 0, or 1 + the error's place in OpenError.
+/// 0, or 1 and an `error_name`.
 export fn open(program: [*]align(64) const u8, size_bytes: usize) u32 {
-    model = engine.Model.open(program[0..size_bytes]) catch |err| return 1 + errorIndex(engine.OpenError, err);
+    model = engine.Model.open(program[0..size_bytes]) catch |err| return told(err);
     return 0;
 }
 
@@ -51,15 +50,18 @@ export fn forward(tokens: [*]const u32, count: usize, past: u32) ?[*]const f32 {
     return logits.ptr;
 }
 
-/// 0, or 1 + the error's place in ForwardError.
+/// 0, or 1 and an `error_name`.
 export fn absorb(tokens: [*]const u32, count: usize, past: u32) u32 {
-    model.absorb(tokens[0..count], past) catch |err| return 1 + errorIndex(engine.ForwardError, err);
+    model.absorb(tokens[0..count], past) catch |err| return told(err);
     return 0;
 }
 
-fn errorIndex(comptime Set: type, err: Set) u32 {
-    inline for (@typeInfo(Set).error_set.?, 0..) |field, i| {
-        if (std.mem.eql(u8, @errorName(err), field.name)) return i;
-    }
-    unreachable;
+/// The name of the last error, up to a zero byte.
+export var error_name: [64]u8 = @splat(0);
+
+fn told(err: anyerror) u32 {
+    const name = @errorName(err);
+    @memcpy(error_name[0..name.len], name);
+    error_name[name.len] = 0;
+    return 1;
 }

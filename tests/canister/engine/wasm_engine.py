@@ -41,7 +41,11 @@ def compile_harness(target: Path) -> wasmtime.Module:
 
 
 class OpenRefused(Exception):
-    """The engine did not open a program."""
+    """The engine did not open a program; `name` is its error's."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
 
 
 class WasmEngine:
@@ -53,12 +57,12 @@ class WasmEngine:
         self.instructions = 0
         address = self._allocate(len(program))
         self._memory.write(self._store, program, address)
-        if code := self._call("open", address, len(program)):
-            raise OpenRefused(code)
+        if self._call("open", address, len(program)):
+            raise OpenRefused(self._error_name())
         self.vocabulary_size: int = self._call("vocabulary_size")
         self.context_length_max: int = self._call("context_length_max")
         self.sequence_max: int = self._call("sequence_max")
-        self._tokens = self._allocate(4 * self.sequence_max)
+        self._tokens = self._allocate(8 * self.sequence_max)
         self._call(
             "bind", self._allocate(self._call("arena_size_bytes")), self._allocate(self._call("state_size_bytes"))
         )
@@ -69,8 +73,9 @@ class WasmEngine:
         raw = self._memory.read(self._store, address, address + 4 * self.vocabulary_size)
         return np.frombuffer(bytes(raw), dtype=np.float32)
 
-    def absorb(self, tokens: Sequence[int], past: int) -> int:
-        return cast("int", self._call("absorb", *self._given(tokens), past))
+    def absorb(self, tokens: Sequence[int], past: int) -> str:
+        """The name of the error, or nothing."""
+        return self._error_name() if self._call("absorb", *self._given(tokens), past) else ""
 
     def run(self, tokens: Sequence[int], split: Sequence[int] | None = None) -> Logits:
         """The logits after `tokens`, given in pieces of the sizes in `split` (the longest that go by default)."""
@@ -87,6 +92,10 @@ class WasmEngine:
     @property
     def _memory(self) -> wasmtime.Memory:
         return cast("wasmtime.Memory", self._exports["memory"])
+
+    def _error_name(self) -> str:
+        address = cast("wasmtime.Global", self._exports["error_name"]).value(self._store)
+        return bytes(self._memory.read(self._store, address, address + 64)).partition(b"\0")[0].decode()
 
     def _given(self, tokens: Sequence[int]) -> tuple[int, int]:
         self._memory.write(self._store, np.asarray(tokens, dtype="<u4").tobytes(), self._tokens)

@@ -1,0 +1,43 @@
+"""Writes the golden programs (`python -m tests.compiler.make_golden`): only when format or arithmetic change."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+from personal_ai.compiler.compile import compile_onnx
+from personal_ai.models.decoder import Decoder
+from personal_ai.models.quantisation import Quantisation
+from tests.canister.engine.wasm_engine import WasmEngine, compile_harness
+from tests.compiler.decoders import GPT2, LLAMA, write_decoder
+
+FOLDER = Path(__file__).parent / "golden"
+TOKENS = (3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8, 9, 7, 9, 3, 2, 3, 8, 4)
+CONTEXT_LENGTH = 64
+END_TOKENS = (1, 7)
+_SMALL = {"vocabulary_size": 30, "layer_count": 2, "intermediate_size": 48, "context_length": CONTEXT_LENGTH}
+_HEADS = {"head_count": 2, "key_value_head_count": 2, "head_size": 8}
+DECODERS: dict[str, tuple[Decoder, Quantisation]] = {
+    "llama-int8": (replace(LLAMA, **_SMALL, hidden_size=80, head_count=4, head_size=8), "int8"),
+    "gpt2-f32": (replace(GPT2, **_SMALL, **_HEADS, hidden_size=32), "f32"),
+}
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as scratch:
+        harness = compile_harness(Path(scratch) / "harness.wasm")
+    for name, (decoder, quantisation) in DECODERS.items():
+        folder = FOLDER / name
+        shutil.rmtree(folder, ignore_errors=True)
+        path = write_decoder(folder, decoder, quantisation)
+        compile_onnx(path, folder / "program", end_tokens=END_TOKENS, context_length=CONTEXT_LENGTH)
+        logits = WasmEngine(harness, (folder / "program").read_bytes()).run(TOKENS)
+        expected = {"tokens": TOKENS, "logits": [value.hex() for value in logits.astype(float).tolist()]}
+        (folder / "expected.json").write_text(json.dumps(expected, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

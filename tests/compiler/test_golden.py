@@ -1,0 +1,46 @@
+"""The committed programs: the compiler still writes these bytes, the engine still computes these bits."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import wasmtime
+
+from personal_ai.compiler.compile import compile_onnx
+from personal_ai.compiler.program_file import read_program
+from tests.canister.engine.conftest import harness  # noqa: F401 - a fixture
+from tests.canister.engine.wasm_engine import WasmEngine
+from tests.compiler.make_golden import CONTEXT_LENGTH, DECODERS, END_TOKENS, FOLDER
+
+NAMES = sorted(DECODERS)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_compiler_writes_the_golden_bytes(tmp_path: Path, name: str) -> None:
+    source = shutil.copytree(FOLDER / name, tmp_path / "some folder")
+    target = tmp_path / "program"
+    compile_onnx(source / "model.onnx", target, end_tokens=END_TOKENS, context_length=CONTEXT_LENGTH)
+    assert target.read_bytes() == (FOLDER / name / "program").read_bytes()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_reader_reads_what_was_compiled(name: str) -> None:
+    decoder, _ = DECODERS[name]
+    program = read_program(FOLDER / name / "program")
+    assert program.vocabulary_size == decoder.vocabulary_size
+    assert program.context_length_max == CONTEXT_LENGTH
+    assert program.end_tokens == END_TOKENS
+    kept_columns = 2 * decoder.layer_count * decoder.key_value_size
+    assert program.state_row_size_bytes == 4 * kept_columns
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_engine_computes_the_golden_bits(harness: wasmtime.Module, name: str) -> None:  # noqa: F811 - the fixture
+    expected = json.loads((FOLDER / name / "expected.json").read_text())
+    logits = WasmEngine(harness, (FOLDER / name / "program").read_bytes()).run(expected["tokens"])
+    assert [value.hex() for value in logits.astype(float).tolist()] == expected["logits"]
+    assert np.isfinite(logits).all()
