@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLabel
@@ -408,3 +408,24 @@ def test_a_suggestion_is_asked_with_one_click(stage: Stage) -> None:
     stage.find(EmptyChat).asked.emit("What is a canister?")
     stage.settle()
     assert stage.chat.conversation.title == "What is a canister?"
+
+
+def test_a_long_conversation_opens_at_its_end_and_earlier_messages_come_when_asked_for(make_stage: MakeStage) -> None:
+    core = ScriptedCore()
+    talk = keep_talk(core, *(f"Question {number}" for number in range(50)))
+    stage = make_stage(core).enter()
+    open_talk(stage, talk)
+    assert len(shown(stage, MessageView)) == 40
+    first_seen = shown(stage, MessageView)[0]
+
+    def height_in_view() -> int:
+        return first_seen.mapTo(stage.chat.transcript, QPoint()).y()
+
+    stage.draw()
+    stage.chat.transcript.verticalScrollBar().setValue(0)
+    place = height_in_view()
+    stage.chat.transcript.show_earlier()
+    assert len(shown(stage, MessageView)) == 80
+    stage.until(lambda: stage.chat.transcript.verticalScrollBar().value() > 0 and height_in_view() == place)
+    stage.chat.transcript.show_earlier()
+    assert [message.text for message in shown(stage, MessageView)] == [turn.text for turn in talk.turns]

@@ -118,7 +118,7 @@ class ReplyMessage(MessageView):
         line.addWidget(self._time)
         line.addWidget(self._copy)
         layout.addLayout(line)
-        self._stream = self._prose()
+        self._stream: ProseView | None = None
 
     @classmethod
     def whole(cls, turn: Turn) -> ReplyMessage:
@@ -129,6 +129,8 @@ class ReplyMessage(MessageView):
     def add(self, piece: str) -> None:
         """Appends what has just come."""
         self.text += piece
+        if self._stream is None:
+            self._stream = self._prose()
         self._stream.add_plain(piece)
 
     def say(self, facts: str) -> None:
@@ -140,6 +142,7 @@ class ReplyMessage(MessageView):
         self.text = turn.text
         self._name_it()
         clear(self._parts)
+        self._stream = None
         for part in markdown.split(turn.text):
             if isinstance(part, markdown.Code):
                 self._parts.addWidget(CodeView(part.text, part.language))

@@ -6,13 +6,15 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QScrollArea, QVBoxLayout, QWidget
 
-from personal_ai.chat.conversation import Conversation
+from personal_ai.chat.conversation import Conversation, Turn
 from ui.text import fallback_sentence, tr
 from ui.theme.tokens import SPACE_L, SPACE_S, SPACE_XL, SPACE_XXL
 from ui.widgets.basic import Button, centred, clear, column
 from ui.widgets.message import Notice, ReplyMessage, UserMessage
 
 _END_TOLERANCE = 4
+# So many turns are laid out at once: a long conversation opens as fast as a short one.
+_TURNS_AT_ONCE = 40
 
 
 class Transcript(QScrollArea):
@@ -25,15 +27,19 @@ class Transcript(QScrollArea):
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self._following = True
+        self._held_below: int | None = None  # where reading goes on while earlier turns are laid out above
+        self._placing = False
+        self._unshown: tuple[Turn, ...] = ()
+        self._earlier: Button | None = None
         self._column = QWidget()
         self._messages: QVBoxLayout = column(self._column, spacing=SPACE_L)
-        content = QWidget()
-        content.setProperty("kind", "clear")
-        outer = column(content)
+        self._content = QWidget()
+        self._content.setProperty("kind", "clear")
+        outer = column(self._content)
         self._sides = centred(self._column, margins=(SPACE_XXL, SPACE_S, SPACE_XXL, SPACE_XL))
         outer.addLayout(self._sides)
         outer.addStretch()
-        self.setWidget(content)
+        self.setWidget(self._content)
         self._jump = Button(tr("To the latest"), "jump", icon="down", on_click=self.follow)
         self._jump.setParent(self)
         self._jump.hide()
@@ -47,17 +53,29 @@ class Transcript(QScrollArea):
         return self._following
 
     def show_conversation(self, conversation: Conversation) -> None:
-        """Replaces everything by the turns of a conversation."""
+        """Replaces everything by the last turns of a conversation; a button brings those before them."""
         clear(self._messages)
-        for turn in conversation.turns:
-            if turn.role == "user":
-                self.add(UserMessage(turn))
-            elif turn.role == "assistant":
-                if turn.facts and turn.facts.fallback_reason:
-                    continued = turn.facts.continued_locally_at is not None
-                    self.add(Notice(fallback_sentence(turn.facts.fallback_reason, continued=continued)))
-                self.add(ReplyMessage.whole(turn))
+        self._earlier = None
+        self._unshown = conversation.turns
+        self._prepend()
         self.follow()
+
+    def show_earlier(self) -> None:
+        """Brings earlier turns, and leaves what is being read where it is."""
+        bar = self.verticalScrollBar()
+        self._held_below = bar.maximum() - bar.value()
+        self._prepend()
+
+    def _prepend(self) -> None:
+        if self._earlier is not None:
+            self.remove(self._earlier)
+            self._earlier = None
+        self._unshown, turns = self._unshown[:-_TURNS_AT_ONCE], self._unshown[-_TURNS_AT_ONCE:]
+        for at, widget in enumerate(widget for turn in turns for widget in _widgets(turn)):
+            self._messages.insertWidget(at, widget)
+        if self._unshown:
+            self._earlier = Button(tr("Earlier messages"), "quiet", on_click=self.show_earlier)
+            self._messages.insertWidget(0, self._earlier, 0, Qt.AlignmentFlag.AlignHCenter)
 
     def add(self, widget: QWidget, *, before: QWidget | None = None) -> None:
         """Puts a widget at the end, or above `before`."""
@@ -87,15 +105,34 @@ class Transcript(QScrollArea):
         self._place_jump()
 
     def _moved(self, value: int) -> None:
+        if not self._placing:
+            self._held_below = None
         self._following = value >= self.verticalScrollBar().maximum() - _END_TOLERANCE
         self._jump.setVisible(not self._following)
         self._place_jump()
 
     def _grown(self, _: int, maximum: int) -> None:
-        if self._following:
+        if self._held_below is not None:
+            self._placing = True
+            self.verticalScrollBar().setValue(maximum - self._held_below)
+            self._placing = False
+        elif self._following:
             self.verticalScrollBar().setValue(maximum)
 
     def _place_jump(self) -> None:
         self._jump.adjustSize()
         self._jump.move((self.width() - self._jump.width()) // 2, self.height() - self._jump.height() - SPACE_S)
         self._jump.raise_()
+
+
+def _widgets(turn: Turn) -> list[QWidget]:
+    """What stands for one turn: a message, and before a reply why it came from elsewhere."""
+    if turn.role == "user":
+        return [UserMessage(turn)]
+    if turn.role != "assistant":
+        return []
+    shown: list[QWidget] = [ReplyMessage.whole(turn)]
+    if turn.facts and turn.facts.fallback_reason:
+        continued = turn.facts.continued_locally_at is not None
+        shown.insert(0, Notice(fallback_sentence(turn.facts.fallback_reason, continued=continued)))
+    return shown
