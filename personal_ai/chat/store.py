@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ from typing import Any
 import apsw
 
 from personal_ai.chat.conversation import Conversation, Place, ReplyFacts, Turn
-from personal_ai.common.errors import DamagedFileError, UnknownVersionError
+from personal_ai.common.errors import DamagedFileError, StorageError, UnknownVersionError
 from personal_ai.common.files import storage_errors
 
 FORMAT_VERSION = 1
@@ -103,7 +105,7 @@ class ConversationStore:
 
     def save(self, conversation: Conversation) -> None:
         """Writes the conversation whole; the turns that stood there before are replaced in the same transaction."""
-        with storage_errors("save the conversation"), self._db:
+        with self._writing("save the conversation"):
             self._db.execute(
                 "INSERT INTO conversation VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET "
                 "title = excluded.title, model = excluded.model, deployment = excluded.deployment, "
@@ -128,13 +130,30 @@ class ConversationStore:
 
     def delete(self, conversation_id: str) -> None:
         """Removes a conversation and overwrites its pages, so that deleted words are not left on disk."""
-        with storage_errors("delete the conversation"), self._db:
+        with self._writing("delete the conversation"):
             self._db.pragma("secure_delete", True)
             self._db.execute("DELETE FROM conversation WHERE id = ?", (conversation_id,))
         self._db.pragma("wal_checkpoint(TRUNCATE)")
 
     def close(self) -> None:
         self._db.close()
+
+    @contextmanager
+    def _writing(self, doing: str) -> Iterator[None]:
+        """One transaction; what the disk refuses is a StorageError and changes nothing."""
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            yield
+            self._db.execute("COMMIT")
+        except (apsw.FullError, apsw.IOError, apsw.ReadOnlyError, apsw.CantOpenError) as error:
+            raise StorageError(
+                f"Could not {doing}: {error}.",
+                not_lost="What was saved before is unchanged.",
+                next_step="Make room on the disk, then try again.",
+            ) from error
+        finally:
+            if self._db.in_transaction:  # SQLite itself rolls back when the disk is full
+                self._db.execute("ROLLBACK")
 
 
 def _facts_text(turn: Turn) -> str | None:

@@ -61,6 +61,7 @@ class Deployer:
     def _run(self, deployment_id: str, on_progress: ProgressCallback, cancel: Cancel) -> None:
         self.journal.set_state(deployment_id, DeploymentState.RUNNING)
         program_path = self.programs / f"{self.package.manifest_sha256}.program"
+        self.package.verify(on_progress, cancel)
         program = compile_package(self.package, program_path, on_progress=on_progress, cancel=cancel)
         upload = Upload.of(self.package.name, _files(self.package, program_path), on_progress, cancel)
         wasm = resource(CANISTER_WASM).read_bytes()

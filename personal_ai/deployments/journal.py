@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from personal_ai.common.errors import BadInputError, DamagedFileError, UnknownVersionError
+from personal_ai.common.errors import BadInputError, DamagedFileError, StorageError, UnknownVersionError
 from personal_ai.common.files import storage_errors
 
 FORMAT_VERSION = 1
@@ -118,14 +118,25 @@ class Journal:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        with self._lock, storage_errors("write the deployment journal"):
-            self._db.execute("BEGIN IMMEDIATE")
+        with self._lock:
             try:
+                self._db.execute("BEGIN IMMEDIATE")
                 yield
+                self._db.execute("COMMIT")
+            except sqlite3.OperationalError as error:
+                self._roll_back()
+                raise StorageError(
+                    f"Could not write the deployment journal: {error}.",
+                    not_lost="What was written before is unchanged; nothing was sent that it does not hold.",
+                    next_step="Make room on the disk, then try again.",
+                ) from error
             except BaseException:
-                self._db.execute("ROLLBACK")
+                self._roll_back()
                 raise
-            self._db.execute("COMMIT")
+
+    def _roll_back(self) -> None:
+        if self._db.in_transaction:
+            self._db.execute("ROLLBACK")
 
     def begin(self, deployment: Deployment) -> None:
         """Writes down a new deployment."""

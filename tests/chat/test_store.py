@@ -7,7 +7,7 @@ import pytest
 
 from personal_ai.chat.conversation import Conversation, Place, ReplyFacts, Turn
 from personal_ai.chat.store import ConversationStore
-from personal_ai.common.errors import DamagedFileError, UnknownVersionError
+from personal_ai.common.errors import DamagedFileError, StorageError, UnknownVersionError
 
 KEY = bytes(range(32))
 FACTS = ReplyFacts(Place.LOCAL, 3, 0.5, "end", calls=2, instructions=10**12, fallback_reason="away")
@@ -57,6 +57,17 @@ def test_a_wrong_key_is_told_and_changes_nothing(tmp_path: Path) -> None:
     with pytest.raises(DamagedFileError, match="cannot be read"):
         ConversationStore(path, bytes(32))
     assert path.read_bytes() == before
+
+
+def test_a_full_disk_is_told_and_loses_nothing(tmp_path: Path) -> None:
+    store = ConversationStore(tmp_path / "conversations.sqlite", KEY)
+    conversation = _conversation()
+    store.save(conversation)
+    store._db.pragma("max_page_count", 1)
+    with pytest.raises(StorageError, match="full"):
+        store.save(conversation.with_turn(Turn("user", "x" * 100_000)))
+    assert store.get(conversation.id) == conversation
+    store.close()
 
 
 def test_a_newer_version_is_refused(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from personal_ai.common.errors import BadInputError, DamagedFileError, UnknownVersionError
+from personal_ai.common.errors import BadInputError, DamagedFileError, StorageError, UnknownVersionError
 from personal_ai.deployments.journal import Deployment, DeploymentState, Journal
 from personal_ai.deployments.names import TREES, next_name
 
@@ -61,6 +61,17 @@ def test_the_envelope_is_dropped_once_it_is_of_no_use(tmp_path: Path) -> None:
     journal.finish(ROWAN.id, "install")
     done = journal.step(ROWAN.id, "install")
     assert done is not None and done.envelope is None
+    journal.close()
+
+
+def test_a_full_disk_is_told_and_loses_nothing(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal")
+    journal.begin(ROWAN)
+    journal._db.execute("PRAGMA max_page_count=1")  # SQLite's own words for a full disk
+    with pytest.raises(StorageError, match="disk is full"):
+        journal.intend(ROWAN.id, "install", envelope=bytes(1 << 20))
+    assert journal.step(ROWAN.id, "install") is None
+    assert journal.deployment(ROWAN.id) == ROWAN
     journal.close()
 
 
