@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 import time
@@ -74,6 +75,7 @@ class Library:
             try:
                 yield aside
                 self._refuse_taken(target)
+                _sync_files(aside)
                 aside.chmod(0o755)
                 aside.rename(target)
                 sync_folder(self._folder)
@@ -98,6 +100,14 @@ class Library:
         for path in self._folder.glob(f"{_ASIDE}*"):
             if time.time() - path.stat().st_mtime > _LEFT_OVER_AFTER_S:
                 shutil.rmtree(path, ignore_errors=True)
+
+
+def _sync_files(folder: Path) -> None:
+    """On the disk before the folder gets its name: a power cut leaves no half package behind either."""
+    for path in folder.iterdir():
+        with path.open("rb+") as file:
+            os.fsync(file.fileno())
+    sync_folder(folder)
 
 
 def _opened(folder: Path) -> ModelPackage:
