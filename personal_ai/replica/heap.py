@@ -55,7 +55,7 @@ class Touched:
 class Heap(Protocol):
     """The memory from `base` of one instance."""
 
-    exact_reads: bool
+    exact: bool  # `touched` is cheap and knows what was only read
 
     def attach(self, committed: Path, size_bytes: int) -> None:
         """Shows the first `size_bytes` of the committed file in the memory. Raises StorageError."""
@@ -101,7 +101,7 @@ def _next_data(descriptor: int, position: int) -> int | None:
 class MappedHeap:
     """A private mapping of the committed file (Linux)."""
 
-    exact_reads = True
+    exact = True
 
     def __init__(self, base: int) -> None:
         if base % WASM_PAGE_BYTES:
@@ -123,15 +123,14 @@ class MappedHeap:
                 _check(_libc().madvise(self._base, HEAP_FILE_BYTES, advice) == 0)
 
     def touched(self, size_bytes: int) -> Touched:
-        faults = _faults_of_this_thread()
         pages = size_bytes // WASM_PAGE_BYTES
-        if faults == self._faults and len(self._seen.accessed) == pages:
+        if _faults_of_this_thread() == self._faults and len(self._seen.accessed) == pages:
             return self._seen  # every first touch is a page fault
         present, private = self._page_map(size_bytes)
         accessed = _by_wasm_page(present)
         accessed[: len(self._seen.accessed)] |= self._seen.accessed
         self._seen = Touched(accessed, _by_wasm_page(private))
-        self._faults = faults
+        self._faults = _faults_of_this_thread()
         return self._seen
 
     def changes(self, size_bytes: int) -> Iterator[tuple[int, bytes]]:
@@ -154,7 +153,7 @@ class MappedHeap:
 class ComparedHeap:
     """A copy of the committed file, compared with it afterwards (any system)."""
 
-    exact_reads = False
+    exact = False
 
     def __init__(self, base: int) -> None:
         self._base = base

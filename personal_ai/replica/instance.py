@@ -135,9 +135,14 @@ class Instance:
             self._memory.grow(self._store, missing)
         self._heap.attach(committed, self.size_bytes)
 
-    def touched(self) -> Touched | None:
-        """The pages of the memory touched since `attach`; None without a memory."""
-        return self._heap.touched(self.size_bytes) if self._heap else None
+    def touched(self, *, running: bool) -> Touched | None:
+        """The pages of the memory touched since `attach`; None without a memory.
+
+        running: also None where they are known only at the end (systems other than Linux).
+        """
+        if self._heap is None or (running and not self._heap.exact):
+            return None
+        return self._heap.touched(self.size_bytes)
 
     def changes(self) -> list[tuple[int, bytes]]:
         """The changed stretches (offset, content) of the memory since `attach`."""

@@ -84,23 +84,18 @@ class Context:
         if left < 0:
             raise self.out_of_instructions()
 
-    def page_cost(self) -> int:
-        """Instructions for the pages touched so far, heap and stable memory."""
-        touched, written = self.pages()
-        return PAGE_COST * (touched + written)
-
-    def pages(self) -> tuple[int, int]:
-        """How many Wasm pages were touched and how many of them written."""
-        heap = self.instance.touched()
+    def pages(self, *, running: bool = False) -> tuple[int, int]:
+        """How many Wasm pages of heap and stable memory were touched and how many of them written."""
+        heap = self.instance.touched(running=running)
         touched = len(self.stable.touched) - self.pages_before[0]
         written = len(self.stable.written) - self.pages_before[1]
         if heap is None:
             return touched, written
         return touched + int(heap.accessed.sum()), written + int(heap.written.sum())
 
-    def instructions(self) -> int:
-        """Everything counted so far; may lie above the limit."""
-        return self.message.instruction_limit - self.instance.counter + self.page_cost()
+    def instructions(self, *, running: bool = False) -> int:
+        """Everything counted so far, page touches included; may lie above the limit."""
+        return self.message.instruction_limit - self.instance.counter + PAGE_COST * sum(self.pages(running=running))
 
     def out_of_instructions(self) -> CanisterFailure:
         limit = self.message.instruction_limit

@@ -200,7 +200,7 @@ class SystemCalls(Context):
     def performance_counter(self, kind: int) -> int:
         if kind not in (0, 1):  # this message; this message and the calls it made, of which there are none
             raise violated("there is no performance counter of this kind")
-        used = self.instructions()
+        used = self.instructions(running=True)
         if used > self.message.instruction_limit:
             raise self.out_of_instructions()
         return used
