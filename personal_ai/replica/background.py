@@ -34,7 +34,7 @@ class Background:
     def run(self, history: IngressHistory, clock: Clock) -> None:
         history.forget_old()
         for state in self._store.canisters():
-            if 0 < state.global_timer_ns <= clock.now_ns() and state.status is Status.RUNNING:
+            if 0 < state.global_timer_ns <= clock.now_ns() and self._has_timer(state):
                 self._run_timer(state, clock.now_ns())
         if time.monotonic() - self._rent_settled_s >= _RENT_EVERY_S:
             self.settle_rent(clock.now_ns())
@@ -45,6 +45,11 @@ class Background:
         for canister_id in self._accounts.settle_all(now_ns):
             self._executor.uninstall(canister_id)
             self._canisters.show(canister_id)
+
+    def _has_timer(self, state: CanisterState) -> bool:
+        interface = self._executor.interface(state.id)
+        runs = state.status is Status.RUNNING
+        return runs and interface is not None and "canister_global_timer" in interface.entry_points
 
     def _run_timer(self, state: CanisterState, now_ns: int) -> None:
         limit = self._limits.update_instructions

@@ -5,10 +5,10 @@ Source: the interface specification, "HTTPS interface".
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from sqlite3 import Connection
 from typing import ClassVar
 
 from personal_ai.common.errors import StorageError
@@ -132,7 +132,7 @@ class Endpoints:
         parts, now_ns = self._parts, self._parts.clock.now_ns()
         started_s = time.monotonic()
 
-        def finish(db: Connection, result: Result) -> None:
+        def finish(db: sqlite3.Connection, result: Result) -> None:
             parts.accounts.charge(known.effective_id.bytes, result.cycles, now_ns)
             parts.history.finish(db, known, call, result)
             parts.call_log.append(db, call, result, now_ns, round((time.monotonic() - started_s) * 1000))
@@ -140,8 +140,8 @@ class Endpoints:
         parts.history.processing(known)
         try:
             parts.ingress.run(Task(call, known.effective_id, now_ns, finish))
-        except StorageError as error:
-            parts.history.lose(known, str(error))
+        except (StorageError, sqlite3.Error) as error:
+            parts.history.lose(known, f"The practice network could not save what the call did: {error}")
             return 0
         except BaseException:
             parts.history.lose(known, "The practice network could not carry the call out: this is a bug.")

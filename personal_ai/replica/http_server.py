@@ -13,6 +13,7 @@ import logging
 import os
 import re
 import socketserver
+import sqlite3
 import sys
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -97,7 +98,7 @@ class _Handler(BaseHTTPRequestHandler):
             status, kind, body = refusal.status, _TEXT, str(refusal).encode()
         except RequestRefusedError as refusal:
             status, kind, body = refusal.http_status, _TEXT, refusal.what.encode()
-        except StorageError as error:
+        except (StorageError, sqlite3.Error) as error:
             status, kind, body = 503, _TEXT, str(error).encode()
         except (ConnectionError, TimeoutError):
             self.close_connection = True
