@@ -1,0 +1,72 @@
+"""From an empty home to a canister that answers, and on when the network is gone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from personal_ai.common.paths import Paths
+from tests.cli.conftest import PASSWORD, Run
+
+
+def test_deploy_chat_and_go_on_offline(run: Run, profile: Paths, password_file: str) -> None:
+    unlock = ("--password-file", password_file)
+    deployed = run("deploy", "--model", "small", *unlock)
+    assert deployed.exit_code == 0 and deployed.output.startswith("Rowan: small runs in canister ")
+    for step in ("Compiling the model", "Creating the canister", "Installing the engine", "Uploading the weights"):
+        assert step in deployed.errors
+    assert "Rowan  active  small  practice" in run("deployments").output
+
+    asked = run("chat", *unlock, "Hello", "there")
+    assert asked.exit_code == 0
+    assert "your canister on the practice network" in asked.output and "instructions per new token" in asked.output
+
+    assert run("network", "status").output.startswith("http://127.0.0.1:")
+    assert run("network", "stop").exit_code == 0
+    assert run("network", "status").output == "not running\n"
+    offline = run("chat", *unlock, "Hello", "there")
+    assert offline.exit_code == 0
+    assert "This computer answers instead" in offline.output and "[this computer, " in offline.output
+
+    identities = run("vault", "identities", *unlock).output
+    assert identities.rstrip().endswith("Rowan") and len(identities.splitlines()) == 1
+    secret_files = [path for path in profile.home.rglob("*") if path.is_file()]
+    assert secret_files and not any(PASSWORD.encode() in path.read_bytes() for path in secret_files)
+
+
+def test_a_finished_model_is_deployed_anew_under_another_name_and_identity(
+    run: Run, profile: Paths, password_file: str
+) -> None:
+    unlock = ("--password-file", password_file)
+    for name in ("Rowan", "Birch"):
+        assert run("deploy", "--model", "small", *unlock).output.startswith(name)
+    principals = {line.split()[0] for line in run("vault", "identities", *unlock).output.splitlines()}
+    assert len(principals) == 2
+    calls = run("network", "calls").output
+    assert calls.count('"method": "install_code"') == 2 and calls.count('"method": "create_canister"') == 2
+
+
+def test_local_chat_needs_no_vault_and_no_network(run: Run, own_home: Path, tmp_path: Path) -> None:
+    from tests.support.checkpoints import Shape, write_checkpoint
+
+    checkpoint = write_checkpoint(tmp_path / "checkpoint", Shape(architecture="gpt2"))
+    assert run("model", "import", str(checkpoint), "--name", "small").exit_code == 0
+    asked = run("chat", "--local", "--model", "small", "Hello")
+    assert asked.exit_code == 0 and "[this computer, " in asked.output
+    assert not (own_home / "vault").exists() and not (own_home / "practice-network").exists()
+
+
+def test_models_come_and_go(run: Run, profile: Paths, tmp_path: Path) -> None:
+    program = tmp_path / "small.program"
+    assert run("compile", "small", "--out", str(program)).exit_code == 0
+    assert program.stat().st_size > 10_000
+    assert run("model", "remove", "small").output == "Removed small.\n"
+    assert run("compile", "small", "--out", str(program)).exit_code == 1
+
+
+def test_usage_errors_are_told_by_exit_code_2(run: Run) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        run("chat", "--unknown")
+    with pytest.raises(SystemExit, match="2"):
+        run()
