@@ -222,7 +222,7 @@ class Workspace:
         if deployment is not None:
             place = Place.PRACTICE if deployment.network == PRACTICE else Place.CANISTER
             canister = CanisterAnswerer(self.canister_client(deployment), place)
-        chat_model = ChatModel(ChatTokenizer(package), package.manifest.context_length)
+        chat_model = ChatModel(ChatTokenizer(package), package.manifest.context_length, package.manifest.stop_texts)
         return ChatSession(chat_model, local, canister, sampling=sampling)
 
     def close(self) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from personal_ai.canister.client import CanisterBusy, CanisterClient, Generated, NeedPrefix
+from personal_ai.canister.client import CanisterBusy, CanisterClient, Generated, NeedPrefix, NoModel
 from personal_ai.chat.conversation import Finish, Place
 from personal_ai.common.jobs import Cancel
 from personal_ai.models.local import LocalModel
@@ -18,7 +18,7 @@ from personal_ai.models.sampling import Sampling
 # longer later ones save the fixed cost of a message.
 _FIRST_CALL_TOKENS = 8
 _CALL_TOKENS_MAX = 64
-_BUSY_RETRIES_MAX = 20
+_ATTEMPTS_MAX = 20
 _BUSY_WAIT_S = 0.5
 
 
@@ -115,7 +115,7 @@ class CanisterAnswerer:
 
     def _call(self, context: Sequence[int], max_tokens: int, sampling: Sampling, cancel: Cancel) -> Generated:
         """One call that brings the canister to `context` and beyond."""
-        for _ in range(_BUSY_RETRIES_MAX):
+        for _ in range(_ATTEMPTS_MAX):
             cancel.raise_if_cancelled()
             keep = _common_length(self._held, context)
             try:
@@ -134,6 +134,8 @@ class CanisterAnswerer:
                 self._held = list(context[: need.have]) if need.have < keep else []
             except CanisterBusy:
                 cancel.wait(_BUSY_WAIT_S)
+            except NoModel:  # an upgrade empties the heap; the model's files are still there
+                self._client.activate(cancel=cancel)
         raise CanisterBusy
 
 

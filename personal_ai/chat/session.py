@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from personal_ai.chat.answerers import Answerer, LocalAnswerer, Question
 from personal_ai.chat.conversation import Conversation, Place, ReplyFacts, Turn
+from personal_ai.chat.stop_texts import StopTexts
 from personal_ai.common.errors import Cancelled, NetworkError, UserFacingError
 from personal_ai.common.jobs import Cancel
 from personal_ai.models.sampling import Sampling
@@ -34,6 +35,7 @@ class ChatModel:
 
     tokenizer: ChatTokenizer
     context_length: int
+    stop_texts: tuple[str, ...] = ()
 
 
 class ChatSession:
@@ -75,7 +77,7 @@ class ChatSession:
         """
         asked = conversation.with_turn(Turn("user", user_text))
         question = self._question(asked)
-        reply = _Reply(self._model.tokenizer, on_text)
+        reply = _Reply(self._model, on_text)
         first = self._first(asked.pinned)
         on_place(first.place, None)
         try:
@@ -107,14 +109,19 @@ class ChatSession:
         return Question(conversation.id, tokens, min(self._max_tokens, room), self._sampling)
 
 
+class _StopTextReached(Exception):
+    """Ends an answer from within; it never leaves `_Reply.ask`."""
+
+
 class _Reply:
     """A reply in the making; it outlives a side that fails half way."""
 
-    def __init__(self, tokenizer: ChatTokenizer, on_text: TextCallback) -> None:
+    def __init__(self, model: ChatModel, on_text: TextCallback) -> None:
         self.tokens: list[int] = []
         self.text = ""
-        self._end_tokens = tokenizer.end_tokens
-        self._decoder = tokenizer.decoder()
+        self._end_tokens = model.tokenizer.end_tokens
+        self._decoder = model.tokenizer.decoder()
+        self._stop = StopTexts(model.stop_texts)
         self._on_text = on_text
         self._calls = 0
         self._instructions = 0
@@ -131,7 +138,9 @@ class _Reply:
             finish = answerer.answer(rest, self, cancel)
         except Cancelled:
             finish = "cancelled"
-        self._say(self._decoder.flush())
+        except _StopTextReached:
+            finish = "stop"
+        self._say(self._stop.push(self._decoder.flush()) + self._stop.flush())
         return ReplyFacts(
             place=answerer.place,
             tokens=len(self.tokens),
@@ -144,7 +153,9 @@ class _Reply:
     def token(self, token: int) -> None:
         self.tokens.append(token)
         if token not in self._end_tokens:
-            self._say(self._decoder.push(token))
+            self._say(self._stop.push(self._decoder.push(token)))
+        if self._stop.reached:
+            raise _StopTextReached
 
     def call(self, instructions: int) -> None:
         self._calls += 1

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from personal_ai.canister.client import CanisterBusy, Finish, Generated, NeedPrefix
+from personal_ai.canister.client import CanisterBusy, Finish, Generated, NeedPrefix, NoModel
 from personal_ai.chat.answerers import CanisterAnswerer, Question, hash_of_tokens
 from personal_ai.chat.conversation import Place
 from personal_ai.common.errors import Cancelled
@@ -28,6 +28,10 @@ class _Canister:
     appended: list[list[int]] = field(default_factory=list)
     busy: int = 0
     prefill_calls: int = 0
+    loaded: bool = True
+
+    def activate(self, *, cancel: Cancel) -> None:
+        self.loaded = True
 
     def generate(
         self,
@@ -40,6 +44,8 @@ class _Canister:
         sampling: Sampling,
         cancel: Cancel,
     ) -> Generated:
+        if not self.loaded:
+            raise NoModel
         if self.busy:
             self.busy -= 1
             raise CanisterBusy
@@ -131,6 +137,12 @@ def test_a_busy_canister_is_asked_again_and_not_for_ever(monkeypatch: pytest.Mon
     canister.busy = 10**6
     with pytest.raises(CanisterBusy):
         _ask(CanisterAnswerer(canister, Place.PRACTICE), [1])  # type: ignore[arg-type]
+
+
+def test_a_canister_whose_heap_was_emptied_loads_its_model_again() -> None:
+    canister = _Canister(length=5, loaded=False)
+    assert _ask(CanisterAnswerer(canister, Place.PRACTICE), [1])[0] == "end"  # type: ignore[arg-type]
+    assert canister.loaded
 
 
 def test_cancelling_stops_between_calls() -> None:

@@ -156,3 +156,18 @@ def test_a_full_context_is_told_before_anything_is_asked() -> None:
     assert not local.questions
     _reply(_session(local, context_length=5), Conversation("g"), _Heard())
     assert local.questions[0].max_tokens == 2, "a reply never outgrows the context"
+
+
+def test_a_stop_text_ends_the_reply_before_it() -> None:
+    local, heard = _Side(Place.LOCAL, "fine.\nUs it.\nUser: and"), _Heard()
+    model = ChatModel(_Tokenizer(), 100, ("\nUser:",))  # type: ignore[arg-type]
+    session = ChatSession(model, local, None, max_tokens=50)  # type: ignore[arg-type]
+    turn = _reply(session, Conversation("g"), heard).turns[-1]
+    assert turn.text == heard.text == "fine.\nUs it."
+    assert turn.facts is not None and turn.facts.finish == "stop"
+
+
+def test_the_beginning_of_a_stop_text_is_shown_when_nothing_follows() -> None:
+    model = ChatModel(_Tokenizer(), 100, ("\nUser:",))  # type: ignore[arg-type]
+    session = ChatSession(model, _Side(Place.LOCAL, "fine.\nUs"), None, max_tokens=50)  # type: ignore[arg-type]
+    assert _reply(session, Conversation("g"), _Heard()).turns[-1].text == "fine.\nUs"
