@@ -99,10 +99,14 @@ def compile_onnx(
 ) -> ProgramInfo:
     """As `compile_package`, from an ONNX file alone."""
     plan, steps = _plan(onnx_path, end_tokens, context_length)
-    cancel = cancel or Cancel()
+    return _info(write_program(plan, target, on_progress, cancel or Cancel()), steps, target)
+
+
+def write_program(plan: Plan, target: Path, on_progress: ProgressCallback, cancel: Cancel) -> f.Program:
+    """Writes a planned program to `target`, whole or not at all. Raises StorageError, FormatError, Cancelled."""
     program: list[f.Program] = []
     _write_aside(target, lambda file: program.append(_write(plan, file, on_progress, cancel)))
-    return _info(program[0], steps, target)
+    return program[0]
 
 
 def _plan(onnx_path: Path, end_tokens: tuple[int, ...], context_length: int) -> tuple[Plan, list[Step]]:
