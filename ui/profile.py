@@ -6,7 +6,7 @@ from PySide6.QtCore import QObject, Signal
 
 from personal_ai.chat.conversation import Conversation
 from personal_ai.deployments.journal import Deployment, DeploymentState
-from ui.bridge import Bridge, Operation
+from ui.bridge import Bridge, Lane, Operation
 from ui.core import Core, Overview
 
 
@@ -14,6 +14,7 @@ class Profile(QObject):
     """`changed` follows every refresh."""
 
     changed = Signal()
+    network_started = Signal()
 
     def __init__(self, core: Core, bridge: Bridge, overview: Overview) -> None:
         super().__init__(bridge)
@@ -28,6 +29,14 @@ class Profile(QObject):
     def _take(self, overview: Overview) -> None:
         self.overview = overview
         self.changed.emit()
+
+    def start_network(self) -> Operation[object]:
+        """Starts the practice network."""
+        operation = self.bridge.run(lambda task: self.core.practice_network.start(task.cancel), lane=Lane.DEPLOY)
+        return operation.on_success(lambda _: self.network_started.emit()).on_end(self.refresh)
+
+    def stop_network(self) -> Operation[None]:
+        return self.bridge.run(lambda _: self.core.practice_network.stop(), lane=Lane.DEPLOY).on_end(self.refresh)
 
     @property
     def active(self) -> list[Deployment]:

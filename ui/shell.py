@@ -92,8 +92,9 @@ class Shell(QWidget):
         self.chat.new_chat(deployment)
 
     def undo(self) -> None:
-        """Takes back what the toast still offers to take back."""
-        self.toast.undo()
+        """Takes back what the toast still offers to take back, else what was erased from the composer."""
+        if not self.toast.undo():
+            self.chat.composer.undo()
 
     def show_problem(self, error: UserFacingError) -> None:
         """An error of no page's own, above the pages until it is closed."""

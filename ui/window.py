@@ -21,10 +21,10 @@ from ui.report import report
 from ui.shell import Shell
 from ui.text import tr
 from ui.theme import Appearance, theme
-from ui.widgets.basic import label
+from ui.widgets.basic import Button, label
 from ui.widgets.crash_dialog import CrashDialog
 from ui.widgets.focus_ring import FocusRing
-from ui.widgets.form import FormPage
+from ui.widgets.form import FormPage, buttons
 from ui.widgets.message import Problem
 from ui.widgets.rail import Page
 
@@ -59,9 +59,15 @@ class Window(QMainWindow):
         opening.column.addWidget(label(tr("Opening…"), "muted"))
         self._show(opening)
         self._add_shortcuts()
-        self.bridge.run(lambda _: open_core()).on_success(self._opened).on_failure(self._cannot_open)
+        self._open_core = open_core
+        self._open()
 
     # Opening
+
+    def _open(self) -> None:
+        self.bridge.run(lambda _: self._open_core()).on_success(self._opened).on_failure(
+            lambda error: self._cannot_open(error, self._open)
+        )
 
     def _opened(self, core: Core) -> None:
         self._core = core
@@ -70,10 +76,13 @@ class Window(QMainWindow):
         else:
             self._welcome(core)
 
-    def _cannot_open(self, error: UserFacingError) -> None:
+    def _cannot_open(self, error: UserFacingError, again: Callable[[], object]) -> None:
         page = FormPage()
         page.column.addWidget(Problem(error))
+        go = Button(tr("Try again"), "primary", on_click=again)
+        page.column.addLayout(buttons(go))
         self._show(page)
+        go.setFocus()
 
     def _welcome(self, core: Core) -> None:
         page = WelcomePage()
@@ -84,7 +93,10 @@ class Window(QMainWindow):
                 lambda _: self._enter(core, page)
             ).on_failure(page.show_problem).on_end(lambda: page.set_busy(False))
 
-        page.started.connect(lambda: self.bridge.run(lambda _: core.new_phrase()).on_success(page.show_phrase))
+        def phrase() -> None:
+            self.bridge.run(lambda _: core.new_phrase()).on_success(page.show_phrase)
+
+        page.started.connect(phrase)
         page.chosen.connect(create)
         self._show(page)
         page.take_focus()
@@ -105,7 +117,12 @@ class Window(QMainWindow):
     def _enter(self, core: Core, page: WelcomePage | UnlockPage) -> None:
         """The vault is open: the secrets that were typed are let go, and the pages appear."""
         page.forget()
-        self.bridge.run(lambda _: Overview.of(core)).on_success(lambda overview: self._build_shell(core, overview))
+        self._read_overview(core)
+
+    def _read_overview(self, core: Core) -> None:
+        self.bridge.run(lambda _: Overview.of(core)).on_success(
+            lambda overview: self._build_shell(core, overview)
+        ).on_failure(lambda error: self._cannot_open(error, lambda: self._read_overview(core)))
 
     def _build_shell(self, core: Core, overview: Overview) -> None:
         self.shell = Shell(Profile(core, self.bridge, overview), self._paths.home)
@@ -130,11 +147,9 @@ class Window(QMainWindow):
         self.bridge.run(lambda _: save_appearance(self._paths.settings, appearance))
 
     def show_problem(self, error: UserFacingError) -> None:
-        """An error that no page has a place for."""
+        """An error that no page has a place for; before there are pages, every call has a place for its own."""
         if self.shell is not None:
             self.shell.show_problem(error)
-        else:
-            self._cannot_open(error)
 
     def show_crash(self, error: BaseException) -> None:
         """A bug. One dialog at a time: what breaks often breaks again at once."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from PySide6.QtCore import QPoint, Qt
-from PySide6.QtGui import QGuiApplication
+from PySide6.QtCore import QPoint, Qt, QUrl
+from PySide6.QtGui import QDesktopServices, QGuiApplication
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QLabel
+from PySide6.QtWidgets import QApplication, QLabel, QMessageBox
 
 from personal_ai.chat.conversation import Conversation, Place, Turn
 from personal_ai.common.errors import SecurityError, StorageError
@@ -296,7 +296,7 @@ def test_a_deleted_chat_comes_back_with_undo(make_stage: MakeStage) -> None:
     stage.settle()
     assert stage.chat.list.titles == []
     assert core.conversations.get(talk.id) is not None
-    QTest.keyClick(stage.window, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    QTest.keyClick(QApplication.focusWidget(), Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
     stage.settle()
     assert stage.chat.list.titles == ["Trip notes"]
     assert stage.chat.conversation.id == talk.id
@@ -429,3 +429,50 @@ def test_a_long_conversation_opens_at_its_end_and_earlier_messages_come_when_ask
     stage.until(lambda: stage.chat.transcript.verticalScrollBar().value() > 0 and height_in_view() == place)
     stage.chat.transcript.show_earlier()
     assert [message.text for message in shown(stage, MessageView)] == [turn.text for turn in talk.turns]
+
+
+def test_the_chip_offers_to_start_the_network_that_is_missing(make_stage: MakeStage, deployed: ScriptedCore) -> None:
+    deployed.practice_network.running = False
+    stage = make_stage(deployed).enter()
+    assert [offer.text() for offer in stage.chat.header.offers] == [
+        "Ask Rowan on: Practice network",
+        "Keep this chat on this computer",
+        "Start the practice network",
+    ]
+    stage.chat.header.offers[-1].trigger()
+    stage.settle()
+    assert deployed.practice_network.running
+    assert len(stage.chat.header.offers) == 2
+    ask(stage, "Who controls it?")
+    assert not shown(stage, Notice)
+
+
+def test_a_link_is_opened_only_after_its_address_was_seen(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    opened: list[str] = []
+
+    def answer(_: object, __: str, text: str) -> QMessageBox.StandardButton:
+        asked.append(text)
+        return QMessageBox.StandardButton.Yes if len(asked) == 2 else QMessageBox.StandardButton.No
+
+    monkeypatch.setattr(QMessageBox, "question", answer)
+    monkeypatch.setattr(QDesktopServices, "openUrl", lambda url: opened.append(url.toString()))
+    stage.core.script.words = ["[A link](https://example.org/really)"]
+    ask(stage, "Where is it?")
+    link = shown(stage, ReplyMessage)[0].findChild(ProseView).anchorClicked
+    link.emit(QUrl("file:///etc/passwd"))
+    assert not asked
+    link.emit(QUrl("https://example.org/really"))
+    link.emit(QUrl("https://example.org/really"))
+    assert "https://example.org/really" in asked[0]
+    assert opened == ["https://example.org/really"]
+
+
+def test_undo_brings_back_what_was_erased_from_the_composer(stage: Stage) -> None:
+    field = QApplication.focusWidget()
+    QTest.keyClicks(field, "Words")
+    QTest.keyClick(field, Qt.Key.Key_A, Qt.KeyboardModifier.ControlModifier)
+    QTest.keyClick(field, Qt.Key.Key_Delete)
+    assert stage.chat.composer.text == ""
+    QTest.keyClick(field, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    assert stage.chat.composer.text == "Words"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from PySide6.QtCore import Qt
@@ -11,12 +11,14 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLabel, QWidget
 
 from personal_ai.common.errors import StorageError
+from personal_ai.common.paths import Paths
 from ui.pages.unlock import UnlockPage
 from ui.pages.welcome import WelcomePage
-from ui.tour.scripted import PASSWORD, PHRASE, ScriptedCore
-from ui.tour.stage import Stage
+from ui.tour.scripted import PASSWORD, PHRASE, ScriptedCore, ScriptedModel
+from ui.tour.stage import Stage, until
 from ui.widgets.composer import Composer
 from ui.widgets.message import Problem
+from ui.window import Window
 
 MakeStage = Callable[..., Stage]
 
@@ -133,15 +135,38 @@ def test_the_composer_has_the_focus_when_the_chat_appears(stage: Stage) -> None:
     assert focused().parent() is stage.find(Composer)
 
 
-def test_a_core_that_cannot_be_opened_says_why(make_stage: MakeStage, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(_: ScriptedCore) -> bool:
-        raise StorageError("The data folder cannot be read.", next_step="Check its permissions.")
+def test_a_profile_that_cannot_be_read_says_why_and_can_be_tried_again(make_stage: MakeStage) -> None:
+    class Unreadable(ScriptedCore):
+        readable = False
 
-    core = replace(ScriptedCore())
-    monkeypatch.setattr("ui.core.Overview.of", broken)
-    stage = make_stage(core)
-    core.has_vault = True
-    stage.show()
+        def models(self) -> list[ScriptedModel]:
+            if not self.readable:
+                raise StorageError("The data folder cannot be read.", next_step="Check its permissions.")
+            return super().models()
+
+    core = Unreadable(has_vault=True)
+    stage = make_stage(core).show()
     stage.find(UnlockPage).chosen.emit(PASSWORD)
     stage.settle()
     assert "cannot be read" in stage.find(Problem).accessibleName()
+    core.readable = True
+    press(Qt.Key.Key_Space)  # Try again
+    stage.until(lambda: stage.window.shell is not None)
+
+
+def test_a_core_that_does_not_load_can_be_tried_again(qapp: object, own_home: Path) -> None:
+    tries: list[ScriptedCore] = []
+
+    def load() -> ScriptedCore:
+        tries.append(ScriptedCore())
+        if len(tries) == 1:
+            raise StorageError("The data folder cannot be read.")
+        return tries[-1]
+
+    window = Window(load, Paths(own_home))
+    window.show()
+    until(lambda: window.findChild(Problem) is not None)
+    press(Qt.Key.Key_Space)
+    until(lambda: window.findChild(WelcomePage) is not None)
+    window.close()
+    until(lambda: tries[-1].closed)

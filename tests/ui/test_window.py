@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,11 +16,12 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QWidget
 
 from personal_ai.common.paths import Paths
+from ui.application import SystemSignals
 from ui.preferences import load_appearance, save_appearance
 from ui.theme import Appearance, theme
 from ui.tour.scenes import Scene, scenes
 from ui.tour.scripted import ScriptedCore
-from ui.tour.stage import Stage
+from ui.tour.stage import Stage, until
 from ui.widgets.basic import Button
 from ui.widgets.focus_ring import FocusRing
 from ui.widgets.rail import Page
@@ -188,3 +191,17 @@ def test_arguments_go_to_the_command_line() -> None:
     )
     assert shown.returncode == 0
     assert "usage: personal-ai" in shown.stdout
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_systems_wish_to_end_closes_the_window(qapp: object, number: signal.Signals) -> None:
+    before = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)}
+    closed: list[bool] = []
+    signals = SystemSignals(lambda: closed.append(True))
+    try:
+        os.kill(os.getpid(), number)
+        until(lambda: bool(closed))
+    finally:
+        signals.stop()
+        for one, handler in before.items():
+            signal.signal(one, handler)

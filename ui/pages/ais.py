@@ -195,10 +195,9 @@ class _NetworkRow(QWidget):
         self._switch.setEnabled(True)
 
     def _toggle(self) -> None:
-        network = self._profile.core.practice_network
         self._switch.setEnabled(False)
         if self._profile.overview.network_running:
-            self._profile.bridge.run(lambda _: network.stop()).on_end(self._profile.refresh)
+            self._profile.stop_network()
         else:
             self._words.setText(tr("Starting the practice network…"))
-            self._profile.bridge.run(lambda task: network.start(task.cancel)).on_end(self._profile.refresh)
+            self._profile.start_network()

@@ -66,12 +66,14 @@ class ChatPage(QWidget):
 
     def _connect(self) -> None:
         self.profile.changed.connect(self._refresh)
+        self.profile.network_started.connect(self._ask_place)
         self.list.new_wanted.connect(self.new_chat)
         self.list.selected.connect(self._open)
         self.list.delete_wanted.connect(self.delete)
         self.header.deployment_wanted.connect(lambda wanted: self._turn_to(wanted, None))
         self.header.local_wanted.connect(lambda: self._turn_to(self.conversation.deployment, Place.LOCAL))
         self.header.deploy_wanted.connect(self.deploy_wanted)
+        self.header.network_wanted.connect(self.profile.start_network)
         self.header.copy_wanted.connect(self._copy_all)
         self.header.delete_wanted.connect(lambda: self.delete(self.conversation.id))
         self.composer.sent.connect(self.send)
@@ -144,7 +146,9 @@ class ChatPage(QWidget):
         conversation = self.conversation
         asked = conversation.with_turn(self._here.question) if self._here else conversation
         self.header.show_conversation(asked, self._deployment(conversation))
-        self.header.offer_places(conversation, self.profile.active)
+        self.header.offer_places(
+            conversation, self.profile.active, network_running=self.profile.overview.network_running
+        )
         overview = self.profile.overview
         model, words = overview.model(conversation.model), overview.model_label(conversation.model)
         self.composer.set_note(words + DOT + model.quantisation if model else words)

@@ -37,7 +37,7 @@ What others can see:
 To look yourself:
 
 ```sh
-personal-ai deployments show Rowan
+personal-ai deployments
 ```"""
 _LONG_ANSWER = (
     "Your words go to the canister and to nobody else. "

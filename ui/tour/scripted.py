@@ -19,6 +19,7 @@ from personal_ai.deployments.journal import Deployment, DeploymentState
 PHRASE = "lamp orbit meadow copper violin harbour ticket walnut breeze pencil saddle lantern"
 PASSWORD = "four quiet walnut trees"  # noqa: S105 - of a vault that exists only in memory
 CANISTER_ID = "bkyz2-fmaaa-aaaaa-qaaaq-cai"
+_SECONDS_PER_TOKEN = 0.019
 MODULE_HASH = "5b8f0c1de2a97734c0a1" + "0" * 44
 
 
@@ -105,7 +106,7 @@ class ScriptedChat:
         cancel: Cancel,
     ) -> Conversation:
         """Says the script's words one by one; answers locally with the reason where the network is stopped."""
-        script, started_s = self._script, time.monotonic()
+        script = self._script
         place, reason = self.place(conversation.pinned), script.fallback_reason
         on_place(place, None)
         if place is not Place.LOCAL and not self._network.running:
@@ -124,7 +125,7 @@ class ScriptedChat:
         facts = ReplyFacts(
             place=place,
             tokens=len(said),
-            seconds=time.monotonic() - started_s,
+            seconds=_SECONDS_PER_TOKEN * len(said),
             finish=finish,  # type: ignore[arg-type]
             calls=0 if place is Place.LOCAL else 1 + len(said) // 8,
             instructions=0 if place is Place.LOCAL else 21_400_000 * max(1, len(said)),

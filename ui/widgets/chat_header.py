@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QResizeEvent
+from PySide6.QtGui import QAction, QResizeEvent
 from PySide6.QtWidgets import QLabel, QMenu, QWidget
 
 from personal_ai.chat.conversation import Conversation, Place
@@ -24,6 +24,7 @@ class ChatHeader(QWidget):
     deployment_wanted = Signal(str)
     local_wanted = Signal()
     deploy_wanted = Signal()
+    network_wanted = Signal()
     copy_wanted = Signal()
     delete_wanted = Signal()
 
@@ -66,6 +67,11 @@ class ChatHeader(QWidget):
         """What the chip says; empty while it is hidden."""
         return "" if self._chip.isHidden() else self._chip.text()
 
+    @property
+    def offers(self) -> list[QAction]:
+        """What the chip's menu offers."""
+        return [action for action in self._places.actions() if not action.isSeparator()]
+
     def show_place(self, place: Place | None, *, fallback: bool = False) -> None:
         """The chip; None while it is not known."""
         self._chip.setVisible(place is not None)
@@ -78,8 +84,10 @@ class ChatHeader(QWidget):
                               place is Place.CANISTER else tr("Your words stay on this computer."))  # fmt: skip
         set_look(self._chip, "tone", "warning" if fallback else _TONES[place])
 
-    def offer_places(self, conversation: Conversation, deployments: Sequence[Deployment]) -> None:
-        """The chip's menu: each deployment that answers, and this computer alone."""
+    def offer_places(
+        self, conversation: Conversation, deployments: Sequence[Deployment], *, network_running: bool
+    ) -> None:
+        """The chip's menu: each deployment that answers, this computer alone, and what is missing for more."""
         self._places.clear()
         local = conversation.pinned is Place.LOCAL or conversation.deployment is None
         for one in deployments:
@@ -93,6 +101,9 @@ class ChatHeader(QWidget):
         if not deployments:
             self._places.addSeparator()
             self._places.addAction(tr("Deploy a model…"), self.deploy_wanted.emit)
+        elif not network_running:
+            self._places.addSeparator()
+            self._places.addAction(tr("Start the practice network"), self.network_wanted.emit)
 
 
 class _Elided(QLabel):

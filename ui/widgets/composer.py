@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QFocusEvent, QKeyEvent
+from PySide6.QtCore import QEvent, Qt, Signal
+from PySide6.QtGui import QFocusEvent, QKeyEvent, QKeySequence
 from PySide6.QtWidgets import QFrame, QPlainTextEdit
 
 from ui.text import tr
@@ -46,6 +46,10 @@ class Composer(QFrame):
 
     def set_text(self, text: str) -> None:
         self._words.setPlainText(text)
+
+    def undo(self) -> None:
+        """Brings back what was erased from the field."""
+        self._words.undo()
 
     def set_note(self, text: str) -> None:
         """The grey line: which model listens."""
@@ -95,6 +99,13 @@ class _Words(QPlainTextEdit):
         self.document().setDocumentMargin(0)
         self.document().documentLayout().documentSizeChanged.connect(self._fit)
         self._fit()
+
+    def event(self, event: QEvent) -> bool:
+        """Leaves Ctrl+Z to the window while nothing is written: it knows what was done last."""
+        undo = isinstance(event, QKeyEvent) and event.matches(QKeySequence.StandardKey.Undo)
+        if event.type() == QEvent.Type.ShortcutOverride and undo and not self.toPlainText():
+            return False
+        return super().event(event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802 - Qt's name
         if event.key() in _SENDING_KEYS and not event.modifiers() & Qt.KeyboardModifier.ShiftModifier:

@@ -86,7 +86,7 @@ class UserMessage(MessageView):
 
     def __init__(self, turn: Turn) -> None:
         super().__init__(tr("You"), turn.text, turn.created_at_ns)
-        self._bubble, inside = frame("bubble", margins=(SPACE_L, SPACE_M, SPACE_L, SPACE_M), spacing=0)
+        self._bubble, inside = frame("bubble", margins=(SPACE_L, SPACE_M, SPACE_L, SPACE_S), spacing=0)
         self._words = ProseView()
         self._words.setAccessibleName(tr("Your words"))
         self._words.set_plain(turn.text)

@@ -45,12 +45,13 @@ class Toast(QFrame):
         self.raise_()
         self._timer.start()
 
-    def undo(self) -> None:
-        """Takes back what was done, if it still can be."""
+    def undo(self) -> bool:
+        """Takes back what was done, if it still can be; whether it could."""
         undo = self._undo
         self._end()
         if undo:
             undo()
+        return undo is not None
 
     def settle(self) -> None:
         """From here on it cannot be taken back."""
