@@ -53,7 +53,7 @@ def fallback_sentence(reason: str, *, continued: bool) -> str:
     rest = (
         tr("The reply broke off; the rest comes from the same weights on this computer.")
         if continued
-        else tr("This answer comes from the same weights on this computer; nothing left it.")
+        else tr("This answer comes from the same weights on this computer.")
     )
     return f"{sentence(reason)} {rest}"
 

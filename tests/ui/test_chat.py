@@ -149,8 +149,7 @@ def test_a_fallback_is_told_in_one_sentence_and_on_the_chip(make_stage: MakeStag
     ask(stage, "Who controls it?")
     (notice,) = shown(stage, Notice)
     assert notice.text == (
-        "The practice network does not answer. "
-        "This answer comes from the same weights on this computer; nothing left it."
+        "The practice network does not answer. This answer comes from the same weights on this computer."
     )
     kinds = [type(widget) for widget in stage.chat.transcript.widgets()]
     assert kinds == [UserMessage, Notice, ReplyMessage]

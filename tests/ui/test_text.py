@@ -33,7 +33,7 @@ def test_facts_say_that_a_reply_was_cut() -> None:
 
 def test_a_fallback_is_one_plain_sentence_after_its_reason() -> None:
     told = text.fallback_sentence("The network is away", continued=False)
-    assert told == ("The network is away. This answer comes from the same weights on this computer; nothing left it.")
+    assert told == ("The network is away. This answer comes from the same weights on this computer.")
     assert "broke off" in text.fallback_sentence("The network is away.", continued=True)
 
 
