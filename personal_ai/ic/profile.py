@@ -33,6 +33,7 @@ _FILE_KINDS = ("local", "custom")
 _BUILT_IN_NAMES = ("ic", "practice")
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 _MAX_FILE_SIZE_BYTES = 64 << 10
+_MAX_NESTED = 50  # a profile has fewer than ten objects and lists
 _MAX_GATEWAYS = 8
 _MIB, _GIB = 1 << 20, 1 << 30
 
@@ -221,9 +222,11 @@ def _text(content: bytes) -> str:
 
 
 def _parse_json(text: str) -> dict[str, Any]:
+    if text.count("[") + text.count("{") > _MAX_NESTED:  # json's own bound is the stack, which others may have lifted
+        raise FormatError("The file is no network profile.")
     try:
         content = json.loads(text)
-    except (ValueError, RecursionError):
+    except ValueError:
         raise FormatError("The file is no JSON.") from None
     if not isinstance(content, dict):
         raise FormatError("The file is no network profile.")

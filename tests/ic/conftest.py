@@ -7,12 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from personal_ai.ic import bls, cbor, hash_tree, leb128
 from personal_ai.ic.agent import Agent
 from personal_ai.ic.domains import REQUEST, RESPONSE, STATE_ROOT
-from personal_ai.ic.identity import Ed25519Identity, Identity, public_key_to_der, verify_signature
+from personal_ai.ic.identity import Ed25519Identity, Identity, verify_signature
 from personal_ai.ic.principal import Principal, self_authenticating
 from personal_ai.ic.profile import NetworkProfile, practice
 from personal_ai.ic.request_id import hash_of_map, request_id
@@ -40,6 +39,8 @@ class FakeNetwork:
     """Implements Transport. `delegated`: the canisters are on a subnet below the root.
 
     steps: taken one for each request before it is answered: an HTTP status, a Response, an exception, or None to go on.
+    node: who signs the answers to queries; listed_nodes: who is on the subnet, where that differs.
+    query_age_s: how long ago answers to queries claim to be signed.
     change_tree, change_answer: applied before signing (the tree's map) and to the fields of an answer.
     """
 
@@ -57,12 +58,14 @@ class FakeNetwork:
     change_tree: Callable[[dict[bytes, Any]], None] = lambda _: None
     change_answer: Callable[[dict[str, Any]], None] = lambda _: None
     executed: list[bytes] = field(default_factory=list)
+    node: Identity = field(default_factory=lambda: Ed25519Identity(b"\x07" * 32))
+    listed_nodes: list[Identity] | None = None
+    query_age_s: int = 0
 
     def __post_init__(self) -> None:
         self.root = bls.SigningKey(b"root")
         self.subnet = bls.SigningKey(b"subnet") if self.delegated else self.root
         self.subnet_id = self_authenticating(self.subnet.public_key_der)
-        self.node_key = ed25519.Ed25519PrivateKey.from_private_bytes(b"\x07" * 32)
         self.outcomes: dict[bytes, bytes | Rejected] = {}
         self.closed = False
 
@@ -122,12 +125,14 @@ class FakeNetwork:
                 answer["error_code"] = outcome.error_code
         else:
             answer = {"status": "replied", "reply": {"arg": outcome}}
-        signed = answer | {"timestamp": self.now_ns, "request_id": request_id(content)}
-        signature = self.node_key.sign(RESPONSE + hash_of_map(signed))
-        node = self_authenticating(self.node_key_der).bytes
-        return self._answer(
-            answer | {"signatures": [{"timestamp": self.now_ns, "signature": signature, "identity": node}]}
-        )
+        time_ns = self.now_ns - self.query_age_s * 10**9
+        message = RESPONSE + hash_of_map(answer | {"timestamp": time_ns, "request_id": request_id(content)})
+        signature = {
+            "timestamp": time_ns,
+            "signature": self.node.sign(message),
+            "identity": self.node.principal.bytes,
+        }
+        return self._answer(answer | {"signatures": [signature]})
 
     def _call(self, content: dict[str, Any], effective_id: Principal, *, synchronous: bool) -> Response:
         number = request_id(content)
@@ -137,10 +142,6 @@ class FakeNetwork:
         if not synchronous or self.late_call:
             return Response(202, b"")
         return self._answer({"status": "replied", "certificate": self.certificate([(b"request_status", number)])})
-
-    @property
-    def node_key_der(self) -> bytes:
-        return public_key_to_der(self.node_key.public_key())
 
     def _answer(self, fields: dict[str, Any]) -> Response:
         self.change_answer(fields)
@@ -181,8 +182,9 @@ class FakeNetwork:
         return cbor.encode({"tree": built, "signature": signature})
 
     def _subnet(self) -> dict[bytes, Any]:
-        node = self_authenticating(self.node_key_der).bytes
-        return {b"public_key": self.subnet.public_key_der, b"node": {node: {b"public_key": self.node_key_der}}}
+        nodes = [self.node] if self.listed_nodes is None else self.listed_nodes
+        listed = {node.principal.bytes: {b"public_key": node.public_key_der} for node in nodes}
+        return {b"public_key": self.subnet.public_key_der, b"node": listed}
 
     def _status(self, number: bytes) -> dict[bytes, bytes]:
         if self.polls_until_done > 0:

@@ -5,7 +5,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from personal_ai.common.errors import (
     Cancelled,
@@ -22,7 +21,7 @@ from personal_ai.ic import bls, cbor
 from personal_ai.ic.agent import Agent, SignedUpdate, UnknownOutcomeError
 from personal_ai.ic.certificate import CertificateError
 from personal_ai.ic.http_interface import MalformedAnswerError
-from personal_ai.ic.identity import AnonymousIdentity, Ed25519Identity, Secp256k1Identity, public_key_to_der
+from personal_ai.ic.identity import AnonymousIdentity, Ed25519Identity, Secp256k1Identity
 from personal_ai.ic.principal import MANAGEMENT, Principal
 from personal_ai.ic.profile import IC, NetworkProfile
 from personal_ai.ic.query_signatures import QuerySignatureError
@@ -451,31 +450,50 @@ def test_keys_of_nodes_are_kept_and_asked_again_when_a_node_is_new(network: Any,
     agent.query(canister, "echo", b"")
     agent.query(canister, "echo", b"")
     assert sum("read_state" in request.path for request in network.requests) == 2
-    network.node_key = ed25519.Ed25519PrivateKey.from_private_bytes(b"\x08" * 32)
+    network.node = Ed25519Identity(b"\x08" * 32)
     assert agent.query(canister, "echo", b"new node") == b"new node"
     assert sum("read_state" in request.path for request in network.requests) == 4
 
 
+def test_keys_of_nodes_are_asked_again_in_time(
+    network: Any, canister: Principal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agent = network.agent()
+    agent.query(canister, "echo", b"")
+    asked = len(network.requests)
+    agent.query(canister, "echo", b"")
+    assert len(network.requests) == asked + 1
+    monkeypatch.setattr("personal_ai.ic.agent._NODE_KEYS_LIFETIME_S", 0.0)
+    agent.query(canister, "echo", b"")
+    assert len(network.requests) == asked + 4
+
+
 def test_a_node_of_another_subnet_is_not_believed(network: Any, canister: Principal) -> None:
     """The keys are those that the subnet's own certificate lists."""
-    outsider = ed25519.Ed25519PrivateKey.generate()
-    truth = public_key_to_der(network.node_key.public_key())
-    network.node_key, node_key = outsider, network.node_key
-    network._subnet = lambda: {b"node": {b"\x01": {b"public_key": truth}}}
+    network.listed_nodes = [Ed25519Identity(b"\x08" * 32)]
     with pytest.raises(QuerySignatureError, match="not on"):
         network.agent().query(canister, "echo", b"")
-    assert node_key is not outsider
 
 
 def test_a_key_of_another_kind_signs_no_query(network: Any, canister: Principal) -> None:
-    signer = Secp256k1Identity(b"\x01" * 32)
-    network.node_key = signer
-    type(network).node_key_der = property(lambda _: signer.public_key_der)
-    try:
-        with pytest.raises(QuerySignatureError, match="does not hold"):
-            network.agent().query(canister, "echo", b"")
-    finally:
-        type(network).node_key_der = property(lambda self: public_key_to_der(self.node_key.public_key()))
+    network.node = Secp256k1Identity(b"\x01" * 32)
+    with pytest.raises(QuerySignatureError, match="does not hold"):
+        network.agent().query(canister, "echo", b"")
+
+
+@pytest.mark.parametrize("seconds", [-301, 301])
+def test_an_old_answer_is_not_believed(network: Any, canister: Principal, seconds: int) -> None:
+    network.query_age_s = seconds
+    with pytest.raises(QuerySignatureError, match="seconds"):
+        network.agent().query(canister, "echo", b"")
+    network.query_age_s = seconds // 2
+    assert network.agent().query(canister, "echo", b"x") == b"x"
+
+
+def test_more_signatures_than_a_subnet_has_nodes_are_not_even_checked(network: Any, canister: Principal) -> None:
+    network.change_answer = lambda answer: answer.update(signatures=answer.get("signatures", []) * 101)
+    with pytest.raises(QuerySignatureError, match="not signed"):
+        network.agent().query(canister, "echo", b"")
 
 
 # ---- root keys

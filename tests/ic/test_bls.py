@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from hashlib import sha256
 
 import pytest
@@ -10,6 +11,8 @@ from py_ecc.optimized_bls12_381 import G2, multiply, pairing
 
 from personal_ai.common.errors import FormatError
 from personal_ai.ic import bls
+
+sys.setrecursionlimit(1000)  # importing py_ecc lifts the whole process's limit, which hides endless recursion elsewhere
 
 DST = b"BLS_SIG_BLS12381G1_XMD:SHA-256_SSWU_RO_NUL_"
 MESSAGE = b"\x0dic-state-root" + bytes(32)
