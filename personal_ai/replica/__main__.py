@@ -31,6 +31,7 @@ NETWORK_FILE_NAME = "network.json"
 EXIT_FAILED, EXIT_PORT_IN_USE, EXIT_FOLDER_IN_USE = 1, 3, 4
 _FORMAT_VERSION = 1
 _STOP_TIMEOUT_S = 10.0
+_STOP_POLL_S = 0.05
 
 
 class PortInUseError(NetworkError):
@@ -77,7 +78,7 @@ def _run(folder: Path, port: int, options: Options) -> None:
     network = Network(folder, options)
     control = Control(network, stopping.set)
     server = _listen(port, network, control)
-    threading.Thread(target=server.serve_forever, name="http", daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(_STOP_POLL_S,), name="http", daemon=True).start()
     _announce(folder, server.url, network, control)
     stopping.wait()
     server.shutdown()

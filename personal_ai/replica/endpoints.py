@@ -111,7 +111,7 @@ class Endpoints:
                 self._parts.ingress.destination(call.canister_id).accept(call, self._parts.clock.now_ns())
             except CallRejected as rejection:
                 return Answer(_OK, cbor.encode({"status": "non_replicated_rejection", **_rejection(rejection)}))
-            known = self._schedule(call, effective_id)
+            known = self._schedule(call, effective_id, len(body))
         if not wait or not known.ended.wait(SYNCHRONOUS_WAIT_S):
             return Answer(_ACCEPTED)
         if known.lost:
@@ -119,11 +119,11 @@ class Endpoints:
         certificate = self._parts.tree.certificate([(b"request_status", call.request_id)])
         return Answer(_OK, cbor.encode({"status": "replied", "certificate": certificate}))
 
-    def _schedule(self, call: Call, effective_id: Principal) -> KnownCall:
+    def _schedule(self, call: Call, effective_id: Principal, size_bytes: int) -> KnownCall:
         history = self._parts.history
         known, is_new = history.begin(call, effective_id)
         if is_new:
-            job = Job(run=lambda: self._carry_out(known, call), publish=lambda: history.publish(known))
+            job = Job(lambda: self._carry_out(known, call), lambda: history.publish(known), size_bytes)
             self._parts.scheduler.submit(job)
         return known
 

@@ -22,6 +22,7 @@ class FolderLock:
     def __init__(self, folder: Path) -> None:
         with storage_errors("open the practice network's folder"):
             folder.mkdir(parents=True, exist_ok=True)
+            folder.chmod(0o700)  # canisters hold conversations
             self._descriptor = os.open(folder / _FILE_NAME, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             _lock(self._descriptor)

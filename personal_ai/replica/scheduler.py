@@ -1,8 +1,8 @@
 """The order of things: one worker carries calls out one after the other, in rounds if the network is paced.
 
 Unpaced, a call's end is visible at once. Paced like the real network, a call waits for its way into a block,
-a round holds as many calls as fit into its instructions, a long call takes several rounds, and what a round
-has done is visible at its end.
+a round holds as many calls as fit into its block and its instructions, a long call takes several rounds, and
+what a round has done is visible at its end.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from personal_ai.ic.profile import Pacing
 
 _log = logging.getLogger(__name__)
 
+BLOCK_BYTES = 4 << 20  # what the real network takes in a round
 UNPACED = Pacing(slice_instructions=0, round_s=0.0, ingress_latency_s=0.0)
 
 
@@ -28,6 +29,7 @@ class Job:
 
     run: Callable[[], int]
     publish: Callable[[], None]
+    size_bytes: int = 0  # of the message in the block
 
 
 class Scheduler:
@@ -68,27 +70,28 @@ class Scheduler:
             if job is not None:
                 self._round(job)
 
-    def _next(self, until_s: float) -> Job | None:
-        """The next job that may run, waiting for one until `until_s` (monotonic)."""
+    def _next(self, until_s: float, room_bytes: int = BLOCK_BYTES) -> Job | None:
+        """The next job, if it may run and has room, waiting for one until `until_s` (monotonic)."""
         with self._changed:
             while not self._stopping:
                 now_s = time.monotonic()
                 ready_s = self._waiting[0][0] if self._waiting else math.inf
                 if ready_s <= now_s:
-                    return self._waiting.popleft()[1]
+                    return self._waiting.popleft()[1] if self._waiting[0][1].size_bytes <= room_bytes else None
                 if now_s >= until_s:
                     break
                 self._changed.wait(min(ready_s, until_s) - now_s)
         return None
 
     def _round(self, job: Job | None) -> None:
-        """Runs jobs until the round's instructions are used up, then shows what came of them when the round ends."""
+        """Runs jobs until the round is full, then shows what came of them when it ends."""
         started_s = time.monotonic()
-        used, finished = 0, []
+        used, room_bytes, finished = 0, BLOCK_BYTES, []
         while job is not None:
+            room_bytes -= job.size_bytes
             used += self._guarded(job.run) or 0
             finished.append(job)
-            job = self._next(until_s=0) if used < self._pacing.slice_instructions else None
+            job = self._next(0, room_bytes) if used < self._pacing.slice_instructions else None
         if self._pacing.round_s:
             rounds = max(1, math.ceil(used / self._pacing.slice_instructions))
             self._sleep_until(started_s + rounds * self._pacing.round_s)

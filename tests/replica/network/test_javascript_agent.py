@@ -10,7 +10,10 @@ import json
 import os
 import re
 import shutil
+import sqlite3
 import subprocess
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,24 +24,31 @@ from personal_ai.ic.ledger_types import CYCLES_LEDGER_ID
 from personal_ai.ic.principal import Principal
 from tests.replica.network.running import TRILLION, Running, identity
 
-pytestmark = pytest.mark.xdist_group("javascript")  # one worker installs the packages
-
 JS = Path(__file__).parent.parent / "js"
 INSTALL_TIMEOUT_S, RUN_TIMEOUT_S = 300, 120
 
 
 @pytest.fixture(scope="session")
-def packages() -> Path:
+def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The scenario's folder with its packages installed as the lock file says."""
     assert shutil.which("node"), "Node.js is missing: install it to run the conformance test"
     assert shutil.which("npm"), "npm is missing: install it to run the conformance test"
     wanted = hashlib.sha256((JS / "package-lock.json").read_bytes()).hexdigest()
     mark = JS / "node_modules" / ".installed"
-    if not mark.exists() or mark.read_text() != wanted:
-        command = ["npm", "ci", "--prefer-offline", "--no-audit", "--no-fund", "--ignore-scripts"]
-        subprocess.run(command, cwd=JS, check=True, timeout=INSTALL_TIMEOUT_S, stdout=subprocess.DEVNULL)
-        mark.write_text(wanted)
+    with one_at_a_time(tmp_path_factory.getbasetemp().parent / "npm.lock"):
+        if not mark.exists() or mark.read_text() != wanted:
+            command = ["npm", "ci", "--prefer-offline", "--no-audit", "--no-fund", "--ignore-scripts"]
+            subprocess.run(command, cwd=JS, check=True, timeout=INSTALL_TIMEOUT_S, stdout=subprocess.DEVNULL)
+            mark.write_text(wanted)
     return JS
+
+
+@contextmanager
+def one_at_a_time(lock: Path) -> Iterator[None]:
+    """Waits for the other workers of this test run; SQLite's lock ends with its process."""
+    with closing(sqlite3.connect(lock, timeout=INSTALL_TIMEOUT_S, isolation_level=None)) as db:
+        db.execute("BEGIN EXCLUSIVE")
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -129,6 +129,7 @@ def test_damaged_keys_are_told(own_network: Running) -> None:
 def test_secrets_are_for_the_owner_alone(own_network: Running) -> None:
     for name in ("keys.json", "network.json"):
         assert stat.S_IMODE((own_network.folder / name).stat().st_mode) == 0o600
+    assert stat.S_IMODE(own_network.folder.stat().st_mode) == 0o700
 
 
 def test_control_stops_it(own_network: Running) -> None:

@@ -35,14 +35,17 @@ class Log:
         self.events: list[tuple[str, int, float]] = []
         self._changed = threading.Condition()
 
-    def job(self, index: int, instructions: int = 1) -> Job:
-        return Job(run=lambda: self._note("run", index) or instructions, publish=lambda: self._note("publish", index))
+    def job(self, index: int, instructions: int = 1, size_bytes: int = 0) -> Job:
+        def run() -> int:
+            self._note("run", index)
+            return instructions
 
-    def _note(self, what: str, index: int) -> int:
+        return Job(run, lambda: self._note("publish", index), size_bytes)
+
+    def _note(self, what: str, index: int) -> None:
         with self._changed:
             self.events.append((what, index, time.monotonic()))
             self._changed.notify_all()
-        return 0
 
     def published(self, count: int) -> list[float]:
         """The times at which `count` jobs were published."""
@@ -76,6 +79,15 @@ def test_a_round_holds_what_fits_and_shows_it_at_its_end(start: Callable[[Pacing
     assert times[1] - times[0] < ROUND_S / 2  # the same round
     assert times[2] - times[1] >= ROUND_S * 0.9  # the next one
     assert times[3] - times[2] < ROUND_S / 2
+
+
+def test_a_block_holds_four_mebibytes(start: Callable[[Pacing], Scheduler]) -> None:
+    log, scheduler = Log(), start(Pacing(slice_instructions=100, round_s=ROUND_S, ingress_latency_s=0.1))
+    for index in range(3):
+        scheduler.submit(log.job(index, size_bytes=2 << 20))
+    times = log.published(3)
+    assert times[1] - times[0] < ROUND_S / 2
+    assert times[2] - times[1] >= ROUND_S * 0.9
 
 
 def test_a_long_call_takes_several_rounds(start: Callable[[Pacing], Scheduler]) -> None:
