@@ -9,6 +9,7 @@ import sqlite3
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import ClassVar
 
 from personal_ai.common.errors import StorageError
@@ -74,7 +75,7 @@ class Endpoints:
     def status(self) -> Answer:
         """The root key, as development networks give it, and that the network is well."""
         fields = {
-            "impl_version": "personal-ai",
+            "impl_version": f"personal-ai {version('personal-ai')}",
             "replica_health_status": "healthy",
             "root_key": self._parts.keys.root.public_key_der,
         }

@@ -170,7 +170,7 @@ def _authenticate(
     key, signature = envelope.get("sender_pubkey"), envelope.get("sender_sig")
     chain = _chain(envelope.get("sender_delegation"))
     if sender == ANONYMOUS:
-        if not key is signature is envelope.get("sender_delegation") is None:
+        if any(envelope.get(name) is not None for name in ("sender_pubkey", "sender_sig", "sender_delegation")):
             raise RequestRefusedError("an anonymous request has no key, no signature and no delegation")
         return None
     if not isinstance(key, bytes) or not isinstance(signature, bytes):
