@@ -296,6 +296,8 @@ class _Decoder:
     def _read_primitive(self, wire: int, expected: Primitive, depth_left: int) -> Any:
         if expected == Reserved:
             return self.skip(wire, depth_left)
+        if expected == Principal_ and wire >= 0 and self._table[wire].code == SERVICE_CODE:
+            return self._principal()
         if wire != expected.code and (wire, expected.code) != (Nat.code, Int.code):
             raise _Mismatch(f"The Candid message has another type where {expected} is expected.")
         if wire in FIXED_FORMATS:

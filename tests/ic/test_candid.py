@@ -382,6 +382,7 @@ def test_references_to_functions_and_services_are_passed_over() -> None:
     service = b"\x01\x01\x04"
     data = message(table, b"\x03\x00\x01\x7d", function + service + b"\x05")
     assert decode([Reserved, Opt(Nat), Nat], data) == [None, None, 5]
+    assert decode([Reserved, Principal_, Nat], data) == [None, ANONYMOUS, 5]  # a service is known by its principal
 
 
 def test_types_of_the_future_are_passed_over() -> None:
