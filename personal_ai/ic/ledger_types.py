@@ -135,9 +135,6 @@ CREATE_CANISTER_ERROR = Variant(
 )
 CREATE_CANISTER_RESULT = result(CREATE_CANISTER_SUCCESS, CREATE_CANISTER_ERROR)
 
-DEPOSIT_ARGS = Record({"to": ACCOUNT, "memo": Opt(Blob)})
-DEPOSIT_RESULT = Record({"balance": Nat, "block_index": BLOCK_INDEX})
-
 METADATA_VALUE = Variant({"Nat": Nat, "Int": Int, "Text": Text, "Blob": Blob})
 METADATA = Vec(Record({0: Text, 1: METADATA_VALUE}))
 SUPPORTED_STANDARDS = Vec(Record({"url": Text, "name": Text}))

@@ -17,8 +17,6 @@ from personal_ai.ic.candid import Blob, Nat, Nat64, Opt, Principal_, Record, Vec
 from personal_ai.ic.principal import MANAGEMENT, Principal
 from personal_ai.ic.requests import SignedUpdate
 
-MAX_CHUNK_SIZE_BYTES = 1 << 20
-
 # What is read of canister_status; all that networks may lack is opt, so that older and newer ones both read.
 _STATUS_AS_READ = Record(
     {

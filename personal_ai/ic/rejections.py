@@ -25,12 +25,12 @@ class NotControllerError(RejectedError):
 
 
 class GatewayRefusedError(NetworkError):
-    """A gateway or node refused a request by an HTTP `status` before anything was carried out."""
+    """A gateway or node refused a request by an HTTP `status`; below 500, this attempt was not carried out."""
 
     def __init__(self, status: int, said: str) -> None:
         super().__init__(
             f"The network refused the request (HTTP {status}): {printable(said)}",
-            not_lost="Nothing was carried out.",
+            not_lost="This attempt changed nothing." if status < 500 else "",
             next_step=_advice(status, said),
         )
         self.status = status
