@@ -9,11 +9,14 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from personal_ai.models.starter.corpus import Corpus
+from personal_ai.models.starter.corpus import Corpus, words
 
 RULES = Path(__file__).resolve().parent / "augmentation.toml"
 _SLOT = re.compile(r"\{(\w+)\}")
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
+_VOWELS = "aeiou"
+_CONSONANTS = "bcdfghjklmnprstvwz"
+_INVENTED = 0.2  # of the strange words: nobody has ever seen them
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,28 @@ def filled(corpus: Corpus, rng: random.Random) -> str:
     return _SLOT.sub(lambda slot: rng.choice(corpus.slot_words[slot.group(1)]), pattern)
 
 
+class Estranger:
+    """Makes questions about the app into others that are built like them and ask about anything else."""
+
+    def __init__(self, corpus: Corpus) -> None:
+        ours = {word for intent in corpus.intents for text in intent.wordings for word in words(text)}
+        slot_words = [text for listed in corpus.slot_words.values() for text in listed]
+        off_topic = [*corpus.off_topic.wordings, *corpus.patterns]
+        common = {word for text in off_topic for word in words(text)}
+        self._ours_alone = ours - common
+        self._strange = sorted({word for text in (*off_topic, *slot_words) for word in words(text)} - ours)
+        texts = [text for intent in corpus.intents for text in intent.wordings]
+        self._texts = [text for text in texts if self._ours_alone.intersection(words(text))]
+
+    def question(self, rng: random.Random) -> str:
+        """A wording of some intent with a strange word for each that only questions about the app use."""
+        parts = rng.choice(self._texts).split()
+        return " ".join(self._word(rng) if self._ours_alone.intersection(words(part)) else part for part in parts)
+
+    def _word(self, rng: random.Random) -> str:
+        return _invented(rng) if rng.random() < _INVENTED else rng.choice(self._strange)
+
+
 def varied(text: str, rules: Rules, strength: Strength, rng: random.Random) -> str:
     """Another way to type `text`; sometimes `text` itself. Never empty."""
     capital, end = text[:1].isupper(), text[-1:] if text[-1:] in "?!." else ""
@@ -77,6 +102,14 @@ def varied(text: str, rules: Rules, strength: Strength, rng: random.Random) -> s
         body = _with_typo(body, rng)
     body = body.lower() if rng.random() < strength.lower_case else body[:1].upper() + body[1:] if capital else body
     return body if rng.random() < strength.no_punctuation else body + end
+
+
+def _invented(rng: random.Random) -> str:
+    """A word that sounds possible and means nothing."""
+    syllables = (
+        rng.choice(_CONSONANTS) + rng.choice(_VOWELS) + rng.choice(("", "", "n", "r", "s", "t", "ck")) for _ in range(3)
+    )
+    return "".join(list(syllables)[: rng.randint(2, 3)])
 
 
 def _alternatives(groups: list[list[str]]) -> dict[str, tuple[str, ...]]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from personal_ai.models.starter.augment import Rules, Strength, filled, varied
+from personal_ai.models.starter.augment import Estranger, Rules, Strength, filled, varied
 from personal_ai.models.starter.corpus import Corpus, Intent
 from personal_ai.models.starter.vocabulary import ChatEncoder
 
@@ -20,8 +20,9 @@ IGNORED = -100
 class Mix:
     """What a batch is made of."""
 
-    off_topic: float = 0.25  # share of questions about anything else
-    from_patterns: float = 0.5  # share of those that are drawn from patterns
+    off_topic: float = 0.3  # share of questions about anything else
+    from_patterns: float = 0.3  # share of those that are drawn from patterns
+    estranged: float = 0.3  # share of those that are made out of questions about the app
     split_word: float = 0.08  # share of words that are cut in two before encoding, as rare words are
     opening_tokens: int = 6  # of an answer: which answer to give is decided there
     longest_conversation: int = 3  # turns of a whole conversation
@@ -44,6 +45,7 @@ class Batches:
         self._corpus, self._encoder = corpus, encoder
         self._rules, self._strength, self._mix = rules, strength, mix
         self._rng = random.Random(seed)  # noqa: S311 -- repeatable, not secret
+        self._estranger = Estranger(corpus)
         self._answers = {i.name: encoder.answer(encoder.text(i.answer)) for i in corpus.all_intents}
 
     def openings(self, count: int) -> Batch:
@@ -75,9 +77,16 @@ class Batches:
         return self._rng.choice(self._corpus.intents)
 
     def _question(self, intent: Intent) -> list[int]:
-        from_pattern = intent is self._corpus.off_topic and self._rng.random() < self._mix.from_patterns
-        text = filled(self._corpus, self._rng) if from_pattern else self._rng.choice(intent.wordings)
+        text = self._off_topic() if intent is self._corpus.off_topic else self._rng.choice(intent.wordings)
         return self._encoder.question(self._encoded(varied(text, self._rules, self._strength, self._rng)))
+
+    def _off_topic(self) -> str:
+        drawn = self._rng.random()
+        if drawn < self._mix.from_patterns:
+            return filled(self._corpus, self._rng)
+        if drawn < self._mix.from_patterns + self._mix.estranged:
+            return self._estranger.question(self._rng)
+        return self._rng.choice(self._corpus.off_topic.wordings)
 
     def _encoded(self, text: str) -> list[int]:
         """Tokens of a text in which some words are cut: the model learns what the pieces of a word have in common."""

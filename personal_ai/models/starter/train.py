@@ -46,10 +46,10 @@ class Recipe:
     strength: Strength = field(default_factory=Strength)
     mix: Mix = field(default_factory=Mix)
     steps: int = 1800
-    openings_per_step: int = 128
-    conversations_per_step: int = 4
-    peak_learning_rate: float = 2e-3
-    warm_up_steps: int = 100
+    openings_per_step: int = 96
+    conversations_per_step: int = 5
+    peak_learning_rate: float = 1.5e-3
+    warm_up_steps: int = 50
     weight_decay: float = 0.1
     dropout: float = 0.1
     averaging: float = 0.998  # of the weights, exponentially: what is exported is the average
@@ -69,7 +69,7 @@ class Trainer:
         )
         self.weights = llama.new_weights(recipe.shape, torch.Generator().manual_seed(recipe.seed))
         self.averaged = {name: weight.clone() for name, weight in self.weights.items()}
-        self._optimisers = _optimisers(self.weights, recipe)
+        self._optimiser = _optimiser(self.weights, recipe)
         self._done = 0
 
     def step(self) -> float:
@@ -83,9 +83,8 @@ class Trainer:
         loss = sum(losses, start=torch.zeros(()))
         torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(self.weights.values(), 1.0)
-        for optimiser in self._optimisers:
-            optimiser.step()
-            optimiser.zero_grad()
+        self._optimiser.step()
+        self._optimiser.zero_grad()
         self._done += 1
         self._average()
         return float(loss.detach())
@@ -98,9 +97,8 @@ class Trainer:
         return fn.cross_entropy(scores.float(), batch.targets[scored])
 
     def _set_learning_rate(self) -> None:
-        for optimiser in self._optimisers:
-            for group in optimiser.param_groups:
-                group["lr"] = self._learning_rate()
+        for group in self._optimiser.param_groups:
+            group["lr"] = self._learning_rate()
 
     def _learning_rate(self) -> float:
         """Linear warm-up, then a cosine down to a twentieth."""
@@ -131,19 +129,17 @@ def train(
     return trainer
 
 
-def _optimisers(weights: llama.Weights, recipe: Recipe) -> tuple[torch.optim.Optimizer, ...]:
-    """Muon for the matrices within the layers, which needs far fewer steps there, and AdamW for the rest."""
+def _optimiser(weights: llama.Weights, recipe: Recipe) -> torch.optim.Optimizer:
+    """AdamW; norms do not decay."""
     for weight in weights.values():
         weight.requires_grad_()
-    embedding = weights["model.embed_tokens.weight"]
-    matrices = [weight for weight in weights.values() if weight.dim() == 2 and weight is not embedding]
+    matrices = [weight for weight in weights.values() if weight.dim() == 2]
     vectors = [weight for weight in weights.values() if weight.dim() == 1]
-    rate, decay = recipe.peak_learning_rate, recipe.weight_decay
-    return (
-        torch.optim.Muon(matrices, lr=rate, weight_decay=decay, adjust_lr_fn="match_rms_adamw"),
-        torch.optim.AdamW([embedding], lr=rate, weight_decay=decay, betas=(0.9, 0.98)),
-        torch.optim.AdamW(vectors, lr=rate, weight_decay=0.0, betas=(0.9, 0.98)),
-    )
+    groups = [
+        {"params": matrices, "weight_decay": recipe.weight_decay},
+        {"params": vectors, "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=recipe.peak_learning_rate, betas=(0.9, 0.98))
 
 
 def package_of(trainer: Trainer, out: Path) -> ModelPackage:

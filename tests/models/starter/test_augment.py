@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from personal_ai.models.starter.augment import Strength, filled, load_rules, varied
-from personal_ai.models.starter.corpus import load, normalised
+from personal_ai.models.starter.augment import Estranger, Strength, filled, load_rules, varied
+from personal_ai.models.starter.corpus import load, normalised, words
 
 NOTHING = Strength(
     opening=0, synonym_word=0, drop_word=0, before=0, after=0, lower_case=0, no_punctuation=0, typo=0, keywords=0
@@ -69,3 +69,15 @@ def test_patterns_are_filled_completely(seed: int) -> None:
     question = filled(load(), random.Random(seed))
     assert "{" not in question
     assert normalised(question)
+
+
+def test_an_estranged_question_keeps_none_of_the_words_that_only_the_app_uses() -> None:
+    corpus = load()
+    off_topic = {word for text in (*corpus.off_topic.wordings, *corpus.patterns) for word in words(text)}
+    ours = {word for intent in corpus.intents for text in intent.wordings for word in words(text)}
+    estranger, rng = Estranger(corpus), random.Random(5)
+    known = {normalised(text) for intent in corpus.intents for text in intent.wordings}
+    for _ in range(300):
+        question = estranger.question(rng)
+        assert not (ours - off_topic).intersection(words(question))
+        assert normalised(question) not in known
