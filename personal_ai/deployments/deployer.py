@@ -11,22 +11,24 @@ import hashlib
 import json
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from personal_ai.canister.client import CanisterClient
 from personal_ai.canister.upload import Upload
-from personal_ai.common.errors import Cancelled, SecurityError, UserFacingError
+from personal_ai.common.errors import Cancelled, NetworkTimeoutError, SecurityError, UserFacingError
 from personal_ai.common.jobs import Cancel, Meter, ProgressCallback
 from personal_ai.common.paths import resource
 from personal_ai.compiler.compile import ProgramInfo, compile_package
 from personal_ai.deployments import upload as uploading
 from personal_ai.deployments.journal import Deployment, DeploymentState, Journal
 from personal_ai.deployments.plan import Plan, plan
-from personal_ai.ic.agent import Agent, SignedUpdate
+from personal_ai.ic.agent import Agent, UnknownOutcomeError
 from personal_ai.ic.ledgers import CyclesLedger
 from personal_ai.ic.management import InstallMode, Management
 from personal_ai.ic.principal import Principal
+from personal_ai.ic.requests import SignedUpdate
 from personal_ai.models.package import ModelPackage
 
 CREATE, INSTALL, UPLOAD, ACTIVATE = "create", "install", "upload", "activate"
@@ -119,8 +121,16 @@ class Deployer:
         meter = Meter("Installing the engine", 1, "step", on_progress)
         expected = hashlib.sha256(wasm).digest()
         if self.agent.module_hash(canister_id) != expected:
-            self.agent.submit(self._install_message(deployment_id, canister_id, wasm))
-            if self.agent.module_hash(canister_id) != expected:
+            with suppress(UnknownOutcomeError):  # the module hash tells
+                self.agent.submit(self._install_message(deployment_id, canister_id, wasm))
+            installed = self.agent.module_hash(canister_id)
+            if installed is None:
+                raise NetworkTimeoutError(
+                    "The network did not install the engine in time.",
+                    not_lost="The canister and its cycles are yours.",
+                    next_step="Go on with the deployment in a few minutes.",
+                )
+            if installed != expected:
                 raise SecurityError(
                     "The canister does not run the engine that was sent to it.",
                     not_lost="The model has not been uploaded.",

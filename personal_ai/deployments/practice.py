@@ -16,6 +16,7 @@ import httpx
 from personal_ai.common.errors import FormatError, NetworkError, NetworkUnreachableError
 from personal_ai.common.files import storage_errors
 from personal_ai.common.jobs import Cancel
+from personal_ai.ic import cbor
 from personal_ai.ic.principal import Principal
 from personal_ai.ic.profile import NetworkProfile, practice
 
@@ -162,10 +163,13 @@ def _last_line(path: Path) -> str:
 
 
 def _answers(found: _Running) -> bool:
+    """Whether this very network answers there, and not another program that took its port."""
     try:
-        return httpx.get(f"{found.url}/api/v2/status", timeout=_STATUS_TIMEOUT_S, trust_env=False).is_success
-    except httpx.TransportError:
+        response = httpx.get(f"{found.url}/api/v2/status", timeout=_STATUS_TIMEOUT_S, trust_env=False)
+        status = cbor.decode(response.content)
+    except (httpx.TransportError, FormatError):
         return False
+    return isinstance(status, dict) and status.get("root_key") == found.root_key_der
 
 
 def _has_ended(found: _Running) -> bool:

@@ -61,7 +61,7 @@ class Agent:
     ) -> None:
         self.profile = profile
         self.identity = identity
-        self._http = HttpInterface(transport or connect(profile.gateways))
+        self._http = HttpInterface(transport or connect(profile))
         self._clock_ns = clock_ns
         self._lock = threading.Lock()
         self._root_key_der = profile.root_key_der

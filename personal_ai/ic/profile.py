@@ -134,6 +134,13 @@ class NetworkProfile:
             raise SecurityError("Another key claims to be the Internet Computer's.", next_step="Do not use it.")
 
     @property
+    def title(self) -> str:
+        """What to call the network at the beginning of a sentence."""
+        return {"ic": "The Internet Computer", "practice": "The practice network"}.get(
+            self.kind, f"The network {self.name}"
+        )
+
+    @property
     def is_loopback(self) -> bool:
         """Whether every gateway is on this computer: only then may the root key be asked for."""
         return all(is_loopback(gateway) for gateway in self.gateways)

@@ -10,7 +10,7 @@ from typing import Protocol
 import httpx
 
 from personal_ai.common.errors import NetworkError, NetworkTimeoutError, NetworkUnreachableError
-from personal_ai.ic.profile import is_loopback
+from personal_ai.ic.profile import NetworkProfile, is_loopback
 
 MAX_RESPONSE_SIZE_BYTES = 8 << 20
 CONNECT_TIMEOUT_S = 10.0
@@ -53,10 +53,13 @@ class Transport(Protocol):
 class HttpxTransport:
     """One gateway through one persistent client. Thread-safe."""
 
-    def __init__(self, gateway: str, proxy: str | None = None) -> None:
-        """`proxy`: like socks5://name:word@127.0.0.1:9050 (another name gives another circuit), never for loopback."""
+    def __init__(self, gateway: str, proxy: str | None = None, *, network: str | None = None) -> None:
+        """`network`: what to call it in errors, the gateway's host if not given.
+
+        `proxy`: like socks5://name:word@127.0.0.1:9050 (another name gives another circuit), never for loopback.
+        """
         local = is_loopback(gateway)
-        self._host = httpx.URL(gateway).host
+        self._network = network or httpx.URL(gateway).host
         self._client = httpx.Client(
             base_url=gateway,
             proxy=None if local else proxy,
@@ -75,12 +78,12 @@ class HttpxTransport:
                 return Response(answer.status_code, self._read(answer, deadline_s))
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError) as error:
             raise NetworkUnreachableError(
-                f"{self._host} cannot be reached.", next_step="Check the connection of this computer."
+                f"{self._network} cannot be reached.", next_step="Check the connection of this computer."
             ) from error
         except httpx.TimeoutException as error:
             raise self._too_late() from error
         except httpx.TransportError as error:
-            raise ConnectionLostError(f"The connection to {self._host} broke.", next_step="Try again.") from error
+            raise ConnectionLostError(f"The connection to {self._network} broke.", next_step="Try again.") from error
 
     def _read(self, answer: httpx.Response, deadline_s: float) -> bytes:
         pieces: list[bytes] = []
@@ -88,14 +91,16 @@ class HttpxTransport:
         for piece in answer.iter_raw():
             size_bytes += len(piece)
             if size_bytes > MAX_RESPONSE_SIZE_BYTES:
-                raise NetworkError(f"{self._host} sent an answer that is too long.", next_step="Try another gateway.")
+                raise NetworkError(
+                    f"{self._network} sent an answer that is too long.", next_step="Try another gateway."
+                )
             if time.monotonic() > deadline_s:
                 raise self._too_late()
             pieces.append(piece)
         return b"".join(pieces)
 
     def _too_late(self) -> NetworkTimeoutError:
-        return NetworkTimeoutError(f"{self._host} did not answer in time.", next_step="Try again.")
+        return NetworkTimeoutError(f"{self._network} did not answer in time.", next_step="Try again.")
 
     def close(self) -> None:
         """Closes all connections."""
@@ -131,7 +136,7 @@ class FailoverTransport:
             transport.close()
 
 
-def connect(gateways: Sequence[str], proxy: str | None = None) -> Transport:
+def connect(profile: NetworkProfile, proxy: str | None = None) -> Transport:
     """The transport for a profile's gateways."""
-    transports = [HttpxTransport(gateway, proxy) for gateway in gateways]
+    transports = [HttpxTransport(gateway, proxy, network=profile.title) for gateway in profile.gateways]
     return transports[0] if len(transports) == 1 else FailoverTransport(transports)

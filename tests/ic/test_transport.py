@@ -11,6 +11,7 @@ import pytest
 
 from personal_ai.common.errors import NetworkError, NetworkTimeoutError, NetworkUnreachableError
 from personal_ai.ic import transport
+from personal_ai.ic.profile import NetworkProfile
 from personal_ai.ic.transport import ConnectionLostError, FailoverTransport, HttpxTransport, Request, Response, connect
 
 
@@ -227,8 +228,19 @@ def test_what_may_have_arrived_does_not_go_to_another_gateway_unasked(error: Exc
         FailoverTransport([Scripted(error), Scripted(OK)]).send(Request("/"), 1)
 
 
+def _profile(*gateways: str) -> NetworkProfile:
+    return NetworkProfile("mine", "local", gateways, None)
+
+
+def test_an_unreachable_network_is_called_by_its_name() -> None:
+    made = connect(_profile(unused_url()))
+    with pytest.raises(NetworkUnreachableError, match="The network mine cannot be reached"):
+        made.send(Request("/"), 5)
+    made.close()
+
+
 def test_a_profiles_gateways_are_connected(gateway: Gateway) -> None:
-    one, two = connect([gateway.url]), connect([unused_url(), gateway.url])
+    one, two = connect(_profile(gateway.url)), connect(_profile(unused_url(), gateway.url))
     assert isinstance(one, HttpxTransport)
     assert isinstance(two, FailoverTransport)
     for made in (one, two):

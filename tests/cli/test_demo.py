@@ -1,0 +1,50 @@
+"""The README's first command, whole, as its own process in an empty home."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from personal_ai.common.paths import resource
+
+KEYS = {
+    "principal", "canister_id", "module_hash", "model", "upload_bytes", "upload_seconds", "deploy_seconds",
+    "canister_reply", "local_reply", "same_reply", "prompts", "tokens", "tokens_per_call", "instructions_per_token",
+    "cycles", "offline_reply", "offline_answered_by", "offline_reason",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def demo() -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "ui", "demo", "--json"]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+
+
+def test_the_last_line_holds_the_figures(demo: subprocess.CompletedProcess[str]) -> None:
+    assert demo.returncode == 0, demo.stderr
+    figures = json.loads(demo.stdout.splitlines()[-1])
+    assert set(figures) >= KEYS
+    assert figures["module_hash"] == hashlib.sha256(resource("canister.wasm").read_bytes()).hexdigest()
+    assert figures["prompts"] >= 5
+    assert figures["same_reply"] is True and figures["canister_reply"] == figures["local_reply"] != ""
+    assert figures["offline_answered_by"] == "local" and figures["offline_reason"]
+    assert figures["offline_reply"] == figures["canister_reply"]
+    assert figures["upload_bytes"] > 1_000_000 and figures["tokens_per_call"] > 1
+    assert set(figures["cycles"]) == {"create", "upload", "reply"} and min(figures["cycles"].values()) > 0
+
+
+def test_each_step_is_told_with_progress(demo: subprocess.CompletedProcess[str]) -> None:
+    for step in ("Compiling the model", "Creating the canister", "Installing the engine", "Uploading the weights"):
+        assert step in demo.stderr
+    assert "MB of" in demo.stderr and "/s" in demo.stderr
+
+
+def test_nothing_is_left_behind(demo: subprocess.CompletedProcess[str], own_home: Path) -> None:
+    running = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+    assert "personal-ai-demo-" not in running
+    assert not own_home.exists()
