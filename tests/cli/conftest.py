@@ -46,11 +46,17 @@ def password_file(tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def profile(run: Run, own_home: Path, password_file: str, tmp_path: Path) -> Iterator[Paths]:
+def shape() -> Shape:
+    """Of the model `small`; a test may parametrize it."""
+    return Shape()
+
+
+@pytest.fixture
+def profile(run: Run, own_home: Path, password_file: str, tmp_path: Path, shape: Shape) -> Iterator[Paths]:
     """A vault, and the model `small` in the library; its practice network is stopped at the end."""
     paths = Paths(own_home)
     assert run("vault", "create", "--password-file", password_file).exit_code == 0
-    checkpoint = write_checkpoint(tmp_path / "checkpoint", Shape())
+    checkpoint = write_checkpoint(tmp_path / "checkpoint", shape)
     assert run("model", "import", str(checkpoint), "--name", "small").exit_code == 0
     yield paths
     PracticeNetwork(paths.practice_network).stop()

@@ -8,8 +8,17 @@ import pytest
 
 from personal_ai.common.paths import Paths
 from tests.cli.conftest import PASSWORD, Run
+from tests.support.checkpoints import Shape, write_checkpoint
 
 
+SHAPES = {
+    "Llama, grouped queries": Shape(),
+    "Llama, tied": Shape(tied=True, key_value_heads=4),
+    "GPT-2, tied": Shape(architecture="gpt2", tied=True, key_value_heads=4),
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES.keys())
 def test_deploy_chat_and_go_on_offline(run: Run, profile: Paths, password_file: str) -> None:
     unlock = ("--password-file", password_file)
     deployed = run("deploy", "--model", "small", *unlock)
@@ -48,8 +57,6 @@ def test_a_finished_model_is_deployed_anew_under_another_name_and_identity(
 
 
 def test_local_chat_needs_no_vault_and_no_network(run: Run, own_home: Path, tmp_path: Path) -> None:
-    from tests.support.checkpoints import Shape, write_checkpoint
-
     checkpoint = write_checkpoint(tmp_path / "checkpoint", Shape(architecture="gpt2"))
     assert run("model", "import", str(checkpoint), "--name", "small").exit_code == 0
     asked = run("chat", "--local", "--model", "small", "Hello")
