@@ -14,10 +14,10 @@ from personal_ai.common.jobs import Cancel
 from personal_ai.models.local import LocalModel
 from personal_ai.models.sampling import Sampling
 
-# A canister returns tokens only at the end of a call. Short first calls let the reader begin early,
-# longer later ones save the fixed cost of a message.
-_FIRST_CALL_TOKENS = 8
-_CALL_TOKENS_MAX = 64
+# A canister returns tokens only at the end of a call. Two rounds of the network's work (2 B instructions each) let
+# the reader see words soon, and cost little more than one long message.
+_CALL_INSTRUCTIONS = 4_000_000_000
+_ALL_INSTRUCTIONS = 0  # of one message
 _ATTEMPTS_MAX = 20
 _BUSY_WAIT_S = 0.5
 
@@ -98,9 +98,9 @@ class CanisterAnswerer:
         if question.conversation != self._conversation:
             self._conversation, self._held = question.conversation, []
         context = list(question.tokens)
-        call_tokens, remaining = _FIRST_CALL_TOKENS, question.max_tokens
+        allowed, remaining = _CALL_INSTRUCTIONS, question.max_tokens
         while True:
-            generated = self._call(context, min(call_tokens, remaining), question.sampling, cancel)
+            generated = self._call(context, remaining, allowed, question.sampling, cancel)
             context += generated.tokens
             self._held = list(context)
             remaining -= len(generated.tokens)
@@ -111,9 +111,12 @@ class CanisterAnswerer:
                 return generated.finish
             if remaining <= 0:
                 return "max_tokens"
-            call_tokens = min(2 * call_tokens, _CALL_TOKENS_MAX)
+            if generated.instructions < allowed // 2:  # not even one step fitted: a large model
+                allowed = _ALL_INSTRUCTIONS
 
-    def _call(self, context: Sequence[int], max_tokens: int, sampling: Sampling, cancel: Cancel) -> Generated:
+    def _call(
+        self, context: Sequence[int], max_tokens: int, max_instructions: int, sampling: Sampling, cancel: Cancel
+    ) -> Generated:
         """One call that brings the canister to `context` and beyond."""
         for _ in range(_ATTEMPTS_MAX):
             cancel.raise_if_cancelled()
@@ -125,6 +128,7 @@ class CanisterAnswerer:
                     keep_hash=hash_of_tokens(context[:keep]),
                     append=list(context[keep:]),
                     max_tokens=max_tokens,
+                    max_instructions=max_instructions,
                     sampling=sampling,
                     cancel=cancel,
                 )

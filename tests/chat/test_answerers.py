@@ -20,7 +20,7 @@ CONVERSATION = "ab" * 16
 
 @dataclass
 class _Canister:
-    """Counts up from the last token until END, as the interface says: `kept` is what it holds of one conversation."""
+    """Counts up to `length` and says END, 16 tokens a call; `kept` is what it holds of its one conversation."""
 
     length: int
     kept: list[int] = field(default_factory=list)
@@ -29,6 +29,8 @@ class _Canister:
     busy: int = 0
     prefill_calls: int = 0
     loaded: bool = True
+    step_instructions: int = 1
+    allowed: list[int] = field(default_factory=list)
 
     def activate(self, *, cancel: Cancel) -> None:
         self.loaded = True
@@ -41,6 +43,7 @@ class _Canister:
         keep_hash: bytes,
         append: list[int],
         max_tokens: int,
+        max_instructions: int,
         sampling: Sampling,
         cancel: Cancel,
     ) -> Generated:
@@ -55,17 +58,20 @@ class _Canister:
             raise NeedPrefix(0)
         self.appended.append(append)
         self.kept = self.kept[:keep] + append
+        self.allowed.append(max_instructions)
+        if max_instructions and max_instructions < self.step_instructions:
+            return Generated([], len(self.kept), "budget", 10)
         if self.prefill_calls:
             self.prefill_calls -= 1
-            return Generated([], len(self.kept), "budget", 10)
+            return Generated([], len(self.kept), "budget", max_instructions)
         tokens: list[int] = []
-        finish: Finish = "max_tokens"
-        while len(tokens) < max_tokens and finish != "end":
+        finish: Finish = "budget"
+        while len(tokens) < min(max_tokens, 16) and finish != "end":
             said = len(self.kept) >= self.length
             tokens.append(END if said else len(self.kept))
             self.kept.append(tokens[-1])
-            finish = "end" if said else "max_tokens"
-        return Generated(tokens, len(self.kept), finish, 10)
+            finish = "end" if said else "max_tokens" if len(tokens) == max_tokens else "budget"
+        return Generated(tokens, len(self.kept), finish, max_instructions)
 
 
 class _Listener:
@@ -91,8 +97,8 @@ def test_a_reply_takes_as_many_calls_as_it_needs_and_repeats_nothing() -> None:
     finish, listener = _ask(CanisterAnswerer(canister, Place.PRACTICE), [7, 8, 9])  # type: ignore[arg-type]
     assert finish == "end"
     assert listener.tokens == [*range(3, 40), END]
-    assert canister.appended == [[7, 8, 9], [], []], "8, 16 and then the last 14 tokens"
-    assert listener.instructions == 30
+    assert canister.appended == [[7, 8, 9], [], []], "16 tokens, 16 and the last 6"
+    assert listener.instructions == sum(canister.allowed) == 3 * 4_000_000_000
 
 
 def test_the_next_turn_sends_only_what_is_new() -> None:
@@ -123,6 +129,13 @@ def test_a_prompt_too_long_for_one_message_goes_on_in_the_next() -> None:
     finish, listener = _ask(CanisterAnswerer(canister, Place.PRACTICE), [1, 2, 3])  # type: ignore[arg-type]
     assert (finish, listener.tokens) == ("end", [3, 4, 5, END])
     assert canister.appended == [[1, 2, 3], [], [], []]
+
+
+def test_a_model_too_large_for_a_slice_gets_whole_messages() -> None:
+    canister = _Canister(length=4, step_instructions=5_000_000_000)
+    finish, listener = _ask(CanisterAnswerer(canister, Place.PRACTICE), [1, 2])  # type: ignore[arg-type]
+    assert (finish, listener.tokens) == ("end", [2, 3, END])
+    assert canister.allowed == [4_000_000_000, 0], "0 stands for all that a message may use"
 
 
 def test_max_tokens_is_kept_over_calls() -> None:

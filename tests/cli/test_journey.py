@@ -10,7 +10,6 @@ from personal_ai.common.paths import Paths
 from tests.cli.conftest import PASSWORD, Run
 from tests.support.checkpoints import Shape, write_checkpoint
 
-
 SHAPES = {
     "Llama, grouped queries": Shape(),
     "Llama, tied": Shape(tied=True, key_value_heads=4),
