@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from personal_ai.common.errors import FormatError
+from personal_ai.ic.leb128 import unsigned
 
 I32, I64, F32, F64, V128, FUNCREF, EXTERNREF = 0x7F, 0x7E, 0x7D, 0x7C, 0x7B, 0x70, 0x6F
 
@@ -11,26 +12,6 @@ _LEB_BYTES_MAX = 10
 
 class WasmError(FormatError):
     """A module that is no valid Wasm or breaks the network's rules for canister modules."""
-
-
-def unsigned(value: int) -> bytes:
-    """Unsigned LEB128."""
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
-
-
-def signed(value: int) -> bytes:
-    """Signed LEB128."""
-    out = bytearray()
-    while not -0x40 <= value < 0x40:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value & 0x7F)
-    return bytes(out)
 
 
 def vector(items: list[bytes]) -> bytes:

@@ -15,9 +15,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from personal_ai.ic.leb128 import signed, unsigned
 from personal_ai.replica.wasm import module as sections
 from personal_ai.replica.wasm import opcodes as op
-from personal_ai.replica.wasm.binary import I64, Cursor, WasmError, name, section, signed, unsigned
+from personal_ai.replica.wasm.binary import I64, Cursor, WasmError, name, section
 from personal_ai.replica.wasm.module import Module
 
 RESERVED_PREFIX = "practice network "
