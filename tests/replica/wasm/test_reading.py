@@ -11,8 +11,9 @@ import wasmtime
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from personal_ai.ic.leb128 import signed, unsigned
 from personal_ai.replica.wasm import validation
-from personal_ai.replica.wasm.binary import Cursor, WasmError, signed, unsigned
+from personal_ai.replica.wasm.binary import Cursor, WasmError
 from personal_ai.replica.wasm.compiled import engine, read
 from personal_ai.replica.wasm.instrument import RESERVED_PREFIX, instrument
 from personal_ai.replica.wasm.module import MODULE_LIMIT_BYTES, parse, unpack
