@@ -8,9 +8,9 @@ from collections.abc import Iterable
 
 from personal_ai.chat.conversation import Conversation, Place, ReplyFacts
 from personal_ai.chat.session import ChatSession
+from personal_ai.cli.console import stoppable
 from personal_ai.cli.session import add_password_option, workspace
 from personal_ai.common.errors import BadInputError
-from personal_ai.common.jobs import Cancel
 from personal_ai.deployments.journal import Deployment, DeploymentState
 
 PLACE_WORDS = {
@@ -63,7 +63,7 @@ def _converse(session: ChatSession, conversation: Conversation, questions: Itera
 
 
 def ask(session: ChatSession, conversation: Conversation, question: str) -> Conversation:
-    """One question with the reply streamed to the terminal, and the facts of it beneath."""
+    """One question with the reply streamed to the terminal, and the facts of it beneath; Ctrl-C ends the reply."""
 
     def show(piece: str) -> None:
         print(piece, end="", flush=True)
@@ -72,7 +72,8 @@ def ask(session: ChatSession, conversation: Conversation, question: str) -> Conv
         if reason is not None:
             print(f"\n[{reason} {PLACE_WORDS[place].capitalize()} answers instead.]")
 
-    conversation = session.reply(conversation, question, on_text=show, on_place=show_place, cancel=Cancel())
+    with stoppable() as cancel:
+        conversation = session.reply(conversation, question, on_text=show, on_place=show_place, cancel=cancel)
     facts = conversation.turns[-1].facts
     assert facts is not None
     print(f"\n[{describe(facts)}]")
@@ -82,6 +83,8 @@ def ask(session: ChatSession, conversation: Conversation, question: str) -> Conv
 def describe(facts: ReplyFacts) -> str:
     """The facts of a reply in one line."""
     parts = [PLACE_WORDS[facts.place], f"{facts.tokens} tokens"]
+    if facts.finish == "cancelled":
+        parts.append("stopped")
     if facts.seconds > 0:
         parts.append(f"{facts.tokens / facts.seconds:.1f} tokens/s")
     if facts.calls:

@@ -4,19 +4,41 @@ from __future__ import annotations
 
 import getpass
 import shutil
+import signal
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import TextIO
 
 from personal_ai.common.errors import BadInputError
 from personal_ai.common.files import storage_errors
-from personal_ai.common.jobs import Progress
+from personal_ai.common.jobs import Cancel, Progress
 
 PASSWORD_LENGTH_MIN = 8
 _PASSWORD_FILE_SIZE_MAX_BYTES = 4096
 _BAR_WIDTH = 24
 _REDRAW_S = 0.1
+
+
+@contextmanager
+def stoppable() -> Iterator[Cancel]:
+    """A token that Ctrl-C sets while the block runs, so that work stops at a safe place; a second one interrupts."""
+    cancel = Cancel()
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        if cancel.cancelled:
+            signal.default_int_handler(number, frame)
+        cancel.cancel()
+
+    previous = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield cancel
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
 
 class ProgressLine:

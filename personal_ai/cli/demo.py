@@ -15,8 +15,7 @@ from personal_ai.app.workspace import Workspace
 from personal_ai.canister.client import CanisterStatus
 from personal_ai.chat.conversation import Conversation, ReplyFacts
 from personal_ai.cli.chat import ask
-from personal_ai.cli.console import ProgressLine, cycles, duration
-from personal_ai.common.jobs import Cancel
+from personal_ai.cli.console import ProgressLine, cycles, duration, stoppable
 from personal_ai.common.paths import Paths
 from personal_ai.deployments.deployer import CREATE, UPLOAD
 from personal_ai.deployments.journal import Deployment
@@ -55,7 +54,8 @@ def _run(opened: Workspace) -> dict[str, object]:
     _say("A throw-away vault with a fresh recovery phrase, and a practice network of your own")
     opened.create_vault(opened.new_phrase(), secrets.token_urlsafe())
     started_s = time.monotonic()
-    deployment = opened.deploy(opened.models()[0].name, on_progress=ProgressLine(), cancel=Cancel())
+    with stoppable() as cancel:
+        deployment = opened.deploy(opened.models()[0].name, on_progress=ProgressLine(), cancel=cancel)
     deploy_seconds = time.monotonic() - started_s
     print(f"Canister {deployment.canister_id}, controlled by {deployment.principal} alone.")
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import argparse
 
 from personal_ai.app.workspace import PRACTICE, Workspace
-from personal_ai.cli.console import ProgressLine
+from personal_ai.cli.console import ProgressLine, stoppable
 from personal_ai.cli.session import add_password_option, workspace
-from personal_ai.common.jobs import Cancel
 from personal_ai.deployments.journal import DeploymentState
 
 
@@ -24,7 +23,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def _deploy(arguments: argparse.Namespace) -> None:
-    with workspace(arguments, unlock=True) as opened:
+    with workspace(arguments, unlock=True) as opened, stoppable() as cancel:
         model = arguments.model or opened.models()[0].name
         deployment = opened.deploy(
             model,
@@ -32,7 +31,7 @@ def _deploy(arguments: argparse.Namespace) -> None:
             name=arguments.name,
             resume=None if arguments.new else _unfinished(opened, model, arguments.network),
             on_progress=ProgressLine(),
-            cancel=Cancel(),
+            cancel=cancel,
         )
     print(f"{deployment.name}: {deployment.model} runs in canister {deployment.canister_id}.")
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from personal_ai.cli.console import ProgressLine, amount
+from personal_ai.cli.console import ProgressLine, amount, stoppable
 from personal_ai.cli.session import workspace
-from personal_ai.common.jobs import Cancel
 from personal_ai.compiler.compile import compile_package
 
 
@@ -37,13 +36,13 @@ def _list(arguments: argparse.Namespace) -> None:
 
 
 def _import(arguments: argparse.Namespace) -> None:
-    with workspace(arguments) as opened:
+    with workspace(arguments) as opened, stoppable() as cancel:
         model = opened.import_model(
             arguments.folder,
             name=arguments.name,
             quantisation=arguments.quantisation,
             on_progress=ProgressLine(),
-            cancel=Cancel(),
+            cancel=cancel,
         )
     print(f"Imported {model.name} ({amount(model.size_bytes, 'bytes')}, {model.quantisation}).")
 
@@ -57,5 +56,6 @@ def _remove(arguments: argparse.Namespace) -> None:
 def _compile(arguments: argparse.Namespace) -> None:
     with workspace(arguments) as opened:
         package = opened.model(arguments.model)
-    compile_package(package, arguments.out, on_progress=ProgressLine(), cancel=Cancel())
+    with stoppable() as cancel:
+        compile_package(package, arguments.out, on_progress=ProgressLine(), cancel=cancel)
     print(f"Wrote {arguments.out} ({amount(arguments.out.stat().st_size, 'bytes')}).")

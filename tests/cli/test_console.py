@@ -1,11 +1,12 @@
 """Numbers as people read them, the progress line, and passwords that are never arguments."""
 
 import io
+import signal
 from pathlib import Path
 
 import pytest
 
-from personal_ai.cli.console import ProgressLine, amount, cycles, describe, duration, read_password
+from personal_ai.cli.console import ProgressLine, amount, cycles, describe, duration, read_password, stoppable
 from personal_ai.common.errors import BadInputError, StorageError
 from personal_ai.common.jobs import Progress
 
@@ -70,3 +71,13 @@ def test_without_a_terminal_nothing_is_asked(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr("sys.stdin", io.StringIO())
     with pytest.raises(BadInputError, match="no terminal"):
         read_password(None)
+
+
+def test_ctrl_c_stops_at_a_safe_place_and_a_second_one_at_once() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with stoppable() as cancel:
+        signal.raise_signal(signal.SIGINT)
+        assert cancel.cancelled
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is before
