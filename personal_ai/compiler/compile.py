@@ -125,7 +125,7 @@ def _sized_plan(lowered: Lowered, steps: list[Step], sizes: Sizes) -> Plan:
     assert lowered.logits is not None
     sequence_max = min(sizes.sequence_max, sizes.context_length_max)
     fitted = Sizes(sizes.context_length_max, sequence_max, sizes.end_tokens)
-    return Plan(steps, lowered.logits, lowered.kept_columns, fitted)
+    return Plan(steps, lowered.logits, lowered.kept, fitted)
 
 
 def _token_obstacles(steps: list[Step], vocabulary_size: int, end_tokens: tuple[int, ...]) -> list[Obstacle]:
@@ -158,7 +158,7 @@ def _fitting_context(lowered: Lowered, steps: list[Step], wanted: int) -> int:
     tables_size = tables_size_bytes(plan.program([0] * len(plan.weights), 0))
     weights_size = sum(f.round_up(_size_bytes(weight), f.ALIGNMENT_BYTES) for weight in plan.weights)
     fixed = tables_size + weights_size + plan.arena_size_bytes + _ENGINE_SIZE_BYTES
-    room = (HEAP_SIZE_BYTES_MAX - fixed) // max(plan.state_row_size_bytes, 1) - f.GROUP
+    room = (HEAP_SIZE_BYTES_MAX - fixed) // max(plan.state_row_size_bytes, 1) - f.STATE_CHUNK - f.GROUP
     if min(longest, room) < CONTEXT_LENGTH_MIN:
         reason = (
             f"weights of {weights_size} bytes, activations of {plan.arena_size_bytes} and "

@@ -23,6 +23,9 @@ SIZE_BYTES_MAX = 0xFFFF_FFFF  # of a program, its arena and its state: each must
 BLOCK = 64  # inputs that share one weight scale, and one activation scale
 GROUP = 4  # outputs that lie together: the lanes of one vector
 LEVEL_MAX = 32767  # greatest quantised activation
+STATE_CHUNK = 16  # positions that attention reads at once
+KEPT_HEAD_SIZE_STEP = 8  # I16_KEPT takes heads of multiples of this ...
+KEPT_HEAD_SIZE_MAX = 256  # ... and no larger
 
 
 class Section(IntEnum):
@@ -43,6 +46,7 @@ class Element(IntEnum):
     I16_BLOCK = 2  # quantised activations: rows of i16, then one f32 scale per block of 64
     F32_PACKED = 3  # weights [outputs, inputs] in groups of four outputs
     I8_BLOCK_PACKED = 4  # int8 weights [outputs, inputs] in groups of four outputs, one f32 scale per block of 64
+    I16_KEPT = 5  # keys or values in groups of four positions, one f32 scale per head and position
 
 
 class Storage(IntEnum):
@@ -229,8 +233,8 @@ class Program:
 
     @property
     def state_size_bytes(self) -> int:
-        """Keys and values of the longest context. Rows are read four at a time, so three more may be touched."""
-        return (self.context_length_max + GROUP - 1) * self.state_row_size_bytes
+        """Keys and values of the longest context, and of the positions beyond it that may be read (never used)."""
+        return round_up(self.context_length_max + GROUP - 1, STATE_CHUNK) * self.state_row_size_bytes
 
 
 def round_up(value: int, step: int) -> int:
@@ -244,6 +248,11 @@ def packed_size_bytes(element: Element, outputs: int, inputs: int) -> int:
     if element is Element.F32_PACKED:
         return groups * inputs * GROUP * 4
     return groups * (round_up(inputs, BLOCK) // BLOCK) * (BLOCK + 4) * GROUP
+
+
+def kept_size_bytes(element: Element, heads: int, head_size: int) -> int:
+    """Bytes that the keys or the values of one position take."""
+    return heads * (4 + 2 * head_size) if element is Element.I16_KEPT else heads * head_size * 4
 
 
 def row_size_bytes(element: Element, columns: int) -> int:

@@ -46,10 +46,15 @@ class Weight:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A row for each position, in the state; `slot` counts the keys and values of all layers in order."""
+    """Keys or values of each position, in the state; `slot` counts those of all layers in order."""
 
     slot: int
-    columns: int
+    heads: int
+    head_size: int
+
+    @property
+    def columns(self) -> int:
+        return self.heads * self.head_size
 
 
 Operand = Activation | Weight | Kept

@@ -11,7 +11,6 @@ import math
 
 from personal_ai.compiler.affine import PAST, SEQUENCE, Affine, axis
 from personal_ai.compiler.format import Code
-from personal_ai.compiler.ir import Kept
 from personal_ai.compiler.lower_floats import activation
 from personal_ai.compiler.lowering import Handler, Site
 from personal_ai.compiler.obstacles import NodeRefused
@@ -32,8 +31,8 @@ def attention(site: Site) -> tuple[Value, ...]:
         q.activation,
         k.activation,
         v.activation,
-        Kept(keys.slot, k.activation.columns),
-        Kept(values.slot, v.activation.columns),
+        keys.kept,
+        values.kept,
         heads=heads,
         key_heads=key_heads,
         head_size=head_size,

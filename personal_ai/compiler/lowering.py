@@ -16,7 +16,7 @@ import numpy as np
 
 from personal_ai.compiler.affine import PAST, SEQUENCE, Affine, NotAffineError
 from personal_ai.compiler.builder import Builder
-from personal_ai.compiler.ir import ONE, Activation, Step
+from personal_ai.compiler.ir import ONE, Activation, Kept, Step
 from personal_ai.compiler.obstacles import NodeRefused, Obstacle
 from personal_ai.compiler.onnx_graph import Array, Attribute, Node, OnnxGraph, Port, lengths
 from personal_ai.compiler.values import (
@@ -87,11 +87,11 @@ def constant_integers(array: Array) -> Integers:
 
 @dataclass(frozen=True, slots=True)
 class Lowered:
-    """The steps, the logits [1, vocabulary], and the width of each kept row of the state."""
+    """The steps, the logits [1, vocabulary], and the keys and values that are kept."""
 
     steps: list[Step]
     logits: Activation | None
-    kept_columns: tuple[int, ...]
+    kept: tuple[Kept, ...]
     obstacles: tuple[Obstacle, ...]
 
 
@@ -113,7 +113,7 @@ def lower(graph: OnnxGraph, handlers: dict[str, Handler]) -> Lowered:
         for index, name in enumerate(node.outputs):
             values[name] = outputs[index] if index < len(outputs) else Unknown()
     logits = _bind_outputs(graph, values, pasts, obstacles)
-    return Lowered(builder.steps, logits, tuple(_kept_columns(past) for past in pasts), tuple(obstacles))
+    return Lowered(builder.steps, logits, tuple(past.kept for past in pasts), tuple(obstacles))
 
 
 def _lower_node(site: Site, handlers: dict[str, Handler]) -> tuple[Value, ...]:
@@ -152,10 +152,6 @@ def _bound(port: Port, slot: int) -> Value:
         if shape is not None and shape[0] == Affine(1) and shape[1].is_constant and shape[3].is_constant:
             return Past(slot, shape) if shape[2] == PAST else Unknown()
     return Unknown()
-
-
-def _kept_columns(past: Past) -> int:
-    return past.shape[1].constant * past.shape[3].constant
 
 
 def _bind_outputs(

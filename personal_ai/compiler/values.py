@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from personal_ai.compiler.affine import Affine
-from personal_ai.compiler.ir import Activation
+from personal_ai.compiler.ir import Activation, Kept
 from personal_ai.compiler.obstacles import NodeRefused
 from personal_ai.compiler.onnx_graph import Array
 
@@ -101,6 +101,10 @@ class Past:
 
     slot: int
     shape: Shape
+
+    @property
+    def kept(self) -> Kept:
+        return Kept(self.slot, heads=self.shape[1].constant, head_size=self.shape[3].constant)
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,9 @@ def _lines() -> Iterator[str]:
         ("block", f.BLOCK),
         ("group", f.GROUP),
         ("level_max", f.LEVEL_MAX),
+        ("state_chunk", f.STATE_CHUNK),
+        ("kept_head_size_step", f.KEPT_HEAD_SIZE_STEP),
+        ("kept_head_size_max", f.KEPT_HEAD_SIZE_MAX),
     ):
         yield f"pub const {name} = {value};"
     for enum, unit in _ENUMS:

@@ -80,7 +80,7 @@ def test_progress_ends_at_the_whole(tmp_path: Path) -> None:
     path = write_decoder(tmp_path, LLAMA, "int8")
     compile_onnx(path, tmp_path / "program", end_tokens=(), context_length=64, on_progress=seen.append)
     assert seen[-1].done == seen[-1].total > 0
-    assert {report.step for report in seen} == {"compile"} and {report.unit for report in seen} == {"bytes"}
+    assert {report.step for report in seen} == {"Compiling the model"} and {report.unit for report in seen} == {"bytes"}
 
 
 def test_a_cancelled_compilation_leaves_nothing(tmp_path: Path) -> None:
@@ -114,12 +114,14 @@ def test_a_full_disk_is_told_and_leaves_the_old_program(tmp_path: Path, monkeypa
     assert [file.name for file in target.parent.iterdir()] == ["program"]
 
 
-def test_sizes_are_told(tmp_path: Path) -> None:
-    path = write_decoder(tmp_path, LLAMA, "int8")
+@pytest.mark.parametrize(("quantisation", "head_bytes"), [("f32", 4 * 16), ("int8", 4 + 2 * 16)])
+def test_sizes_are_told(tmp_path: Path, quantisation: Quantisation, head_bytes: int) -> None:
+    """Keys and values are f32 beside f32 weights, and 16 bits with a scale for each head beside int8 weights."""
+    path = write_decoder(tmp_path, LLAMA, quantisation)
     info = _compile(path, tmp_path / "program")
     assert info.size_bytes == (tmp_path / "program").stat().st_size
     assert info.heap_bytes > info.size_bytes + info.arena_bytes + info.state_bytes
-    assert info.state_bytes == (256 + 3) * 2 * LLAMA.layer_count * LLAMA.key_value_size * 4
+    assert info.state_bytes == 272 * 2 * LLAMA.layer_count * LLAMA.key_value_head_count * head_bytes
     matrices = 0
     for tensor in onnx.load(path, load_external_data=False).graph.initializer:
         if tensor.name.endswith("weight") and len(tensor.dims) == 2 and tensor.name != "embed.weight":

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import wasmtime
 
+from personal_ai.compiler import format as f
 from personal_ai.compiler.compile import compile_onnx
 from personal_ai.compiler.program_file import read_program
 from tests.canister.engine.conftest import harness  # noqa: F401 - a fixture
@@ -29,13 +30,14 @@ def test_the_compiler_writes_the_golden_bytes(tmp_path: Path, name: str) -> None
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_reader_reads_what_was_compiled(name: str) -> None:
-    decoder, _ = DECODERS[name]
+    decoder, quantisation = DECODERS[name]
     program = read_program(FOLDER / name / "program")
     assert program.vocabulary_size == decoder.vocabulary_size
     assert program.context_length_max == CONTEXT_LENGTH
     assert program.end_tokens == END_TOKENS
-    kept_columns = 2 * decoder.layer_count * decoder.key_value_size
-    assert program.state_row_size_bytes == 4 * kept_columns
+    element = f.Element.F32 if quantisation == "f32" else f.Element.I16_KEPT
+    kept = f.kept_size_bytes(element, decoder.key_value_head_count, decoder.head_size)
+    assert program.state_row_size_bytes == 2 * decoder.layer_count * kept
 
 
 @pytest.mark.parametrize("name", NAMES)

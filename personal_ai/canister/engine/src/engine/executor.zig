@@ -8,6 +8,7 @@ const elementwise = @import("elementwise.zig");
 const norms = @import("norms.zig");
 const rotary = @import("rotary.zig");
 const attention = @import("attention.zig");
+const attention_i16 = @import("attention_i16.zig");
 const quantise = @import("quantise.zig");
 const matmul_f32 = @import("matmul_f32.zig");
 const matmul_i8 = @import("matmul_i8.zig");
@@ -17,7 +18,9 @@ const Program = @import("program.zig").Program;
 
 /// Bytes that kernels need beside the activations.
 pub fn scratchSizeBytes(program: Program) usize {
-    return @max(matmul_i8.scratch_size_bytes, attention.scratchSizeBytes(program.header.context_length_max));
+    const context = program.header.context_length_max;
+    const attending = @max(attention.scratchSizeBytes(context), attention_i16.scratchSizeBytes(context));
+    return @max(matmul_i8.scratch_size_bytes, attending);
 }
 
 /// One call: the program, its memory, its tokens and where they stand.
@@ -98,7 +101,7 @@ pub const Call = struct {
                 .f32 => elementwise.copyRow(table.vectors(row), y.vectors(i), y.vectorCount()),
                 .f32_packed => matmul_f32.unpackRow(@ptrCast(table.base), row, y.columns, target),
                 .i8_block_packed => matmul_i8.dequantiseRow(@ptrCast(table.base), row, y.columns, target),
-                .i16_block => unreachable, // checked: never among the weights
+                .i16_block, .i16_kept => unreachable, // checked: never among the weights
             }
         }
     }
@@ -123,19 +126,24 @@ pub const Call = struct {
             .window = a.window,
             .scale = a.scale,
         };
-        const keys = call.matrix(in[3]);
-        const values = call.matrix(in[4]);
-        const scores: [*]simd.F32x4 = @ptrCast(call.scratch);
-        attention.attend(
-            call.matrix(in[0]),
-            call.matrix(in[1]),
-            call.matrix(in[2]),
-            keys,
-            values,
-            shape,
-            call.past,
-            y,
-            scores,
-        );
+        const q = call.matrix(in[0]);
+        const k = call.matrix(in[1]);
+        const v = call.matrix(in[2]);
+        if (call.program.tensors[in[3]].element == @intFromEnum(format.Element.f32)) {
+            const scores: [*]simd.F32x4 = @ptrCast(call.scratch);
+            attention.attend(q, k, v, call.matrix(in[3]), call.matrix(in[4]), shape, call.past, y, scores);
+        } else {
+            const context = call.program.header.context_length_max;
+            attention_i16.attend(q, k, v, call.kept(in[3]), call.kept(in[4]), shape, call.past, y, call.scratch, context);
+        }
+    }
+
+    /// Keys or values in groups: a group has the room of its positions' rows.
+    fn kept(call: Call, index: u32) attention_i16.Kept {
+        const tensor = &call.program.tensors[index];
+        return .{
+            .base = @alignCast(call.state + format.group * @as(usize, tensor.offset)),
+            .group_stride_bytes = format.group * @as(usize, tensor.row_stride_bytes),
+        };
     }
 };

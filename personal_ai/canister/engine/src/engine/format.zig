@@ -10,6 +10,9 @@ pub const table_length_max = 1048576;
 pub const block = 64;
 pub const group = 4;
 pub const level_max = 32767;
+pub const state_chunk = 16;
+pub const kept_head_size_step = 8;
+pub const kept_head_size_max = 256;
 
 pub const Section = enum(u32) {
     dimensions = 1,
@@ -25,6 +28,7 @@ pub const Element = enum(u8) {
     i16_block = 2,
     f32_packed = 3,
     i8_block_packed = 4,
+    i16_kept = 5,
 };
 
 pub const Storage = enum(u8) {

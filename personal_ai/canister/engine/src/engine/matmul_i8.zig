@@ -101,7 +101,7 @@ fn Tile(comptime blocks: usize) type {
             var a: [blocks][pairs]simd.I16x8 = undefined;
             var a_scales: [blocks]F32x4 = undefined;
             inline for (0..blocks) |b| {
-                inline for (0..pairs) |i| a[b][i] = repeated(values[b][i]);
+                inline for (0..pairs) |i| a[b][i] = simd.repeatedPair(values[b][i]);
                 a_scales[b] = simd.splat(scales[b]);
             }
             var next = first;
@@ -113,7 +113,7 @@ fn Tile(comptime blocks: usize) type {
                 inline for (0..blocks) |b| {
                     var products = simd.dot(widened(w[b].weights[0]), a[b][0]);
                     inline for (1..pairs) |i| products +%= simd.dot(widened(w[b].weights[i]), a[b][i]);
-                    sum += toFloat(products) * (w[b].scales * a_scales[b]);
+                    sum += simd.toFloat(products) * (w[b].scales * a_scales[b]);
                 }
                 target[0] = sum;
                 next = w + stride;
@@ -165,7 +165,7 @@ fn BatchTile(comptime rows: usize) type {
             var a_scales: [rows]F32x4 = undefined;
             inline for (0..rows) |row| {
                 const values = simd.opaquePointer(activations[row].values + block);
-                inline for (0..pairs) |i| a[row][i] = repeated(values[0][i]);
+                inline for (0..pairs) |i| a[row][i] = simd.repeatedPair(values[0][i]);
                 a_scales[row] = simd.splat(activations[row].scales[block]);
             }
             var next = first;
@@ -179,7 +179,7 @@ fn BatchTile(comptime rows: usize) type {
                 inline for (0..rows) |row| {
                     var products = simd.dot(weights[0], a[row][0]);
                     inline for (1..pairs) |i| products +%= simd.dot(weights[i], a[row][i]);
-                    sums[0][row] += toFloat(products) * (w[0].scales * a_scales[row]);
+                    sums[0][row] += simd.toFloat(products) * (w[0].scales * a_scales[row]);
                 }
                 target = sums + 1;
                 next = w + stride;
@@ -188,16 +188,8 @@ fn BatchTile(comptime rows: usize) type {
     };
 }
 
-inline fn repeated(pair: i32) simd.I16x8 {
-    return @bitCast(@as(simd.I32x4, @splat(pair)));
-}
-
 inline fn widened(bytes: [8]i8) simd.I16x8 {
     return @as(simd.I8x8, bytes);
-}
-
-inline fn toFloat(values: simd.I32x4) F32x4 {
-    return @floatFromInt(values);
 }
 
 /// Reads output `row` of the weights back as f32 [inputs]: a tied head is also the embedding.

@@ -3,6 +3,7 @@
 const std = @import("std");
 const format = @import("format.zig");
 const programs = @import("program.zig");
+const attention_i16 = @import("attention_i16.zig");
 const Program = programs.Program;
 const Error = programs.Error;
 
@@ -182,7 +183,17 @@ fn checkAttention(o: Operands) Error!void {
         const kept = try o.input(index);
         if (kept.storage != @intFromEnum(format.Storage.state)) return error.BadProgram;
         if (o.columns(kept) != o.columns(k)) return error.BadProgram;
+        if (kept.element != (try o.input(3)).element) return error.BadProgram;
+        if (kept.element == @intFromEnum(format.Element.i16_kept)) try checkKept(o, kept, a);
     }
+}
+
+fn checkKept(o: Operands, kept: *const format.Tensor, a: *const format.AttentionAttributes) Error!void {
+    if (a.head_size % format.kept_head_size_step != 0 or a.head_size > format.kept_head_size_max) {
+        return error.Unsupported;
+    }
+    const size = attention_i16.rowSizeBytes(a.key_heads, a.head_size);
+    if (kept.offset + size > o.program.header.state_row_size_bytes) return error.BadProgram;
 }
 
 /// a [rows, columns], b the same or one row -> [rows, columns]

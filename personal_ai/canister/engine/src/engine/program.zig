@@ -48,10 +48,9 @@ pub const Program = struct {
         return program;
     }
 
-    /// Bytes of keys and values. Rows are read four at a time, so three more than there are positions may be touched.
+    /// Bytes of keys and values, and of the positions beyond them that may be read (never used).
     pub fn stateSizeBytes(program: Program) u64 {
-        const rows = @as(u64, program.header.context_length_max) + format.group - 1;
-        return rows * program.header.state_row_size_bytes;
+        return stateRows(program.header) * program.header.state_row_size_bytes;
     }
 
     pub fn inputs(program: Program, operator: *const format.Operator) []const u32 {
@@ -101,17 +100,21 @@ pub const Program = struct {
         if (tensor.offset % format.alignment_bytes != 0) return error.BadProgram;
         const columns = program.columnsOf(tensor);
         if (element == .f32) return checkExtent(tensor, element, columns, rows.constant, program.weights.len);
-        if (element == .i16_block or tensor.row_stride_bytes != 0) return error.BadProgram;
+        if (element != .f32_packed and element != .i8_block_packed) return error.BadProgram;
+        if (tensor.row_stride_bytes != 0) return error.BadProgram;
         const size = packedSizeBytes(element, rows.constant, columns);
         if (tensor.offset + size > program.weights.len) return error.BadProgram;
     }
 
     fn checkState(program: Program, tensor: *const format.Tensor, element: format.Element, rows: format.Dimension) !void {
         const header = program.header;
-        if (element != .f32) return error.Unsupported;
         if (rows.constant != header.context_length_max or rows.sequence != 0 or rows.past != 0) return error.BadProgram;
         if (tensor.row_stride_bytes != header.state_row_size_bytes) return error.BadProgram;
-        try checkExtent(tensor, element, program.columnsOf(tensor), 1, header.state_row_size_bytes);
+        switch (element) {
+            .f32 => try checkExtent(tensor, element, program.columnsOf(tensor), 1, header.state_row_size_bytes),
+            .i16_kept => if (tensor.offset % format.group != 0) return error.BadProgram, // operators.zig knows the heads
+            else => return error.BadProgram,
+        }
     }
 
     /// The most rows there can be; too large rather than too small.
@@ -151,6 +154,10 @@ pub const Program = struct {
         if (header.body_operator_count > program.operators.len) return error.BadProgram;
     }
 };
+
+fn stateRows(header: *const format.Header) u64 {
+    return roundUp(@as(u64, header.context_length_max) + format.group - 1, format.state_chunk);
+}
 
 /// Bytes that a row takes, in whole vectors.
 pub fn rowSizeBytes(element: format.Element, columns: u32) u64 {
@@ -193,8 +200,7 @@ fn checkedHeader(bytes: []align(format.alignment_bytes) const u8) Error!*const f
     if (header.context_length_max > context_length_limit) return error.Unsupported;
     if (header.arena_size_bytes > arena_size_limit) return error.Unsupported;
     if (header.state_row_size_bytes % format.row_alignment_bytes != 0) return error.BadProgram;
-    const rows = @as(u64, header.context_length_max) + format.group - 1;
-    if (rows * header.state_row_size_bytes > std.math.maxInt(u32)) return error.Unsupported;
+    if (stateRows(header) * header.state_row_size_bytes > std.math.maxInt(u32)) return error.Unsupported;
     return header;
 }
 

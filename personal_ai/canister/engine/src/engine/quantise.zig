@@ -1,5 +1,6 @@
-//! Activations to 16 bits, one scale for each block of 64: value = integer * scale, |integer| <= 32767. The error is
-//! below 1/65,534 of the block's greatest magnitude, so that a single large channel costs its own block only.
+//! Numbers to 16 bits and a scale: value = integer * scale, |integer| <= level. Activations have a scale for each block
+//! of 64 and level 32767: the error is below 1/65,534 of the block's greatest magnitude, so that a single large channel
+//! costs its own block only.
 
 const std = @import("std");
 const format = @import("format.zig");
@@ -19,25 +20,47 @@ pub fn run(x: Matrix, y: Matrix) void {
         const source = x.vectors(row);
         const target: [*]simd.I16x8 = @ptrCast(y.row(row));
         const scales: [*]f32 = @ptrCast(@alignCast(y.row(row) + blocks * format.block * 2));
-        for (0..whole) |block| scales[block] = quantiseBlock(source + block * vectors, target + block * vectors / 2);
+        for (0..whole) |i| scales[i] = block(format.level_max, source + i * vectors, target + i * vectors / 2);
         if (rest != 0) {
             var padded: [vectors]F32x4 = @splat(simd.splat(0));
             for (0..rest / 4) |i| padded[i] = source[whole * vectors + i];
-            scales[whole] = quantiseBlock(&padded, target + whole * vectors / 2);
+            scales[whole] = block(format.level_max, &padded, target + whole * vectors / 2);
         }
     }
 }
 
-/// Gives the block's scale.
-fn quantiseBlock(from: [*]const F32x4, to: [*]simd.I16x8) f32 {
+/// 64 numbers to |integer| <= level; gives their scale.
+pub fn block(comptime level: comptime_int, from: [*]const F32x4, to: [*]simd.I16x8) f32 {
     const x = simd.opaquePointer(from);
     const y = simd.opaquePointer(to);
     var most = simd.splat(smallest);
     inline for (0..vectors) |i| most = simd.greater(most, simd.magnitude(x[i]));
     const greatest = simd.greatest(most);
-    const factor = simd.splat(if (greatest > smallest) format.level_max / greatest else 0);
-    inline for (0..vectors / 2) |i| y[i] = simd.narrow(rounded(x[2 * i] * factor), rounded(x[2 * i + 1] * factor));
-    return if (greatest > smallest) greatest / format.level_max else 0;
+    const factor = factorOf(level, greatest);
+    inline for (0..vectors / 2) |i| y[i] = integers(x[2 * i], x[2 * i + 1], factor);
+    return scaleOf(level, greatest);
+}
+
+/// As `block`, for `pairs` times 8 numbers.
+pub fn span(comptime level: comptime_int, from: [*]const F32x4, to: [*]simd.I16x8, pairs: usize) f32 {
+    var most = simd.splat(smallest);
+    for (0..2 * pairs) |i| most = simd.greater(most, simd.magnitude(from[i]));
+    const greatest = simd.greatest(most);
+    const factor = factorOf(level, greatest);
+    for (0..pairs) |i| to[i] = integers(from[2 * i], from[2 * i + 1], factor);
+    return scaleOf(level, greatest);
+}
+
+inline fn factorOf(comptime level: comptime_int, greatest: f32) F32x4 {
+    return simd.splat(if (greatest > smallest) level / greatest else 0);
+}
+
+inline fn scaleOf(comptime level: comptime_int, greatest: f32) f32 {
+    return if (greatest > smallest) greatest / level else 0;
+}
+
+inline fn integers(a: F32x4, b: F32x4, factor: F32x4) simd.I16x8 {
+    return simd.narrow(rounded(a * factor), rounded(b * factor));
 }
 
 /// To the nearest integer, halves to even, for |x| < 2^22; some integer for anything else.

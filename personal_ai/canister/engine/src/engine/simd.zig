@@ -55,6 +55,15 @@ pub inline fn splat(value: f32) F32x4 {
     return @splat(value);
 }
 
+/// Two neighbouring numbers, held in one i32, in all four pairs of lanes.
+pub inline fn repeatedPair(pair: i32) I16x8 {
+    return @bitCast(@as(I32x4, @splat(pair)));
+}
+
+pub inline fn toFloat(values: I32x4) F32x4 {
+    return @floatFromInt(values);
+}
+
 /// (a0 + a1) + (a2 + a3)
 pub inline fn sum(a: F32x4) f32 {
     return (a[0] + a[1]) + (a[2] + a[3]);
