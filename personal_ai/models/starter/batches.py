@@ -20,9 +20,9 @@ IGNORED = -100
 class Mix:
     """What a batch is made of."""
 
-    off_topic: float = 0.3  # share of questions about anything else
+    off_topic: float = 0.35  # share of questions about anything else
     from_patterns: float = 0.3  # share of those that are drawn from patterns
-    estranged: float = 0.3  # share of those that are made out of questions about the app
+    estranged: float = 0.35  # share of those that are made out of questions about the app
     split_word: float = 0.08  # share of words that are cut in two before encoding, as rare words are
     opening_tokens: int = 6  # of an answer: which answer to give is decided there
     longest_conversation: int = 3  # turns of a whole conversation

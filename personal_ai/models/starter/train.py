@@ -45,7 +45,7 @@ class Recipe:
     shape: llama.Shape = field(default_factory=lambda: llama.Shape(VOCABULARY_SIZE))
     strength: Strength = field(default_factory=Strength)
     mix: Mix = field(default_factory=Mix)
-    steps: int = 1800
+    steps: int = 2000
     openings_per_step: int = 96
     conversations_per_step: int = 5
     peak_learning_rate: float = 1.5e-3
