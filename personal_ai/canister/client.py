@@ -90,7 +90,10 @@ class UploadState(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class LoadedModel:
-    """Sizes of a model in the heap. sequence_length: tokens computed in one step at most."""
+    """Sizes of a model in the heap.
+
+    sequence_length: tokens computed in one step at most. conversation_bytes: of each conversation that is held.
+    """
 
     vocabulary_size: int
     context_length: int
@@ -98,6 +101,7 @@ class LoadedModel:
     program_bytes: int
     working_bytes: int
     conversation_bytes: int
+    conversations_most: int
 
 
 @dataclass(frozen=True, slots=True)

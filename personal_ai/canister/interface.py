@@ -100,6 +100,7 @@ LOAD_STATE = Variant(
                 "program_bytes": Nat64,
                 "working_bytes": Nat64,
                 "conversation_bytes": Nat64,
+                "conversations_most": Nat32,
             }
         ),
     }

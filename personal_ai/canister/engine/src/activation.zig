@@ -43,7 +43,10 @@ pub fn activate(request: interface.Activation) StateResult {
     if (request.unload_first or other.phase != .loaded) other.unload();
     const instance = &loaded[slot];
     while (instance.phase != .loaded and ic0.instructionsUsed() < message_instructions) {
-        instance.load(slot) catch |err| return .{ .err = explain(instance, err) };
+        instance.load(slot) catch |err| {
+            if (err == error.NoRoom and other.keepLatestConversation()) continue;
+            return .{ .err = explain(instance, err) };
+        };
     }
     if (instance.phase == .loaded) switchTo(slot);
     return .{ .ok = state(instance) };
@@ -81,7 +84,8 @@ pub fn loadState(slot: store.SlotIndex) interface.LoadState {
             .sequence_length = instance.cost.many,
             .program_bytes = instance.program.sizeBytes(),
             .working_bytes = instance.workingBytes(),
-            .conversation_bytes = instance.conversations[0].sizeBytes(),
+            .conversations_most = instance.conversationsMost(),
+            .conversation_bytes = instance.layout.sizeBytes(),
         } },
         else => .{ .loading = state(instance) },
     };

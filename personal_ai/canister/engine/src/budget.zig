@@ -23,13 +23,15 @@ pub const Footprint = struct { program_bytes: u64, working_bytes: u64, state_byt
 pub const Budget = struct {
     cost: *Cost,
     footprint: Footprint,
-    /// What choosing one token may cost.
+    /// What choosing one token, and keeping the logits that it is chosen from, may cost.
     sampling: u64,
     /// What the caller wants to spend at most.
     wanted: u64,
     /// What the network lets a message use.
     limit: u64,
     steps: u32 = 0,
+    /// Something was computed or chosen: a message that ends now was not for nothing.
+    progressed: bool = false,
 
     /// How many of the next `missing` tokens after `past` to compute in one step; 0 when the message should end.
     /// The caller's wish gives way to a first step of one token, the network's limit to nothing.
@@ -37,7 +39,7 @@ pub const Budget = struct {
         const used = ic0.instructionsUsed();
         var count = @min(missing, self.cost.many);
         while (count > 0) : (count /= 2) {
-            const wished = used + self.stepLikely(count, past) <= self.wanted or (self.steps == 0 and count == 1);
+            const wished = used + self.stepLikely(count, past) <= self.wanted or (!self.progressed and count == 1);
             if (wished and used + self.stepMost(count, past) <= self.limit) return count;
         }
         return 0;
@@ -48,6 +50,7 @@ pub const Budget = struct {
         // The first step of a message touches memory for the first time, which says nothing about later ones.
         if (self.steps > 0) self.cost.observe(count, past, used -| self.newPages(count));
         self.steps += 1;
+        self.progressed = true;
     }
 
     /// What a step and the choice of a token after it will use, or a little less.

@@ -1,5 +1,6 @@
-//! What the canister holds of a conversation: its tokens, and for the first `computed` of them keys and values in the
-//! model's state. The client's store is the truth; this is only what need not be computed again.
+//! What the canister holds of a conversation: its tokens, for the first `computed` of them keys and values in the
+//! model's state, and the logits that the last reply began with. The client's store is the truth; this is only what need
+//! not be computed again.
 
 const std = @import("std");
 const interface = @import("interface.zig");
@@ -18,16 +19,39 @@ pub const Answer = struct {
     instructions: u64,
 };
 
+/// Where things lie in a conversation's memory: keys and values, tokens, logits.
+pub const Layout = struct {
+    state_bytes: u64 = 0,
+    /// Tokens that the model's context holds.
+    capacity: u32 = 0,
+    vocabulary_size: u32 = 0,
+
+    pub fn sizeBytes(self: Layout) u64 {
+        return self.logitsOffset() + self.logitsBytes();
+    }
+
+    pub fn logitsBytes(self: Layout) u64 {
+        return @sizeOf(f32) * @as(u64, self.vocabulary_size);
+    }
+
+    fn tokensOffset(self: Layout) u64 {
+        return std.mem.alignForward(u64, self.state_bytes, @sizeOf(u32));
+    }
+
+    fn logitsOffset(self: Layout) u64 {
+        return self.tokensOffset() + @sizeOf(u32) * @as(u64, self.capacity);
+    }
+};
+
 pub const Conversation = struct {
     id_buffer: [id_bytes_most]u8 = undefined,
     id_length: ?u8 = null,
-    /// Room for as many tokens as the model's context holds.
-    token_memory: memory.Region = .none,
-    /// Keys and values.
-    state_memory: memory.Region = .none,
-    capacity: u32 = 0,
+    region: memory.Region = .none,
+    layout: Layout = .{},
     length: u32 = 0,
     computed: u32 = 0,
+    /// The logits kept are those after so many tokens; 0: none are kept.
+    logits_after: u32 = 0,
     /// Where the reply under way began: stop sequences are looked for from here on.
     reply_start: u32 = 0,
     answer: ?Answer = null,
@@ -37,8 +61,9 @@ pub const Conversation = struct {
         return self.id_buffer[0 .. self.id_length orelse return null];
     }
 
-    pub fn sizeBytes(self: *const Conversation) u64 {
-        return self.token_memory.sizeBytes() + self.state_memory.sizeBytes();
+    /// Memory for keys and values.
+    pub fn state(self: *const Conversation) []align(memory.page_size_bytes) u8 {
+        return self.region.bytes()[0..@intCast(self.layout.state_bytes)];
     }
 
     pub fn tokens(self: *const Conversation) []u32 {
@@ -51,6 +76,7 @@ pub const Conversation = struct {
         self.id_length = @intCast(name.len);
         self.length = 0;
         self.computed = 0;
+        self.logits_after = 0;
         self.reply_start = 0;
         self.answer = null;
     }
@@ -68,6 +94,7 @@ pub const Conversation = struct {
         }
         self.length = keep + @as(u32, @intCast(append.count()));
         self.computed = @min(self.computed, self.length);
+        if (self.logits_after > self.computed) self.logits_after = 0;
         if (keep != before or append.count() > 0) self.reply_start = self.length;
         self.answer = null;
     }
@@ -75,6 +102,17 @@ pub const Conversation = struct {
     pub fn push(self: *Conversation, token: u32) void {
         self.all()[self.length] = token;
         self.length += 1;
+    }
+
+    /// The logits after the last token, if they are kept.
+    pub fn keptLogits(self: *const Conversation) ?[]const f32 {
+        return if (self.length > 0 and self.logits_after == self.length) self.logitsMemory() else null;
+    }
+
+    /// Keeps the logits after the last token, all of which are computed: another reply may begin here.
+    pub fn keepLogits(self: *Conversation, logits: []const f32) void {
+        @memcpy(self.logitsMemory(), logits);
+        self.logits_after = self.length;
     }
 
     /// SHA-256 of the first `count` tokens as little-endian 32-bit numbers.
@@ -91,9 +129,15 @@ pub const Conversation = struct {
         return true;
     }
 
-    fn all(self: *const Conversation) []u32 {
-        const bytes = self.token_memory.bytes();
-        return std.mem.bytesAsSlice(u32, bytes)[0..self.capacity];
+    /// Room for as many tokens as the model's context holds.
+    pub fn all(self: *const Conversation) []u32 {
+        const bytes = self.region.bytes()[@intCast(self.layout.tokensOffset())..];
+        return @alignCast(std.mem.bytesAsSlice(u32, bytes[0 .. @sizeOf(u32) * self.layout.capacity]));
+    }
+
+    fn logitsMemory(self: *const Conversation) []f32 {
+        const bytes = self.region.bytes()[@intCast(self.layout.logitsOffset())..];
+        return @alignCast(std.mem.bytesAsSlice(f32, bytes[0..@intCast(self.layout.logitsBytes())]));
     }
 };
 
@@ -105,7 +149,7 @@ pub fn find(conversations: []Conversation, name: []const u8) ?*Conversation {
     return null;
 }
 
-/// The place for a new conversation: an empty one, or that of the conversation not used for longest.
+/// The conversation not used for longest; one never used comes first.
 pub fn leastRecentlyUsed(conversations: []Conversation) *Conversation {
     var oldest = &conversations[0];
     for (conversations[1..]) |*conversation| {
@@ -118,8 +162,10 @@ test "revising keeps what was computed of equal tokens, and says where a reply b
     const ic0 = @import("ic0.zig");
     ic0.fake.reset();
     memory.reset();
-    const region = try memory.allocate(1);
-    var held = [_]Conversation{ .{ .capacity = 16, .token_memory = region }, .{ .last_used = 3 } };
+    const layout = Layout{ .state_bytes = 101, .capacity = 16, .vocabulary_size = 2 };
+    try std.testing.expectEqual(@as(u64, 104 + 64 + 8), layout.sizeBytes());
+    const region = try memory.allocate(layout.sizeBytes());
+    var held = [_]Conversation{ .{ .layout = layout, .region = region }, .{ .last_used = 3 } };
     const conversation = &held[0];
     const append = struct {
         fn of(comptime tokens: []const u32) Nat32s {
@@ -130,13 +176,20 @@ test "revising keeps what was computed of equal tokens, and says where a reply b
     conversation.start("a");
     conversation.revise(0, append(&.{ 1, 2, 3, 4 }));
     conversation.computed = 4;
+    try std.testing.expectEqual(null, conversation.keptLogits());
+    conversation.keepLogits(&.{ 0.5, -1 });
+    try std.testing.expectEqualSlices(f32, &.{ 0.5, -1 }, conversation.keptLogits().?);
     conversation.push(5);
+    try std.testing.expectEqual(null, conversation.keptLogits());
     try std.testing.expectEqual(@as(u32, 4), conversation.reply_start);
     conversation.revise(5, append(&.{}));
     try std.testing.expectEqual(@as(u32, 4), conversation.reply_start);
     try std.testing.expect(conversation.replyEndsWith(append(&.{5})));
     try std.testing.expect(!conversation.replyEndsWith(append(&.{ 4, 5 })));
+    conversation.revise(2, append(&.{ 3, 4 }));
+    try std.testing.expect(conversation.keptLogits() != null); // the reply may be made again
     conversation.revise(1, append(&.{ 2, 3, 9 }));
+    try std.testing.expectEqual(null, conversation.keptLogits());
     try std.testing.expectEqual(@as(u32, 3), conversation.computed);
     try std.testing.expectEqualSlices(u32, &.{ 1, 2, 3, 9 }, conversation.tokens());
     conversation.revise(2, append(&.{}));

@@ -28,7 +28,7 @@ pub fn generate(request: *const Request, limit: u64) Result {
     const choice = choiceOf(request.sampling);
     if (faultOf(request, choice, instance)) |fault| return .{ .err = fault };
     const request_hash = hashOf(request);
-    if (conversations.find(&instance.conversations, request.conversation.bytes)) |held| {
+    if (conversations.find(instance.held(), request.conversation.bytes)) |held| {
         if (repeated(held, &request_hash)) |answer| return .{ .ok = answer };
     }
     const conversation = switch (prefix(request, instance)) {
@@ -64,20 +64,31 @@ const Run = struct {
         const conversation = self.conversation;
         const start = conversation.length;
         if (self.request.max_tokens == 0 and conversation.computed == start) return .max_tokens;
-        // The logits of the last token are only there right after it was computed.
-        if (self.request.max_tokens > 0) conversation.computed = @min(conversation.computed, start - 1);
+        // Where the logits of the last token are not kept, it is computed again for them.
+        if (conversation.computed == start and conversation.keptLogits() == null) conversation.computed -= 1;
         while (true) {
             const produced = conversation.length - start;
             if (produced > 0 and produced == self.request.max_tokens) return .max_tokens;
-            if (conversation.length == conversation.capacity and produced > 0) return .budget;
-            const logits = self.compute() orelse return if (self.budget.steps > 0) .budget else null;
+            if (conversation.length == conversation.layout.capacity and produced > 0) return .budget;
+            const logits = self.logitsOfLast() orelse return if (self.budget.progressed) .budget else null;
             if (self.request.max_tokens == 0) return .max_tokens;
             const token = sampling.sample(logits, conversation.tokens(), self.choice, self.instance.samplingScratch());
             conversation.push(token);
+            self.budget.progressed = true;
             store.counters.tokens_generated += 1;
             if (std.mem.indexOfScalar(u32, self.instance.model.endTokens(), token) != null) return .end;
             if (self.stopped()) return .stop;
         }
+    }
+
+    /// The logits after the last token; null when the budget does not allow it.
+    fn logitsOfLast(self: *Run) ?[]const f32 {
+        const conversation = self.conversation;
+        if (conversation.keptLogits()) |kept| return kept;
+        const computed = self.compute() orelse return null;
+        const replies_begin_here = conversation.length == conversation.reply_start or self.request.max_tokens == 0;
+        if (replies_begin_here) conversation.keepLogits(computed);
+        return computed;
     }
 
     /// Computes keys and values up to the last token and gives its logits; null when the budget does not allow it.
@@ -89,11 +100,11 @@ const Run = struct {
             const count = self.budget.pieceLength(missing, past);
             if (count == 0) return null;
             const before = ic0.instructionsUsed();
-            const logits = self.step(conversation.tokens()[past..][0..count], past, count == missing);
+            const ready = self.step(conversation.tokens()[past..][0..count], past, count == missing);
             self.budget.observe(count, past, ic0.instructionsUsed() - before);
             conversation.computed += count;
             store.counters.tokens_computed += count;
-            if (logits) |ready| return ready;
+            if (ready != null) return ready;
         }
     }
 
@@ -149,14 +160,14 @@ fn repeated(conversation: *const Conversation, request_hash: *const sha256.Diges
 /// The conversation whose first `keep` tokens are those that the client means.
 fn prefix(request: *const Request, instance: *Instance) union(enum) { ok: *Conversation, err: GenerateError } {
     const name = request.conversation.bytes;
-    if (conversations.find(&instance.conversations, name)) |conversation| {
+    if (conversations.find(instance.held(), name)) |conversation| {
         // A shorter conversation may be the beginning of the client's: it finds out by asking with that length.
         if (request.keep > conversation.length) return .{ .err = .{ .need_prefix = .{ .have = conversation.length } } };
         if (std.mem.eql(u8, &conversation.hashOfFirst(request.keep), request.keep_hash.bytes)) return .{ .ok = conversation };
         return .{ .err = .{ .need_prefix = .{ .have = 0 } } };
     }
     if (request.keep > 0) return .{ .err = .{ .need_prefix = .{ .have = 0 } } };
-    const conversation = conversations.leastRecentlyUsed(&instance.conversations);
+    const conversation = instance.placeForConversation();
     conversation.start(name);
     return .{ .ok = conversation };
 }
@@ -199,10 +210,11 @@ fn budgetOf(request: *const Request, choice: sampling.Sampling, instance: *Insta
         .cost = &instance.cost,
         .footprint = .{
             .program_bytes = instance.bytes_total,
-            .working_bytes = instance.workingBytes(),
+            .working_bytes = instance.workingBytes() + instance.layout.logitsBytes(),
             .state_bytes = instance.model.stateSizeBytes(),
         },
-        .sampling = choice.instructionsMost(instance.model.vocabulary_size, instance.model.context_length_max),
+        .sampling = choice.instructionsMost(instance.model.vocabulary_size, instance.model.context_length_max) +
+            instance.layout.logitsBytes(),
         .wanted = if (request.max_instructions == 0) limit else request.max_instructions,
         .limit = limit,
     };

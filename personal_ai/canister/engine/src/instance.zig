@@ -13,8 +13,10 @@ const program_name = @import("manifest.zig").program_name;
 
 const Conversation = conversations.Conversation;
 
-/// Conversations whose keys and values are held at once.
-pub const conversations_most = 1;
+/// Conversations that are held at once, at most. `personal_ai.canister.heap` tells the deployment what that takes.
+pub const conversations_most = 16;
+/// What the conversations beside the first may take together.
+const further_conversations_bytes = 512 << 20;
 const load_step_bytes = 8 << 20;
 /// What measuring one long piece may take, so that the message ends well within its limit.
 const measured_piece_most = 12_000_000_000;
@@ -43,7 +45,10 @@ pub const Instance = struct {
     program: memory.Region = .none,
     arena: memory.Region = .none,
     scratch: memory.Region = .none,
+    layout: conversations.Layout = .{},
     conversations: [conversations_most]Conversation = @splat(.{}),
+    /// So many of them have memory.
+    conversation_count: u32 = 0,
     /// Whose keys and values the model is bound to.
     bound: ?*Conversation = null,
 
@@ -76,10 +81,45 @@ pub const Instance = struct {
         return self.arena.sizeBytes() + self.scratch.sizeBytes();
     }
 
+    pub fn held(self: *Instance) []Conversation {
+        return self.conversations[0..self.conversation_count];
+    }
+
+    /// How many conversations may be held: as many as their memory allows.
+    pub fn conversationsMost(self: *const Instance) u32 {
+        const further = further_conversations_bytes / @max(1, pagesSizeBytes(self.layout.sizeBytes()));
+        return @intCast(@min(conversations_most, 1 + further));
+    }
+
+    /// The place for a new conversation: one never used, more memory, or that of the conversation not used for longest.
+    pub fn placeForConversation(self: *Instance) *Conversation {
+        const oldest = conversations.leastRecentlyUsed(self.held());
+        if (oldest.id() == null or self.conversation_count == self.conversationsMost()) return oldest;
+        return self.addConversation() catch oldest;
+    }
+
+    /// Frees all conversations but the one used last, for a model that is to be loaded beside. False when there is
+    /// nothing to free.
+    pub fn keepLatestConversation(self: *Instance) bool {
+        if (self.conversation_count < 2) return false;
+        var latest = &self.conversations[0];
+        for (self.held()) |*conversation| {
+            if (conversation.last_used > latest.last_used) latest = conversation;
+        }
+        std.mem.swap(Conversation, &self.conversations[0], latest);
+        for (self.held()[1..]) |*conversation| {
+            memory.free(conversation.region);
+            conversation.* = .{};
+        }
+        self.conversation_count = 1;
+        self.bound = null;
+        return true;
+    }
+
     /// Points the model at the conversation's keys and values.
     pub fn attach(self: *Instance, conversation: *Conversation) void {
         if (self.bound == conversation) return;
-        self.model.bind(self.arena.bytes(), conversation.state_memory.bytes());
+        self.model.bind(self.arena.bytes(), conversation.state());
         self.bound = conversation;
     }
 
@@ -108,13 +148,21 @@ pub const Instance = struct {
         errdefer self.freeWorkingMemory();
         self.arena = try self.allocate(self.model.arenaSizeBytes());
         self.scratch = try self.allocate(sampling.Scratch.sizeBytes(self.model.vocabulary_size));
-        for (&self.conversations) |*conversation| {
-            conversation.capacity = self.model.context_length_max;
-            conversation.token_memory = try self.allocate(@as(u64, 4) * conversation.capacity);
-            conversation.state_memory = try self.allocate(self.model.stateSizeBytes());
-        }
+        self.layout = .{
+            .state_bytes = self.model.stateSizeBytes(),
+            .capacity = self.model.context_length_max,
+            .vocabulary_size = self.model.vocabulary_size,
+        };
+        _ = try self.addConversation();
         self.cost = .{ .context = self.model.context_length_max };
         self.phase = .measuring_near;
+    }
+
+    fn addConversation(self: *Instance) LoadError!*Conversation {
+        const conversation = &self.conversations[self.conversation_count];
+        conversation.* = .{ .region = try self.allocate(self.layout.sizeBytes()), .layout = self.layout };
+        self.conversation_count += 1;
+        return conversation;
     }
 
     /// What one token and what a long piece cost at the beginning or, with `before` at the context's end, before it.
@@ -122,7 +170,7 @@ pub const Instance = struct {
     fn measure(self: *Instance, before: u32, one: *f64, many: *f64) LoadError!void {
         const conversation = &self.conversations[0];
         self.attach(conversation);
-        const tokens = std.mem.bytesAsSlice(u32, conversation.token_memory.bytes()); // all zero: no one has spoken yet
+        const tokens = conversation.all(); // all zero: no one has spoken yet
         _ = try self.timedForward(tokens[0..1], before -| 1);
         one.* = try self.timedForward(tokens[0..1], before -| 1);
         if (before == 0) self.cost.many = self.longestPiece(one.*);
@@ -151,13 +199,45 @@ pub const Instance = struct {
     fn freeWorkingMemory(self: *Instance) void {
         memory.free(self.arena);
         memory.free(self.scratch);
-        for (&self.conversations) |*conversation| {
-            memory.free(conversation.token_memory);
-            memory.free(conversation.state_memory);
+        for (self.held()) |*conversation| {
+            memory.free(conversation.region);
             conversation.* = .{};
         }
+        self.conversation_count = 0;
         self.arena = .none;
         self.scratch = .none;
         self.bound = null;
     }
 };
+
+fn pagesSizeBytes(size_bytes: u64) u64 {
+    return std.mem.alignForward(u64, size_bytes, memory.page_size_bytes);
+}
+
+test "as many conversations as their memory allows, then the one not used for longest leaves" {
+    ic0.fake.reset();
+    memory.reset();
+    const quarter = further_conversations_bytes / 4;
+    var instance = Instance{ .layout = .{ .state_bytes = quarter - 65536, .capacity = 16, .vocabulary_size = 8 } };
+    try std.testing.expectEqual(@as(u32, 5), instance.conversationsMost());
+    instance.layout.state_bytes = 1000;
+    try std.testing.expectEqual(@as(u32, conversations_most), instance.conversationsMost());
+    instance.layout.state_bytes = 2 * further_conversations_bytes;
+    try std.testing.expectEqual(@as(u32, 1), instance.conversationsMost());
+
+    instance.layout.state_bytes = 100 << 20; // the fake heap has 256 MiB
+    const first = try instance.addConversation();
+    try std.testing.expectEqual(first, instance.placeForConversation());
+    first.start("first");
+    first.last_used = 1;
+    const second = instance.placeForConversation();
+    second.start("second");
+    second.last_used = 2;
+    try std.testing.expect(second != first);
+    try std.testing.expectEqual(first, instance.placeForConversation()); // no room for a third
+
+    try std.testing.expect(instance.keepLatestConversation());
+    try std.testing.expectEqualStrings("second", instance.held()[0].id().?);
+    try std.testing.expect(!instance.keepLatestConversation());
+    _ = try memory.allocate(100 << 20);
+}

@@ -80,6 +80,7 @@ pub const LoadState = union(enum) {
         program_bytes: u64,
         working_bytes: u64,
         conversation_bytes: u64,
+        conversations_most: u32,
     },
 };
 pub const Status = struct {

@@ -8,7 +8,7 @@ pub const page_size_bytes = ic0.page_size_bytes;
 
 /// wasm32 has 65,536 pages; the last one stays out so that no slice ends at address 2^32.
 const pages_most: u32 = 65535;
-const regions_most = 32;
+const regions_most = 40;
 
 pub const Error = error{NoRoom};
 

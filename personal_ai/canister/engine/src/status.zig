@@ -47,7 +47,7 @@ fn filesOf(slot: store.SlotIndex) []const interface.File {
 fn held() []const interface.Conversation {
     const instance = activation.answering() orelse return &.{};
     var count: usize = 0;
-    for (&instance.conversations) |*conversation| {
+    for (instance.held()) |*conversation| {
         const id = conversation.id() orelse continue;
         conversations[count] = .{
             .id = .{ .bytes = id },
