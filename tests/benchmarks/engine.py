@@ -158,16 +158,19 @@ def _compile(folder: Path, decoder: Decoder, weights: Quantisation) -> ProgramIn
 
 
 def kernel_costs(harness: wasmtime.Module) -> dict[str, float]:
-    """Instructions per multiplication of the matrix kernels, from programs with one and with two equal products."""
-    costs = {}
-    for weights in ("int8", "f32"):
-        for inputs, outputs in ((576, 1536), (768, 3072), (3072, 768)):
-            for rows in (1, 4, 8, 16):
-                one, two = (
-                    _product_cost(harness, weights, inputs, outputs, rows=rows, count=count) for count in (1, 2)
-                )
-                costs[f"{weights} {inputs}x{outputs}, {rows} rows"] = round((two - one) / (inputs * outputs * rows), 4)
-    return costs
+    """Instructions per multiplication of the matrix kernels."""
+    return {
+        f"{weights} {inputs}x{outputs}, {rows} rows": round(kernel_cost(harness, weights, inputs, outputs, rows), 4)
+        for weights in ("int8", "f32")
+        for inputs, outputs in ((576, 1536), (768, 3072), (3072, 768))
+        for rows in (1, 4, 8, 16)
+    }
+
+
+def kernel_cost(harness: wasmtime.Module, weights: str, inputs: int, outputs: int, rows: int) -> float:
+    """Instructions per multiplication, from programs with one and with two equal products."""
+    one, two = (_product_cost(harness, weights, inputs, outputs, rows=rows, count=count) for count in (1, 2))
+    return (two - one) / (inputs * outputs * rows)
 
 
 def _product_cost(harness: wasmtime.Module, weights: str, inputs: int, outputs: int, *, rows: int, count: int) -> int:

@@ -78,9 +78,12 @@ class RandomWeights:
         return np.random.default_rng(seed).standard_normal(weight.shape)
 
 
-def write_decoder(folder: Path, decoder: Decoder, quantisation: Quantisation, seed: int = 1) -> Path:
+def write_decoder(
+    folder: Path, decoder: Decoder, quantisation: Quantisation, weights: RandomWeights | None = None
+) -> Path:
     """Writes the ONNX file with its data into `folder` and returns its path."""
     folder.mkdir(parents=True, exist_ok=True)
     meter = Meter("write", 1, "values", ignore_progress)
-    write_model(folder, decoder, RandomWeights(seed), quantisation=quantisation, meter=meter, cancel=Cancel())
+    source = weights or RandomWeights(1)
+    write_model(folder, decoder, source, quantisation=quantisation, meter=meter, cancel=Cancel())
     return folder / MODEL_FILE

@@ -13,10 +13,10 @@ import pytest
 import wasmtime
 
 from personal_ai.compiler.compile import compile_onnx
-from personal_ai.models.decoder import Decoder
+from personal_ai.models.decoder import Decoder, Weight
 from personal_ai.models.quantisation import Quantisation
 from tests.canister.engine.wasm_engine import WasmEngine
-from tests.compiler.decoders import DECODERS, write_decoder
+from tests.compiler.decoders import DECODERS, LLAMA, RandomWeights, write_decoder
 
 BOUNDS: dict[Quantisation, float] = {"f32": 1e-5, "int8": 6e-4}  # of the greatest logit
 TOKEN_COUNT = 100
@@ -24,12 +24,36 @@ TOKEN_COUNT = 100
 Logits = npt.NDArray[np.float32]
 
 
+class OutlierWeights(RandomWeights):
+    """Norms let every 17th channel through a hundredfold, and the matrices after them take a hundredth of it."""
+
+    def vector(self, weight: Weight) -> Logits:
+        values = super().vector(weight)
+        if weight.name.endswith("norm.weight"):
+            values[::17] *= 100
+        return values
+
+    def columns(self, weight: Weight, start: int, stop: int) -> Logits:
+        values = super().columns(weight, start, stop)
+        if weight.name.endswith((".q.weight", ".k.weight", ".v.weight", ".gate.weight", ".up.weight")):
+            values[::17] /= 100
+        return values
+
+
 class Case:
     """One model, as onnxruntime runs it and as the canister does."""
 
-    def __init__(self, folder: Path, harness: wasmtime.Module, decoder: Decoder, quantisation: Quantisation) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        harness: wasmtime.Module,
+        decoder: Decoder,
+        quantisation: Quantisation,
+        *,
+        weights: RandomWeights | None = None,
+    ) -> None:
         self._decoder = decoder
-        path = write_decoder(folder, decoder, quantisation)
+        path = write_decoder(folder, decoder, quantisation, weights)
         # Without its optimiser onnxruntime multiplies int8 weights as the f32 numbers that they stand for; with it, it
         # rounds activations to 8 bits.
         options = onnxruntime.SessionOptions()
@@ -78,6 +102,15 @@ def test_logits_are_those_of_onnxruntime(case: Case, tokens: list[int], request:
         logits = case.engine.run(tokens[:count])
         difference = float(np.abs(logits - expected).max() / np.abs(expected).max())
         assert difference < BOUNDS[quantisation], f"{difference:.2g} after {count} tokens"
+
+
+def test_outlier_channels_cost_no_accuracy(tmp_path: Path, harness: wasmtime.Module) -> None:
+    """Activations of which a few are a hundred times as large as the rest, as trained models have them."""
+    case = Case(tmp_path, harness, LLAMA, "int8", weights=OutlierWeights(1))
+    tokens = [int(token) for token in np.random.default_rng(7).integers(0, LLAMA.vocabulary_size, TOKEN_COUNT)]
+    expected = case.expected(tokens)
+    difference = float(np.abs(case.engine.run(tokens) - expected).max() / np.abs(expected).max())
+    assert difference < BOUNDS["int8"]
 
 
 def test_any_split_gives_the_same_bits(case: Case, tokens: list[int]) -> None:

@@ -445,7 +445,8 @@ test "near plain attention; the bits depend on neither split nor stale memory" {
     for (shapes) |shape| {
         const size = Case.context * shape.heads * shape.head_size;
         case.run(shape, &.{Case.context}, 0xff);
-        for (0..Case.context) |position| for (0..shape.heads) |head| {
+        for (0..Case.context / 7) |sample| for (0..shape.heads) |head| {
+            const position = 7 * sample;
             const i = (position * 5 + head) % shape.head_size;
             const got = case.y[(position * shape.heads + head) * shape.head_size + i];
             try testing.expectApproxEqAbs(case.expected(shape, position, head, i), got, 1e-3);

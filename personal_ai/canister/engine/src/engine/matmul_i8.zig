@@ -39,7 +39,7 @@ pub fn blockCount(inputs: usize) usize {
     return (inputs + format.block - 1) / format.block;
 }
 
-const tile_blocks_max = 8; // 8 * 32 activation vectors and 8 scales in locals
+const tile_blocks_max = 12; // 12 * 32 activation vectors and 12 scales in locals
 const batch_groups_max = 64;
 const batch_rows_max = 16;
 pub const scratch_size_bytes = batch_groups_max * batch_rows_max * @sizeOf(F32x4);
@@ -211,7 +211,7 @@ const quantise = @import("quantise.zig");
 /// Weights, activations and results of one random case, checked against plain loops.
 const Case = struct {
     const outputs_max = 4 * 70;
-    const blocks_max = 11;
+    const blocks_max = tile_blocks_max + 3;
     weights: [outputs_max / 4 * blocks_max]Block,
     x: [24 * blocks_max * format.block]f32 align(16),
     quantised: [24 * blocks_max * 144]u8 align(16),
