@@ -108,7 +108,7 @@ class Checkpoint:
         return values
 
     def columns(self, weight: Weight, start: int, stop: int) -> npt.NDArray[np.float32]:
-        """See `onnx_file.WeightSource`."""
+        """See `sources.WeightSource`."""
         origin = self._origins[weight.name]
         file = self._places[origin.tensor]
         start, stop = origin.first + start, origin.first + stop

@@ -46,7 +46,7 @@ class Graph:
     def multiply(self, name: str, x: str, *, bias: bool = False, result: str = "") -> str:
         """x [1, rows, inputs] times the matrix `<name>.weight` [inputs, outputs], plus `<name>.bias`."""
         matrix, result = f"{name}.weight", result or name
-        if self.quantisation == "int8":
+        if self.quantisation != "f32":
             matrix = self.add(
                 "DequantizeLinear", f"{matrix}.f32", matrix, f"{matrix}.scale", axis=0, block_size=BLOCK_SIZE
             )

@@ -11,7 +11,7 @@ from typing import Final, Self
 from personal_ai.common.errors import BadInputError, FormatError, UnknownVersionError
 from personal_ai.models.decoder import Activation, Decoder, Rope, RopeScaling
 from personal_ai.models.fields import Fields, parse_json
-from personal_ai.models.quantisation import Quantisation
+from personal_ai.models.quantisation import QUANTISATIONS, Quantisation
 
 MANIFEST_FILE = "manifest.json"
 MODEL_FILE = "model.onnx"
@@ -24,7 +24,6 @@ WORD_FILES: Final = (TOKENIZER_FILE, TOKENIZER_CONFIG_FILE, TEMPLATE_FILE)
 
 MANIFEST_FORMAT = "personal-ai model package"
 MANIFEST_VERSION = 1
-_QUANTISATIONS: tuple[Quantisation, ...] = ("int8", "f32")
 _ACTIVATIONS: tuple[Activation, ...] = ("silu", "gelu", "gelu_tanh")
 MAX_MANIFEST_SIZE_BYTES = 1 << 20
 _MAX_TEXT_LENGTH = 2000
@@ -94,7 +93,7 @@ class Manifest:
                 name: fields.text(name, _MAX_TEXT_LENGTH)
                 for name in ("label", "description", "licence", "source", "revision")
             },
-            quantisation=fields.choice("quantisation", _QUANTISATIONS),
+            quantisation=fields.choice("quantisation", QUANTISATIONS),
             parameters=fields.integer("parameters", 1, 1 << 50),
             end_tokens=fields.integers("end_tokens", _MAX_TOKEN, 64),
             stop_texts=fields.texts("stop_texts", 200, 16),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import ml_dtypes
 import numpy as np
 import onnx
 import onnxruntime
@@ -14,7 +15,7 @@ from personal_ai.models.importing import import_folder
 from personal_ai.models.library import Library
 from personal_ai.models.local import LocalModel
 from personal_ai.models.package import ModelPackage
-from personal_ai.models.quantisation import BLOCK_SIZE, dequantise, quantise
+from personal_ai.models.quantisation import BLOCK_SIZE, QUANTISATIONS, dequantise, quantise, quantise_int4
 from tests.models.conftest import Importer
 from tests.support import reference
 from tests.support.checkpoints import Shape, write_checkpoint
@@ -54,29 +55,36 @@ def test_logits_are_the_architectures(shape: Shape, imported: Importer) -> None:
 
 
 @by_shape
-@pytest.mark.parametrize("quantisation", ["f32", "int8"])
+@pytest.mark.parametrize("quantisation", QUANTISATIONS)
 def test_a_prompt_at_once_equals_one_token_after_the_other(shape: Shape, quantisation: str, imported: Importer) -> None:
     _, package = imported(shape, quantisation)
     at_once, stepwise = LocalModel(package), LocalModel(package)
     for count in range(1, 41):
         last = stepwise.logits(TOKENS[:count])
-    assert np.abs(at_once.logits(TOKENS[:40]) - last).max() < 2e-4
+    # onnxruntime adds up 4-bit blocks in another order for one row than for many, and rounds what comes out to 8 bits.
+    bound = 0.05 * np.ptp(last) if quantisation == "int4" else 2e-4
+    assert np.abs(at_once.logits(TOKENS[:40]) - last).max() < bound
     at_once.close()
     stepwise.close()
 
 
 @by_shape
-def test_int8_stays_near_f32(shape: Shape, imported: Importer) -> None:
-    """Random weights have the widest spread that a model can have; trained ones come nearer (see the starter model)."""
-    exact, rounded = (LocalModel(imported(shape, quantisation)[1]) for quantisation in ("f32", "int8"))
+@pytest.mark.parametrize(("quantisation", "error_max", "correlation_min"), [("int8", 0.1, 0.99), ("int4", 0.6, 0.8)])
+def test_rounded_weights_stay_near_f32(
+    shape: Shape, quantisation: str, error_max: float, correlation_min: float, imported: Importer
+) -> None:
+    """Random weights have the widest spread that a model can have; trained ones come nearer (conformance.quantisation
+    measures them).
+    """
+    exact, rounded = (LocalModel(imported(shape, name)[1]) for name in ("f32", quantisation))
     expected = exact.logits(TOKENS[:20])
     error = np.abs(rounded.logits(TOKENS[:20]) - expected)
-    assert error.mean() < 0.1 * expected.std()
-    assert np.corrcoef(expected, rounded.logits(TOKENS[:20]))[0, 1] > 0.99
+    assert error.mean() < error_max * expected.std()
+    assert np.corrcoef(expected, rounded.logits(TOKENS[:20]))[0, 1] > correlation_min
 
 
 @by_shape
-@pytest.mark.parametrize("quantisation", ["f32", "int8"])
+@pytest.mark.parametrize("quantisation", QUANTISATIONS)
 def test_the_graph_passes_the_checker_and_has_the_written_names(
     shape: Shape, quantisation: str, imported: Importer
 ) -> None:
@@ -98,15 +106,18 @@ def initialisers(package: ModelPackage) -> dict[str, np.ndarray]:
     return {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
 
 
-def test_int8_weights_are_the_checkpoints_rounded_once(imported: Importer) -> None:
-    _, package = imported(SHAPES["llama, ragged blocks"], "int8")
+@pytest.mark.parametrize("quantisation", ["int8", "int4"])
+def test_weights_are_the_checkpoints_rounded_once(quantisation: str, imported: Importer) -> None:
+    _, package = imported(SHAPES["llama, ragged blocks"], quantisation)
     _, exact = imported(SHAPES["llama, ragged blocks"])
     written, originals = initialisers(package), initialisers(exact)
-    matrices = [name for name, values in written.items() if values.dtype == np.int8 and name != "embed.weight"]
+    matrices = [name for name in written if f"{name}.scale" in written and name != "embed.weight"]
     assert len(matrices) == 2 * 7 + 1
     for name in matrices:
-        integers, scales = quantise(originals[name], BLOCK_SIZE)
-        assert np.array_equal(written[name], integers)
+        four = quantisation == "int4" and name.startswith("layers.")
+        assert written[name].dtype == (ml_dtypes.int4 if four else np.int8)
+        integers, scales = (quantise_int4 if four else quantise)(originals[name], BLOCK_SIZE)
+        assert np.array_equal(written[name].astype(np.int8), integers)
         assert np.array_equal(written[f"{name}.scale"], scales)
     embedding = dequantise(written["embed.weight"].T, written["embed.weight.scale"].T, BLOCK_SIZE).T
     assert np.abs(embedding - originals["embed.weight"]).max() < np.abs(originals["embed.weight"]).max() / 250
@@ -121,8 +132,9 @@ def test_a_tied_head_has_the_embeddings_numbers(imported: Importer) -> None:
 
 
 @pytest.mark.parametrize("name", ["llama, ragged blocks", "gpt2, tied"])
-def test_onnxruntime_keeps_int8_packed(name: str, imported: Importer, tmp_path: Path) -> None:
-    _, package = imported(SHAPES[name], "int8")
+@pytest.mark.parametrize("quantisation", ["int8", "int4"])
+def test_onnxruntime_keeps_integers_packed(name: str, quantisation: str, imported: Importer, tmp_path: Path) -> None:
+    _, package = imported(SHAPES[name], quantisation)
     options = onnxruntime.SessionOptions()
     options.optimized_model_filepath = str(tmp_path / "optimised.onnx")
     options.log_severity_level = 3
@@ -135,7 +147,7 @@ def test_onnxruntime_keeps_int8_packed(name: str, imported: Importer, tmp_path: 
     assert all(node.startswith("embed") for node in unpacked), "only the rows that were looked up"
 
 
-@pytest.mark.parametrize("quantisation", ["f32", "int8"])
+@pytest.mark.parametrize("quantisation", QUANTISATIONS)
 def test_equal_checkpoints_are_equal_bytes(quantisation: str, tmp_path: Path) -> None:
     packages = []
     for copy in ("a", "b"):
