@@ -9,7 +9,7 @@ import numpy as np
 from personal_ai.compiler.format import BLOCK, Code, Dimension, Element, RowSource
 from personal_ai.compiler.ir import TOKENS, Activation, Operand, Step, Weight, WeightSource
 from personal_ai.compiler.obstacles import NodeRefused
-from personal_ai.compiler.onnx_graph import Array
+from personal_ai.compiler.onnx_graph import Array, Int4Matrix
 from personal_ai.compiler.packing import PackedF32, PackedI8, Rows
 from personal_ai.compiler.values import BlockMatrix, Constant
 
@@ -75,10 +75,11 @@ class Builder:
             shape = matrix.shape[::-1]
             return self._weight(key, matrix.array, Element.F32_PACKED, shape, PackedF32(matrix))
         _check_blocks(matrix)
-        key = ("i8", *_identity(matrix.values), *_identity(matrix.scales), matrix.block_size)
+        stored = matrix.values.packed if isinstance(matrix.values, Int4Matrix) else matrix.values
+        key = ("i8", *_identity(stored), *_identity(matrix.scales), matrix.block_size)
         shape = matrix.values.shape[::-1]
         self._kept_alive.append(matrix.scales)
-        return self._weight(key, matrix.values, Element.I8_BLOCK_PACKED, shape, PackedI8(matrix))
+        return self._weight(key, stored, Element.I8_BLOCK_PACKED, shape, PackedI8(matrix))
 
     def multiply(self, x: Activation, matrix: Constant | BlockMatrix) -> Activation:
         """x [rows, inputs] times the matrix [inputs, outputs]."""

@@ -13,7 +13,17 @@ from personal_ai.compiler.lower_integers import normalised
 from personal_ai.compiler.lowering import Handler, Site
 from personal_ai.compiler.obstacles import NodeRefused
 from personal_ai.compiler.onnx_graph import Array
-from personal_ai.compiler.values import BlockMatrix, Constant, Floats, GatheredRows, Integers, Shape, Tokens, Value
+from personal_ai.compiler.values import (
+    BlockMatrix,
+    Constant,
+    Floats,
+    GatheredRows,
+    Int4Constant,
+    Integers,
+    Shape,
+    Tokens,
+    Value,
+)
 
 _POSITION = PAST + axis(1)  # of the element [0, i] of position_ids [1, sequence]
 _COPY_DIMENSION = 0  # in the shape given to Reshape
@@ -70,13 +80,17 @@ def _expect_positions(positions: Integers) -> None:
 
 
 def dequantise(site: Site) -> tuple[Value, ...]:
-    """int8 weights with one scale per block: a matrix, or rows of an embedding."""
+    """Integer weights with one scale per block: a matrix, or (int8) rows of an embedding."""
     if site.has(2):
         raise NodeRefused("weights with a zero point")
     block_size, values, scales = site.attribute("block_size", 0), site.inputs[0], site.inputs[1]
-    if isinstance(values, Constant) and isinstance(scales, Constant):
-        if normalised((site.attribute("axis", 1),), 2) != (0,) or values.transposed or scales.transposed:
+    if isinstance(values, Constant | Int4Constant) and isinstance(scales, Constant):
+        if normalised((site.attribute("axis", 1),), 2) != (0,) or scales.transposed:
             raise NodeRefused("blocks that do not run along the inputs (axis 0)")
+        if isinstance(values, Int4Constant):
+            return (BlockMatrix(values.matrix, scales.array, block_size),)
+        if values.transposed:
+            raise NodeRefused("transposed integers")
         return (BlockMatrix(values.array, scales.array, block_size),)
     if isinstance(values, GatheredRows) and isinstance(scales, GatheredRows):
         if normalised((site.attribute("axis", 1),), 3) != (2,):

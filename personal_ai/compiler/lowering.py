@@ -18,10 +18,11 @@ from personal_ai.compiler.affine import PAST, SEQUENCE, Affine, NotAffineError
 from personal_ai.compiler.builder import Builder
 from personal_ai.compiler.ir import ONE, Activation, Kept, Step
 from personal_ai.compiler.obstacles import NodeRefused, Obstacle
-from personal_ai.compiler.onnx_graph import Array, Attribute, Node, OnnxGraph, Port, lengths
+from personal_ai.compiler.onnx_graph import Array, Attribute, Int4Matrix, Node, OnnxGraph, Port, lengths
 from personal_ai.compiler.values import (
     Constant,
     Floats,
+    Int4Constant,
     Integers,
     Past,
     Present,
@@ -99,7 +100,7 @@ def lower(graph: OnnxGraph, handlers: dict[str, Handler]) -> Lowered:
     """Lowers the whole graph; obstacles do not stop it, so that all of them are found."""
     builder = Builder()
     obstacles: list[Obstacle] = []
-    values: dict[str, Value] = {name: Constant(array) for name, array in graph.constants.items()}
+    values: dict[str, Value] = {name: _constant(array) for name, array in graph.constants.items()}
     pasts = _bind_inputs(graph, values, obstacles)
     for node in graph.nodes:
         inputs = tuple(values[name] if name else None for name in node.inputs)
@@ -114,6 +115,10 @@ def lower(graph: OnnxGraph, handlers: dict[str, Handler]) -> Lowered:
             values[name] = outputs[index] if index < len(outputs) else Unknown()
     logits = _bind_outputs(graph, values, pasts, obstacles)
     return Lowered(builder.steps, logits, tuple(past.kept for past in pasts), tuple(obstacles))
+
+
+def _constant(array: Array | Int4Matrix) -> Value:
+    return Int4Constant(array) if isinstance(array, Int4Matrix) else Constant(array)
 
 
 def _lower_node(site: Site, handlers: dict[str, Handler]) -> tuple[Value, ...]:

@@ -38,6 +38,35 @@ _TYPES: dict[int, np.dtype[np.generic]] = {
 
 
 @dataclass(frozen=True, slots=True)
+class Int4Matrix:
+    """A matrix of 4-bit integers as ONNX stores it: two to a byte in C order, the first in the low half."""
+
+    packed: npt.NDArray[np.uint8]
+    shape: tuple[int, int]
+
+    @property
+    def dtype(self) -> np.dtype[np.generic]:
+        """Of what `columns` gives."""
+        return np.dtype(np.int8)
+
+    def columns(self, start: int, stop: int) -> npt.NDArray[np.int8]:
+        """The integers [rows, stop - start], in -8..7."""
+        rows, columns = self.shape
+        if columns % 2:  # rows begin in the middle of a byte
+            return _halves(self.packed)[: rows * columns].reshape(rows, columns)[:, start:stop]
+        first = start // 2
+        part = self.packed.reshape(rows, columns // 2)[:, first : -(-stop // 2)]
+        return _halves(part)[:, start - 2 * first : stop - 2 * first]
+
+
+def _halves(packed: npt.NDArray[np.uint8]) -> npt.NDArray[np.int8]:
+    """The two numbers of each byte along the last axis."""
+    both = np.stack((packed & np.uint8(0xF), packed >> np.uint8(4)), axis=-1)
+    signed: npt.NDArray[np.int8] = (both ^ np.uint8(8)).view(np.int8) - np.int8(8)
+    return signed.reshape(*packed.shape[:-1], 2 * packed.shape[-1])
+
+
+@dataclass(frozen=True, slots=True)
 class Node:
     """One ONNX node. A missing optional input is an empty name."""
 
@@ -62,7 +91,7 @@ class OnnxGraph:
     """A graph in which each node uses only what came before it."""
 
     nodes: tuple[Node, ...]
-    constants: dict[str, Array]
+    constants: dict[str, Array | Int4Matrix]
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
 
@@ -100,8 +129,8 @@ def _parse(path: Path) -> ModelProto:
         raise FormatError(f"{path.name} is not an ONNX file.") from error
 
 
-def _unique(items: Iterable[tuple[str, Array]]) -> dict[str, Array]:
-    found: dict[str, Array] = {}
+def _unique(items: Iterable[tuple[str, Array | Int4Matrix]]) -> dict[str, Array | Int4Matrix]:
+    found: dict[str, Array | Int4Matrix] = {}
     for name, value in items:
         if not name or name in found:
             raise FormatError(f"The ONNX file names the tensor {name[:80]!r} twice, or not at all.")
@@ -158,20 +187,39 @@ def _port(info: ValueInfoProto) -> Port:
     return Port(info.name, _TYPES.get(kind.elem_type), shape)
 
 
-def _constant(tensor: TensorProto, folder: Path) -> Array:
+def _constant(tensor: TensorProto, folder: Path) -> Array | Int4Matrix:
+    external = tensor.data_location == TensorProto.EXTERNAL
+    if tensor.data_type == TensorProto.INT4:
+        return _int4(tensor, folder)
+    return _external(tensor, folder, *_type_and_shape(tensor)) if external else _inline(tensor)
+
+
+def _int4(tensor: TensorProto, folder: Path) -> Int4Matrix:
+    shape = _shape(tensor)
+    if len(shape) != 2:
+        raise FormatError(f"The tensor {tensor.name[:80]!r} of 4-bit integers is no matrix.")
+    size_bytes = -(-math.prod(shape) // 2)
     if tensor.data_location == TensorProto.EXTERNAL:
-        return _external(tensor, folder)
-    return _inline(tensor)
+        packed: Array = _external(tensor, folder, np.dtype(np.uint8), (size_bytes,))
+    else:
+        packed = np.frombuffer(tensor.raw_data, np.uint8)
+    if packed.size != size_bytes:
+        raise FormatError(f"The tensor {tensor.name[:80]!r} does not hold what its shape says.")
+    return Int4Matrix(packed.view(np.uint8), (shape[0], shape[1]))
 
 
 def _type_and_shape(tensor: TensorProto) -> tuple[np.dtype[np.generic], tuple[int, ...]]:
     element = _TYPES.get(tensor.data_type)
     if element is None:
         raise FormatError(f"The tensor {tensor.name[:80]!r} is of a type that is not read.")
+    return element, _shape(tensor)
+
+
+def _shape(tensor: TensorProto) -> tuple[int, ...]:
     shape = tuple(tensor.dims)
     if len(shape) > _RANK_MAX or any(length < 0 for length in shape):
         raise FormatError(f"The tensor {tensor.name[:80]!r} has no meaningful shape.")
-    return element, shape
+    return shape
 
 
 def _inline(tensor: TensorProto) -> Array:
@@ -187,8 +235,7 @@ def _inline(tensor: TensorProto) -> Array:
     return array
 
 
-def _external(tensor: TensorProto, folder: Path) -> Array:
-    element, shape = _type_and_shape(tensor)
+def _external(tensor: TensorProto, folder: Path, element: np.dtype[np.generic], shape: tuple[int, ...]) -> Array:
     place = {entry.key: entry.value for entry in tensor.external_data}
     location = PurePosixPath(place.get("location", ""))
     if len(location.parts) != 1 or location.is_absolute() or location.name in ("", ".", "..") or "\\" in location.name:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from personal_ai.compiler.format import BLOCK, GROUP, ROW_ALIGNMENT_BYTES, round_up
-from personal_ai.compiler.onnx_graph import Array
+from personal_ai.compiler.onnx_graph import Array, Int4Matrix
 from personal_ai.compiler.values import BlockMatrix, Constant
 
 _PIECE_SIZE_BYTES = 8 << 20
@@ -52,7 +52,10 @@ class PackedF32:
 
 @dataclass(frozen=True, slots=True)
 class PackedI8:
-    """A matrix as I8_BLOCK_PACKED: per group and block, four f32 scales, then 32 pairs of inputs of four outputs."""
+    """A matrix as I8_BLOCK_PACKED: per group and block, four f32 scales, then 32 pairs of inputs of four outputs.
+
+    4-bit integers take 8 bits each here: the same numbers, at the price of int8.
+    """
 
     matrix: BlockMatrix
 
@@ -62,10 +65,10 @@ class PackedI8:
             yield self._packed(start, stop).tobytes()
 
     def _packed(self, start: int, stop: int) -> Bytes:
-        inputs = len(self.matrix.values)
+        inputs = self.matrix.values.shape[0]
         blocks, groups = round_up(inputs, BLOCK) // BLOCK, round_up(stop - start, GROUP) // GROUP
         values = np.zeros((blocks * BLOCK, groups * GROUP), dtype=np.int8)
-        values[:inputs, : stop - start] = self.matrix.values[:, start:stop]
+        values[:inputs, : stop - start] = self._columns(start, stop)
         scales = np.zeros((blocks, groups * GROUP), dtype="<f4")
         repeats = self.matrix.block_size // BLOCK
         scales[:, : stop - start] = np.repeat(self.matrix.scales[:, start:stop], repeats, axis=0)[:blocks]
@@ -74,6 +77,10 @@ class PackedI8:
         pairs = values.reshape(blocks, BLOCK // 2, 2, groups, GROUP).transpose(3, 0, 1, 4, 2)
         packed[:, :, GROUP * 4 :] = pairs.reshape(groups, blocks, -1).view(np.uint8)
         return packed
+
+    def _columns(self, start: int, stop: int) -> Array:
+        values = self.matrix.values
+        return values.columns(start, stop) if isinstance(values, Int4Matrix) else values[:, start:stop]
 
 
 def _spans(outputs: int, output_size_bytes: int) -> Iterator[tuple[int, int]]:

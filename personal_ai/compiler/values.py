@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from personal_ai.compiler.affine import Affine
 from personal_ai.compiler.ir import Activation, Kept
 from personal_ai.compiler.obstacles import NodeRefused
-from personal_ai.compiler.onnx_graph import Array
+from personal_ai.compiler.onnx_graph import Array, Int4Matrix
 
 Shape = tuple[Affine, ...]
 
@@ -33,10 +33,17 @@ class Constant:
 
 
 @dataclass(frozen=True, slots=True)
-class BlockMatrix:
-    """A matrix [inputs, outputs] as int8 with one scale per `block_size` inputs, [blocks, outputs]."""
+class Int4Constant:
+    """An initialiser of 4-bit integers."""
 
-    values: Array
+    matrix: Int4Matrix
+
+
+@dataclass(frozen=True, slots=True)
+class BlockMatrix:
+    """A matrix [inputs, outputs] of integers with one scale per `block_size` inputs, [blocks, outputs]."""
+
+    values: Array | Int4Matrix
     scales: Array
     block_size: int
 
@@ -119,4 +126,16 @@ class Unknown:
     """Follows from a node that was refused: what uses it is not reported again."""
 
 
-Value = Floats | Constant | BlockMatrix | Integers | Tokens | GatheredRows | Condition | Past | Present | Unknown
+Value = (
+    Floats
+    | Constant
+    | Int4Constant
+    | BlockMatrix
+    | Integers
+    | Tokens
+    | GatheredRows
+    | Condition
+    | Past
+    | Present
+    | Unknown
+)

@@ -98,6 +98,17 @@ def _wrong_length(changed: ModelProto) -> None:
     _weight(changed).raw_data = b"1234"
 
 
+def _short_int4(changed: ModelProto) -> None:
+    _weight(changed).data_type = TensorProto.INT4
+    _weight(changed).raw_data = bytes(511)
+
+
+def _flat_int4(changed: ModelProto) -> None:
+    _weight(changed).data_type = TensorProto.INT4
+    _weight(changed).dims[:] = [1024]
+    _weight(changed).raw_data = bytes(512)
+
+
 def _negative_dims(changed: ModelProto) -> None:
     _weight(changed).dims[0] = -32
 
@@ -130,7 +141,7 @@ DAMAGES: dict[str, Change] = {
     change.__name__: change
     for change in (
         *(_cycle, _missing, _twice, _two_constants, _no_such_output, _wrong_dtype, _unknown_dtype, _wrong_length),
-        *(_negative_dims, _huge_dims, _rank_nine, _old_opset, _no_opset, _function, _sparse),
+        *(_short_int4, _flat_int4, _negative_dims, _huge_dims, _rank_nine, _old_opset, _no_opset, _function, _sparse),
     )
 }
 

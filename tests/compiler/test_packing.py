@@ -9,8 +9,10 @@ import pytest
 
 from personal_ai.compiler import packing
 from personal_ai.compiler.format import BLOCK, GROUP, Element, packed_size_bytes
+from personal_ai.compiler.onnx_graph import Int4Matrix
 from personal_ai.compiler.packing import PackedF32, PackedI8, Rows
 from personal_ai.compiler.values import BlockMatrix, Constant
+from personal_ai.models.quantisation import pack_int4
 
 SHAPES = [(64, 4), (64, 1), (100, 7), (1, 9), (192, 30)]
 
@@ -58,6 +60,18 @@ def test_int8_lies_in_blocks_of_scales_and_pairs(inputs: int, outputs: int, bloc
                 place = GROUP * 4 + within // 2 * 8 + lane * 2 + within % 2
                 (number,) = struct.unpack_from("<b", record, place)
                 assert number == (values[i, output] if i < inputs and output < outputs else 0)
+
+
+@pytest.mark.usefixtures("_piece_size")
+@pytest.mark.parametrize(("inputs", "outputs"), [*SHAPES, (65, 3), (3, 5)])
+def test_int4_is_the_same_numbers_in_8_bits(inputs: int, outputs: int) -> None:
+    random = np.random.default_rng(3)
+    values = random.integers(-8, 8, (inputs, outputs)).astype(np.int8)
+    scales = random.standard_normal((-(-inputs // BLOCK), outputs)).astype(np.float32)
+    matrix = Int4Matrix(pack_int4(values), (inputs, outputs))
+    packed, plain = (b"".join(PackedI8(BlockMatrix(m, scales, BLOCK)).pieces()) for m in (matrix, values))
+    assert packed == plain
+    np.testing.assert_array_equal(matrix.columns(outputs // 2, outputs), values[:, outputs // 2 :])
 
 
 def test_rows_are_padded_to_whole_vectors() -> None:

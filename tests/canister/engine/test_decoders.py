@@ -18,7 +18,7 @@ from personal_ai.models.quantisation import Quantisation
 from tests.canister.engine.wasm_engine import WasmEngine
 from tests.compiler.decoders import DECODERS, LLAMA, RandomWeights, write_decoder
 
-BOUNDS: dict[Quantisation, float] = {"f32": 1e-5, "int8": 6e-4}  # of the greatest logit
+BOUNDS: dict[Quantisation, float] = {"f32": 1e-5, "int8": 6e-4, "int4": 6e-4}  # of the greatest logit
 TOKEN_COUNT = 100
 
 Logits = npt.NDArray[np.float32]
@@ -96,7 +96,7 @@ def _splits(count: int) -> Iterator[list[int]]:
 
 
 def test_logits_are_those_of_onnxruntime(case: Case, tokens: list[int], request: pytest.FixtureRequest) -> None:
-    quantisation: Quantisation = "int8" if "int8" in request.node.name else "f32"
+    quantisation: Quantisation = request.node.callspec.params["case"][1]
     for count in (1, 2, 33, TOKEN_COUNT):
         expected = case.expected(tokens[:count])
         logits = case.engine.run(tokens[:count])
