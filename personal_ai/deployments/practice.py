@@ -9,7 +9,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 
@@ -20,6 +20,7 @@ from personal_ai.ic import cbor
 from personal_ai.ic.principal import Principal
 from personal_ai.ic.profile import NetworkProfile, practice
 
+_COMMAND = (sys.executable, "-m", "personal_ai.replica")
 NETWORK_FILE = "network.json"
 LOG_FILE = "network.log"
 _FORMAT_VERSION = 1
@@ -43,10 +44,14 @@ class _Running:
 
 
 class PracticeNetwork:
-    """The practice network whose state lies in one folder. It goes on running when this program ends."""
+    """The practice network whose state lies in one folder. It goes on running when this program ends.
 
-    def __init__(self, folder: Path) -> None:
+    pace: "none" answers as fast as it can; "ic" emulates the rounds and the latency of the Internet Computer.
+    """
+
+    def __init__(self, folder: Path, pace: Literal["none", "ic"] = "none") -> None:
         self._folder = folder
+        self._pace = pace
 
     @property
     def running(self) -> bool:
@@ -116,7 +121,7 @@ class PracticeNetwork:
             log_path = self._folder / LOG_FILE
             with log_path.open("wb") as log:
                 process = subprocess.Popen(  # noqa: S603  our own module, no shell
-                    [sys.executable, "-m", "personal_ai.replica", "--state", str(self._folder), "--port", str(port)],
+                    [*_COMMAND, "--state", str(self._folder), "--port", str(port), "--pace", self._pace],
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,

@@ -50,7 +50,7 @@ def kill_and_continue(folder: Path, *, size_bytes: int, every: int) -> Outcome:
     _command(environment, "vault", "create", "--password-file", str(password_file))
     write_checkpoint(folder / "checkpoint", _shape(size_bytes))
     _command(environment, "model", "import", str(folder / "checkpoint"), "--name", _MODEL)
-    network = PracticeNetwork(paths.practice_network)
+    network = PracticeNetwork(paths.practice_network, pace="ic")  # unpaced, it is over before it can be killed
     network.start()
     try:
         kills = _deploy_with_kills(environment, password_file, network, every)
