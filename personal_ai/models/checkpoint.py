@@ -41,6 +41,15 @@ _LLAMA_PARTS: Final = {
     "mlp.up": "mlp.up_proj",
     "mlp.down": "mlp.down_proj",
 }
+_GEMMA3_PARTS: Final = _LLAMA_PARTS | {
+    "attention.post_norm": "post_attention_layernorm",
+    "mlp.norm": "pre_feedforward_layernorm",
+    "mlp.post_norm": "post_feedforward_layernorm",
+}
+_PHI3_PARTS: Final = _LLAMA_PARTS | {
+    **{f"attention.{part}": "self_attn.qkv_proj" for part in "qkv"},
+    **{f"mlp.{part}": "mlp.gate_up_proj" for part in ("gate", "up")},
+}
 _GPT2_TOP: Final = {
     "embed.weight": "wte.weight",
     "position.weight": "wpe.weight",
@@ -58,19 +67,27 @@ _GPT2_PARTS: Final = {
     "mlp.up": "mlp.c_fc",
     "mlp.down": "mlp.c_proj",
 }
+_PARTS: Final = {"gpt2": _GPT2_PARTS, "gemma3_text": _GEMMA3_PARTS, "phi3": _PHI3_PARTS}  # others: _LLAMA_PARTS
+_MERGED: Final = {  # tensors that hold the outputs of several matrices side by side
+    "attn.c_attn": ("attention.q", "attention.k", "attention.v"),
+    "self_attn.qkv_proj": ("attention.q", "attention.k", "attention.v"),
+    "mlp.gate_up_proj": ("mlp.gate", "mlp.up"),
+}
 _NOT_NEEDED = re.compile(r".*(rotary_emb\.inv_freq|attn\.bias|attn\.masked_bias)")  # constants of old checkpoints
 
 
 @dataclass(frozen=True, slots=True)
 class _Origin:
     """Where a weight comes from. `first` is the first output of it within a tensor that holds several side by side;
-    `outputs_last` tells GPT-2's [inputs, outputs] from the usual [outputs, inputs].
+    `outputs_last` tells GPT-2's [inputs, outputs] from the usual [outputs, inputs]; `less_by` is what the checkpoint
+    leaves out of each value.
     """
 
     tensor: str
     shape: tuple[int, ...]
     first: int = 0
     outputs_last: bool = False
+    less_by: float = 0.0
 
 
 class Checkpoint:
@@ -105,7 +122,7 @@ class Checkpoint:
         values = self._places[origin.tensor].rows(origin.tensor, origin.first, origin.first + weight.shape[0])
         if not np.isfinite(values).all():
             raise FormatError(f"{origin.tensor} holds values that are not numbers (NaN or infinity).")
-        return values
+        return values + np.float32(origin.less_by) if origin.less_by else values
 
     def columns(self, weight: Weight, start: int, stop: int) -> npt.NDArray[np.float32]:
         """See `sources.WeightSource`."""
@@ -129,21 +146,34 @@ class Checkpoint:
             yield f"The tensor {origin.tensor} has shape {list(stored.shape)} instead of {list(origin.shape)}."
 
     def _origin(self, decoder: Decoder, weight: Weight) -> _Origin:
-        top, parts = (_GPT2_TOP, _GPT2_PARTS) if decoder.rope is None else (_LLAMA_TOP, _LLAMA_PARTS)
-        shape = weight.shape[::-1] if weight.kind == "matrix" else weight.shape
+        gpt2 = decoder.rope is None
+        top = _GPT2_TOP if gpt2 else _LLAMA_TOP
+        # Gemma's norms multiply by 1 + their weight.
+        less_by = 1.0 if decoder.architecture == "gemma3_text" and weight.kind == "vector" else 0.0
         if weight.name in top:
             name = top[weight.name]
-            return _Origin(name if name.startswith(("lm_head", "model")) else self._prefix + name, shape)
+            shape = weight.shape[::-1] if weight.kind == "matrix" else weight.shape
+            prefix = "" if name.startswith(("lm_head", "model")) else self._prefix
+            return _Origin(prefix + name, shape, less_by=less_by)
         _, layer, *rest, kind = weight.name.split(".")
         part = ".".join(rest)
-        if decoder.rope is not None:
-            return _Origin(f"model.layers.{layer}.{parts[part]}.{kind}", shape)
-        tensor = f"{self._prefix}h.{layer}.{parts[part]}.{kind}"
-        merged = "qkv".find(rest[-1]) if rest[-1] in "qkv" else -1
-        hidden = decoder.hidden_size
-        if merged < 0:
-            return _Origin(tensor, weight.shape, outputs_last=True)
-        return _Origin(tensor, (*weight.shape[:-1], 3 * hidden), first=merged * hidden, outputs_last=True)
+        tensor = _PARTS.get(decoder.architecture, _LLAMA_PARTS)[part]
+        name = f"{self._prefix}h.{layer}.{tensor}.{kind}" if gpt2 else f"model.layers.{layer}.{tensor}.{kind}"
+        shape = weight.shape[::-1] if weight.kind == "matrix" and not gpt2 else weight.shape
+        if tensor not in _MERGED:
+            return _Origin(name, shape, outputs_last=gpt2, less_by=less_by)
+        parts = _MERGED[tensor]
+        first = sum(_outputs(decoder, other) for other in parts[: parts.index(part)])
+        total = sum(_outputs(decoder, other) for other in parts)
+        whole = (*shape[:-1], total) if gpt2 else (total, *shape[1:])
+        return _Origin(name, whole, first=first, outputs_last=gpt2)
+
+
+def _outputs(decoder: Decoder, part: str) -> int:
+    """Outputs of a matrix that may be merged with others."""
+    attention = {"attention.q": decoder.attention_size, "attention.k": decoder.key_value_size}
+    attention["attention.v"] = decoder.key_value_size
+    return attention.get(part, decoder.intermediate_size)
 
 
 def _is_longer_table(stored: StoredTensor, origin: _Origin) -> bool:

@@ -29,11 +29,27 @@ class Rope:
 
 
 @dataclass(frozen=True, slots=True)
+class Windows:
+    """Layers (by number, rising) in which a token sees the last `size` positions alone, itself counted.
+
+    rope: how they turn positions, where it is not as in the other layers.
+    """
+
+    size: int
+    layers: tuple[int, ...]
+    rope: Rope | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Decoder:
     """One decoder-only transformer.
 
     With `rope` it is Llama-like (RMS norm, gated MLP); without, it is GPT-2-like (layer norm with bias, learned
     positions, plain MLP). `attention_size` is heads * head_size, which need not be the hidden size.
+
+    post_norms: attention and MLP are normed once more before they are added. embedding_scale: what looked-up rows are
+    multiplied by. attention_scale: what scores are multiplied by (None: 1 / sqrt(head_size)). rotary_size: how many
+    elements of each head are turned (0: all). score_cap, logit_cap: x becomes cap * tanh(x / cap) (0: not).
     """
 
     architecture: str
@@ -53,6 +69,13 @@ class Decoder:
     output_bias: bool
     mlp_bias: bool
     qk_norm: bool
+    windows: Windows | None = None
+    post_norms: bool = False
+    embedding_scale: float = 1.0
+    attention_scale: float | None = None
+    rotary_size: int = 0
+    score_cap: float = 0.0
+    logit_cap: float = 0.0
 
     @property
     def attention_size(self) -> int:
@@ -112,11 +135,15 @@ def _layer_weights(decoder: Decoder, layer: str) -> Iterator[Weight]:
         yield Weight(f"{attention}.q_norm.weight", "vector", (decoder.head_size,))
         yield Weight(f"{attention}.k_norm.weight", "vector", (decoder.head_size,))
     yield from _linear(f"{attention}.o", decoder.attention_size, hidden, decoder.output_bias)
+    if decoder.post_norms:
+        yield from _norm(decoder, f"{attention}.post_norm", hidden)
     yield from _norm(decoder, f"{mlp}.norm", hidden)
     if decoder.rope is not None:
         yield from _linear(f"{mlp}.gate", hidden, inner, decoder.mlp_bias)
     yield from _linear(f"{mlp}.up", hidden, inner, decoder.mlp_bias)
     yield from _linear(f"{mlp}.down", inner, hidden, decoder.mlp_bias)
+    if decoder.post_norms:
+        yield from _norm(decoder, f"{mlp}.post_norm", hidden)
 
 
 def _norm(decoder: Decoder, name: str, size: int) -> Iterator[Weight]:

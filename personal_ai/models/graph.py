@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from onnx import NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
 
-from personal_ai.models.decoder import Decoder
+from personal_ai.models.decoder import Decoder, Windows
 from personal_ai.models.quantisation import BLOCK_SIZE, Quantisation
 
 _END = np.iinfo(np.int64).max
@@ -43,6 +43,11 @@ class Graph:
         self.constants.append(numpy_helper.from_array(np.asarray(value, dtype=np.int64), name))
         return name
 
+    def number(self, name: str, value: float) -> str:
+        """A float32 constant, a scalar."""
+        self.constants.append(numpy_helper.from_array(np.asarray(value, dtype=np.float32), name))
+        return name
+
     def multiply(self, name: str, x: str, *, bias: bool = False, result: str = "") -> str:
         """x [1, rows, inputs] times the matrix `<name>.weight` [inputs, outputs], plus `<name>.bias`."""
         matrix, result = f"{name}.weight", result or name
@@ -68,7 +73,11 @@ def decoder_graph(decoder: Decoder, quantisation: Quantisation) -> Graph:
     graph = Graph(quantisation)
     _inputs_and_outputs(graph, decoder)
     _positions(graph)
+    if decoder.windows is not None:
+        _window_mask(graph, decoder.windows)
     x = graph.look_up("embed", "input_ids")
+    if decoder.embedding_scale != 1.0:
+        x = graph.add("Mul", "embed.scaled", x, graph.number("embed.factor", decoder.embedding_scale))
     if decoder.rope is None:
         x = graph.add("Add", "embed.positioned", x, graph.add("Gather", "position", "position.weight", "position_ids"))
     for layer in range(decoder.layer_count):
@@ -108,12 +117,24 @@ def _positions(graph: Graph) -> None:
     graph.add("LessOrEqual", "mask", keys, graph.add("Unsqueeze", "query_positions", positions, axis_1))
 
 
+def _window_mask(graph: Graph, windows: Windows) -> None:
+    """The mask [sequence, total] of layers in which a token sees the last positions alone."""
+    before = graph.add("Sub", "before_window", "query_positions", graph.integers("window", windows.size))
+    inside = graph.add("Greater", "inside_window", "key_positions", before)
+    graph.add("And", "window_mask", "mask", inside)
+
+
 def _layer(graph: Graph, decoder: Decoder, layer: int, x: str) -> str:
     name = f"layers.{layer}"
     attended = _attention(graph, decoder, layer, _norm(graph, decoder, f"{name}.attention.norm", x))
+    if decoder.post_norms:
+        attended = _norm(graph, decoder, f"{name}.attention.post_norm", attended)
     x = graph.add("Add", f"{name}.attended", x, attended)
     mlp = _gated_mlp if decoder.rope is not None else _plain_mlp
-    return graph.add("Add", name, x, mlp(graph, decoder, f"{name}.mlp", _norm(graph, decoder, f"{name}.mlp.norm", x)))
+    thought = mlp(graph, decoder, f"{name}.mlp", _norm(graph, decoder, f"{name}.mlp.norm", x))
+    if decoder.post_norms:
+        thought = _norm(graph, decoder, f"{name}.mlp.post_norm", thought)
+    return graph.add("Add", name, x, thought)
 
 
 def _attention(graph: Graph, decoder: Decoder, layer: int, x: str) -> str:
@@ -122,21 +143,35 @@ def _attention(graph: Graph, decoder: Decoder, layer: int, x: str) -> str:
     if decoder.qk_norm:
         q = _norm_heads(graph, decoder, f"{name}.q_norm", q, decoder.head_count)
         k = _norm_heads(graph, decoder, f"{name}.k_norm", k, decoder.key_value_head_count)
+    windows = decoder.windows if decoder.windows is not None and layer in decoder.windows.layers else None
     if decoder.rope is not None:
-        q = _rotate(graph, f"{name}.q.rotated", q, decoder.head_count)
-        k = _rotate(graph, f"{name}.k.rotated", k, decoder.key_value_head_count)
+        tables = "rope" if windows is None or windows.rope is None else "window_rope"
+        q = _rotate(graph, decoder, f"{name}.q.rotated", q, tables)
+        k = _rotate(graph, decoder, f"{name}.k.rotated", k, tables)
     mixed, *_ = graph.add_many(
         "Attention",
         (f"{name}.mixed", f"present.{layer}.key", f"present.{layer}.value"),
-        (q, k, v, "mask", f"past_key_values.{layer}.key", f"past_key_values.{layer}.value"),
+        (
+            q,
+            k,
+            v,
+            "mask" if windows is None else "window_mask",
+            f"past_key_values.{layer}.key",
+            f"past_key_values.{layer}.value",
+        ),
         q_num_heads=decoder.head_count,
         kv_num_heads=decoder.key_value_head_count,
+        **({} if decoder.attention_scale is None else {"scale": decoder.attention_scale}),
+        **({"softcap": decoder.score_cap} if decoder.score_cap else {}),
     )
     return graph.multiply(f"{name}.o", mixed, bias=decoder.output_bias)
 
 
-def _rotate(graph: Graph, name: str, x: str, heads: int) -> str:
-    return graph.add("RotaryEmbedding", name, x, "rope.cos", "rope.sin", "position_ids", num_heads=heads)
+def _rotate(graph: Graph, decoder: Decoder, name: str, x: str, tables: str) -> str:
+    heads = decoder.head_count if name.endswith(".q.rotated") else decoder.key_value_head_count
+    part = {"rotary_embedding_dim": decoder.rotary_size} if decoder.rotary_size else {}
+    inputs = (x, f"{tables}.cos", f"{tables}.sin", "position_ids")
+    return graph.add("RotaryEmbedding", name, *inputs, num_heads=heads, **part)
 
 
 def _norm_heads(graph: Graph, decoder: Decoder, name: str, x: str, heads: int) -> str:
@@ -181,7 +216,13 @@ def _head(graph: Graph, decoder: Decoder, x: str) -> None:
         "Slice", "last", x, graph.integers("last_start", [-1]), graph.integers("last_end", [_END]), "axis_1"
     )
     normed = _norm(graph, decoder, "final_norm", last)
+    result = "logits.uncapped" if decoder.logit_cap else "logits"
     if decoder.tied_embedding and graph.quantisation == "f32":
-        graph.add("MatMul", "logits", normed, graph.add("Transpose", "head.weight", "embed.weight", perm=[1, 0]))
+        graph.add("MatMul", result, normed, graph.add("Transpose", "head.weight", "embed.weight", perm=[1, 0]))
     else:
-        graph.multiply("head", normed, result="logits")
+        graph.multiply("head", normed, result=result)
+    if decoder.logit_cap:
+        parts = graph.add("Mul", "logits.parts", result, graph.number("logits.cap.inverse", 1.0 / decoder.logit_cap))
+        graph.add(
+            "Mul", "logits", graph.add("Tanh", "logits.bent", parts), graph.number("logits.cap", decoder.logit_cap)
+        )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 from personal_ai.common.errors import FormatError, UnsupportedModelError
-from personal_ai.models.decoder import Activation, Decoder, Rope, RopeScaling
+from personal_ai.models.decoder import Activation, Decoder, Rope, RopeScaling, Windows
 from personal_ai.models.fields import Fields
 
 DEFAULT_CONTEXT_LENGTH = (
@@ -57,7 +59,8 @@ def _general_obstacles(config: Fields) -> list[str]:
     classes = config.raw("architectures")
     if isinstance(classes, list) and classes and not str(classes[0]).endswith(("ForCausalLM", "LMHeadModel")):
         reasons.append(f"It is a {str(classes[0])[:60]}, which does not write text.")
-    if "auto_map" in config:
+    # Phi-3 was published with program code and has been known without since; the code is not needed and not looked at.
+    if "auto_map" in config and config.raw("model_type") != "phi3":
         reasons.append("It wants to run program code of its own (auto_map), which is never done.")
     if "quantization_config" in config:
         reasons.append("Its weights are already quantised; the original checkpoint is needed.")
@@ -106,44 +109,109 @@ def _llama_like(config: Fields, has_head: bool, context_length: int) -> Decoder:
     head_size = config.integer("head_dim", 1, _MAX_HEAD_SIZE) if named else _equal_heads(hidden_size, head_count)
     if head_size % 2:
         raise FormatError("config.json: the size of a head must be even.")
-    attention_bias = model_type != "mistral" and config.boolean("attention_bias", False)
+    attention_bias = model_type not in ("mistral", "phi3") and config.boolean("attention_bias", False)
+    layer_count = config.integer("num_hidden_layers", 1, _MAX_LAYERS)
+    context_length = min(config.integer("max_position_embeddings", 1, _MAX_CONTEXT), context_length)
     return Decoder(
         architecture=model_type,
         vocabulary_size=config.integer("vocab_size", 1, _MAX_VOCABULARY),
         hidden_size=hidden_size,
-        layer_count=config.integer("num_hidden_layers", 1, _MAX_LAYERS),
+        layer_count=layer_count,
         head_count=head_count,
         key_value_head_count=key_value_head_count,
         head_size=head_size,
         intermediate_size=config.integer("intermediate_size", 1, _MAX_INNER),
-        context_length=_context_length(config, context_length),
+        context_length=context_length,
         norm_epsilon=config.number("rms_norm_eps", 0.0, 1.0, 1e-6),
         activation=_activation(config.text("hidden_act", 64, "silu")),
-        rope=_rope(config),
+        rope=_rope(config, config.fields("rope_parameters" if "rope_parameters" in config else "rope_scaling")),
         tied_embedding=config.boolean("tie_word_embeddings", not has_head),
         qkv_bias=attention_bias or model_type == "qwen2",
         output_bias=attention_bias and model_type != "qwen2",
         mlp_bias=model_type == "llama" and config.boolean("mlp_bias", False),
         qk_norm=model_type == "qwen3",
+        windows=_windows(config, layer_count, context_length),
+        rotary_size=_rotary_size(config, head_size),
+    )
+
+
+def _gemma3(config: Fields, has_head: bool, context_length: int) -> Decoder:
+    if config.boolean("use_bidirectional_attention", False):
+        raise _unsupported("Its tokens see those that come after them (use_bidirectional_attention).")
+    ropes = config.fields("rope_parameters")
+    own, windowed = (ropes.fields(kind) for kind in ("full_attention", "sliding_attention"))
+    if "rope_theta" not in own and "rope_theta" not in config:
+        raise FormatError("config.json: 'rope_theta' must be a number.")
+    base = _llama_like(config, has_head, context_length)
+    windows = base.windows
+    if windows is not None:
+        local_theta = config.number("rope_local_base_freq", 1.0, 1e12, 10_000.0)
+        rope = _rope(config, windowed) if "rope_theta" in windowed else Rope(local_theta)
+        windows = replace(windows, rope=rope)
+    return replace(
+        base,
+        activation=_activation(config.text("hidden_activation", 64, "gelu_pytorch_tanh")),
+        rope=_rope(config, own) if "full_attention" in ropes else base.rope,
+        tied_embedding=config.boolean("tie_word_embeddings", True),
+        qk_norm=True,
+        windows=windows,
+        post_norms=True,
+        embedding_scale=math.sqrt(base.hidden_size),
+        attention_scale=config.number("query_pre_attn_scalar", 1e-6, 1e6, 256.0) ** -0.5,
+        score_cap=config.number("attn_logit_softcapping", 0.0, 1e6, 0.0),
+        logit_cap=config.number("final_logit_softcapping", 0.0, 1e6, 0.0),
     )
 
 
 _ARCHITECTURES: Final[dict[str, Callable[[Fields, bool, int], Decoder]]] = {
     "gpt2": _gpt2,
+    "gemma3_text": _gemma3,
     "llama": _llama_like,
     "mistral": _llama_like,
+    "phi3": _llama_like,
     "qwen2": _llama_like,
     "qwen3": _llama_like,
 }
 
 
-def _context_length(config: Fields, wanted: int) -> int:
-    """Within a sliding window every token sees all others, so a context no longer than the window needs none."""
-    length = min(config.integer("max_position_embeddings", 1, _MAX_CONTEXT), wanted)
-    slides = config.boolean("use_sliding_window", config.text("model_type", 64) == "mistral")
-    if slides and "sliding_window" in config:
-        length = min(length, config.integer("sliding_window", 1, _MAX_CONTEXT))
-    return length
+def _windows(config: Fields, layer_count: int, context_length: int) -> Windows | None:
+    """Where a token sees only the last positions; none where the window holds the whole context."""
+    if "sliding_window" not in config and config.raw("model_type") != "gemma3_text":
+        return None
+    size = config.integer("sliding_window", 1, _MAX_CONTEXT)
+    layers = tuple(number for number in range(layer_count) if _slides(config, number, layer_count))
+    return Windows(size, layers) if layers and size < context_length else None
+
+
+def _slides(config: Fields, layer: int, layer_count: int) -> bool:
+    """Whether a layer has a window: as config.json lists them, else by the architecture's custom."""
+    model_type = config.text("model_type", 64)
+    if "layer_types" in config:
+        kinds = config.texts("layer_types", 64, _MAX_LAYERS)
+        if len(kinds) != layer_count or not set(kinds) <= {"full_attention", "sliding_attention"}:
+            raise _unsupported("It has layers of a kind that is not known, or not one kind for each (layer_types).")
+        return kinds[layer] == "sliding_attention"
+    if model_type == "gemma3_text":
+        return (layer + 1) % config.integer("sliding_window_pattern", 1, _MAX_LAYERS, 6) != 0
+    if model_type in ("mistral", "phi3"):
+        return True
+    return config.boolean("use_sliding_window", False) and layer >= config.integer(
+        "max_window_layers", 0, _MAX_LAYERS, 0
+    )
+
+
+def _rotary_size(config: Fields, head_size: int) -> int:
+    """0 where the whole head is turned. Raises FormatError for a part that is no even number."""
+    parameters = config.fields("rope_parameters")
+    part = parameters.number("partial_rotary_factor", 0.0, 1.0, config.number("partial_rotary_factor", 0.0, 1.0, 1.0))
+    size = int(head_size * part)
+    if size == head_size:
+        return 0
+    if config.raw("model_type") != "phi3":
+        raise _unsupported("It turns only a part of each head (partial_rotary_factor), which is known of Phi-3 alone.")
+    if size < 2 or size % 2:
+        raise FormatError("config.json: 'partial_rotary_factor' must leave an even part of each head to turn.")
+    return size
 
 
 def _equal_heads(hidden_size: int, head_count: int) -> int:
@@ -158,14 +226,10 @@ def _activation(name: str) -> Activation:
     return _ACTIVATIONS[name]
 
 
-def _rope(config: Fields) -> Rope:
+def _rope(config: Fields, scaling: Fields) -> Rope:
     """Reads both spellings: rope_theta with rope_scaling, and transformers 5's rope_parameters."""
-    scaling = config.fields("rope_parameters" if "rope_parameters" in config else "rope_scaling")
     theta = scaling.number("rope_theta", 1.0, 1e12, config.number("rope_theta", 1.0, 1e12, 10_000.0))
     kind = scaling.text("rope_type", 64, scaling.text("type", 64, "default"))
-    partial = scaling.number("partial_rotary_factor", 0.0, 1.0, config.number("partial_rotary_factor", 0.0, 1.0, 1.0))
-    if partial != 1.0:
-        raise _unsupported("It rotates only a part of each head (partial_rotary_factor).")
     if kind == "default":
         return Rope(theta)
     if kind != "llama3":
@@ -179,5 +243,7 @@ def _rope(config: Fields) -> Rope:
 
 def _unsupported(*reasons: str) -> UnsupportedModelError:
     return UnsupportedModelError(
-        "This model cannot be imported.", reasons, next_step="Choose a GPT-2, Llama, Mistral, Qwen2 or Qwen3 model."
+        "This model cannot be imported.",
+        reasons,
+        next_step="Choose a GPT-2, Llama, Mistral, Qwen2, Qwen3, Gemma 3 or Phi-3 model.",
     )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final, Self
 
 from personal_ai.common.errors import BadInputError, FormatError, UnknownVersionError
-from personal_ai.models.decoder import Activation, Decoder, Rope, RopeScaling
+from personal_ai.models.decoder import Activation, Decoder, Rope, RopeScaling, Windows
 from personal_ai.models.fields import Fields, parse_json
 from personal_ai.models.quantisation import QUANTISATIONS, Quantisation
 
@@ -153,7 +153,19 @@ def _decoder(fields: Fields) -> Decoder:
         output_bias=fields.boolean("output_bias"),
         mlp_bias=fields.boolean("mlp_bias"),
         qk_norm=fields.boolean("qk_norm"),
+        windows=_windows(fields.fields("windows")) if "windows" in fields else None,
+        post_norms=fields.boolean("post_norms", False),
+        embedding_scale=fields.number("embedding_scale", 0.0, 1e6, 1.0),
+        attention_scale=fields.number("attention_scale", 0.0, 1e6) if "attention_scale" in fields else None,
+        rotary_size=fields.integer("rotary_size", 0, 1 << 24, 0),
+        score_cap=fields.number("score_cap", 0.0, 1e6, 0.0),
+        logit_cap=fields.number("logit_cap", 0.0, 1e6, 0.0),
     )
+
+
+def _windows(fields: Fields) -> Windows:
+    rope = _rope(fields.fields("rope")) if "rope" in fields else None
+    return Windows(fields.integer("size", 1, 1 << 24), fields.integers("layers", 1 << 24, 1 << 12), rope)
 
 
 def _rope(fields: Fields) -> Rope:

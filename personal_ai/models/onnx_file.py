@@ -16,7 +16,7 @@ from onnx import GraphProto, ModelProto, TensorProto, helper, numpy_helper
 
 from personal_ai.common.jobs import Cancel, Meter
 from personal_ai.models.balancing import BalancedSource
-from personal_ai.models.decoder import Decoder, Weight, is_layers, weights
+from personal_ai.models.decoder import Decoder, Rope, Weight, is_layers, weights
 from personal_ai.models.graph import Graph, decoder_graph
 from personal_ai.models.manifest import DATA_FILE, MODEL_FILE
 from personal_ai.models.quantisation import (
@@ -88,9 +88,9 @@ def write_model(
         source = BalancedSource(source, decoder)
     initialisers = list(graph.constants)
     with _DataFile(folder / DATA_FILE) as data:
-        if decoder.rope is not None:
-            cosines, sines = rope_tables(decoder.rope, decoder.head_size, decoder.context_length)
-            initialisers += [data.append("rope.cos", cosines), data.append("rope.sin", sines)]
+        for name, rope in _ropes(decoder).items():
+            cosines, sines = rope_tables(rope, decoder.rotary_size or decoder.head_size, decoder.context_length)
+            initialisers += [data.append(f"{name}.cos", cosines), data.append(f"{name}.sin", sines)]
         matrices = _Matrices(data, source, quantisation, decoder.tied_embedding, cancel)
         for weight in weights(decoder):
             cancel.raise_if_cancelled()
@@ -102,6 +102,12 @@ def write_model(
                 initialisers += matrices.tensors(weight)
             meter.advance(weight.size)
     (folder / MODEL_FILE).write_bytes(_model(graph, decoder, initialisers).SerializeToString(deterministic=True))
+
+
+def _ropes(decoder: Decoder) -> dict[str, Rope]:
+    """The tables that the graph needs, by name."""
+    ropes = {"rope": decoder.rope, "window_rope": decoder.windows.rope if decoder.windows else None}
+    return {name: rope for name, rope in ropes.items() if rope is not None}
 
 
 @dataclass(frozen=True, slots=True)

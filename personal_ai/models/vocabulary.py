@@ -60,9 +60,10 @@ class Vocabulary:
         self._hidden_ids = frozenset(token.id for token in self.special_tokens if token.hidden)
 
     @property
-    def size(self) -> int:
-        """One more than the greatest id."""
-        return 1 + max(_guarded(lambda: self._at_start.get_vocab(with_added_tokens=True)).values(), default=-1)
+    def size_in_text(self) -> int:
+        """One more than the greatest id that text may yield."""
+        known = _guarded(lambda: self._at_start.get_vocab(with_added_tokens=True))
+        return 1 + max((token for token in known.values() if token not in self._special_ids), default=-1)
 
     @property
     def special_ids(self) -> frozenset[int]:

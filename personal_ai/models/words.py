@@ -42,10 +42,10 @@ def read_words(source: Path, config: Fields, vocabulary_size: int) -> Words:
     settings_json = read_bounded(path, _MAX_CONFIG_SIZE_BYTES) if path.is_file() else b"{}\n"
     settings = Fields(parse_json(settings_json, TOKENIZER_CONFIG_FILE), TOKENIZER_CONFIG_FILE)
     vocabulary = Vocabulary(tokenizer_json, settings_json)
-    if vocabulary.size > vocabulary_size:
-        raise FormatError(
-            f"The tokenizer has {vocabulary.size:,} tokens, the model only {vocabulary_size:,}: they do not fit."
-        )
+    # Gemma's tokenizers have a special token for images that its text models do not know; no text yields it.
+    size = vocabulary.size_in_text
+    if size > vocabulary_size:
+        raise FormatError(f"The tokenizer has {size:,} tokens, the model only {vocabulary_size:,}: they do not fit.")
     own_template = _template(source, settings)
     template = _plain_template(settings) if own_template is None else own_template
     end_of_turn = ChatWords(vocabulary, ChatTemplate(template, vocabulary.named_texts)).end_of_turn()

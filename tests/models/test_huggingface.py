@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from personal_ai.common.errors import FormatError, UnsupportedModelError
-from personal_ai.models.decoder import Decoder, Rope, RopeScaling
+from personal_ai.models.decoder import Decoder, Rope, RopeScaling, Windows
 from personal_ai.models.fields import Fields
 from personal_ai.models.huggingface import parse_decoder
 from tests.support.checkpoints import Shape, config
@@ -74,11 +74,61 @@ def test_both_spellings_of_rope() -> None:
     assert parsed(rope_theta=1e6, rope_scaling={"type": "default"}).rope == Rope(1e6)
 
 
-def test_a_sliding_window_bounds_the_context() -> None:
-    assert parsed(Shape("mistral"), sliding_window=64).context_length == 64
-    assert parsed(Shape("mistral"), sliding_window=None).context_length == 128
-    assert parsed(Shape("qwen2"), sliding_window=64).context_length == 128
-    assert parsed(Shape("qwen2"), sliding_window=64, use_sliding_window=True).context_length == 64
+def test_a_sliding_window_counts_where_the_context_is_longer() -> None:
+    assert parsed(Shape("mistral"), sliding_window=64).windows == Windows(64, (0, 1))
+    assert parsed(Shape("mistral"), sliding_window=128).windows is None
+    assert parsed(Shape("mistral"), sliding_window=None).windows is None
+    assert parsed(Shape("llama"), sliding_window=64).windows is None
+    assert parsed(Shape("qwen2"), sliding_window=64).windows is None
+    assert parsed(Shape("qwen2"), sliding_window=64, use_sliding_window=True, max_window_layers=1).windows == Windows(
+        64, (1,)
+    )
+    kinds = ["sliding_attention", "full_attention"]
+    assert parsed(Shape("qwen3"), sliding_window=64, layer_types=kinds).windows == Windows(64, (0,))
+
+
+@pytest.mark.parametrize("kinds", [["full_attention"], ["full_attention", "linear_attention"]])
+def test_layers_of_unknown_kinds_are_refused(kinds: list[str]) -> None:
+    with pytest.raises(UnsupportedModelError, match="layer_types"):
+        parsed(Shape("qwen3"), sliding_window=64, layer_types=kinds)
+
+
+def test_a_gemma3() -> None:
+    decoder = parsed(Shape("gemma3_text", tied=True, layers=6, head_size=32, window=16), layer_types=None)
+    assert decoder.windows == Windows(16, (0, 1, 2, 3, 4), Rope(10_000.0)), "every sixth layer sees everything"
+    assert decoder.rope == Rope(1_000_000.0)
+    assert (decoder.activation, decoder.qk_norm, decoder.post_norms) == ("gelu_tanh", True, True)
+    assert (decoder.embedding_scale, decoder.attention_scale) == (8.0, 0.125)
+    assert (decoder.score_cap, decoder.logit_cap) == (0.0, 0.0)
+    assert parsed(Shape("gemma3_text"), tie_word_embeddings=None).tied_embedding
+    assert parsed(Shape("gemma3_text", caps=(50.0, 30.0))).logit_cap == 30.0
+
+
+def test_gemma3_in_the_newer_spelling() -> None:
+    ropes = {
+        "sliding_attention": {"rope_type": "default", "rope_theta": 20_000.0},
+        "full_attention": {"rope_type": "default", "rope_theta": 500_000.0},
+    }
+    shape = Shape("gemma3_text", layers=3, window=16)
+    decoder = parsed(shape, rope_theta=None, rope_local_base_freq=None, rope_parameters=ropes)
+    assert decoder.rope == Rope(500_000.0)
+    assert decoder.windows == Windows(16, (0, 1), Rope(20_000.0))
+    with pytest.raises(FormatError, match="rope_theta"):
+        parsed(shape, rope_theta=None)
+    with pytest.raises(UnsupportedModelError, match="come after"):
+        parsed(shape, use_bidirectional_attention=True)
+
+
+def test_a_phi3() -> None:
+    decoder = parsed(Shape("phi3", window=100), auto_map={"AutoModel": "code.Model"}, partial_rotary_factor=0.5)
+    assert decoder.windows == Windows(100, (0, 1))
+    assert decoder.rotary_size == 8
+    assert not (decoder.qkv_bias or decoder.output_bias or decoder.mlp_bias)
+    assert parsed(Shape("phi3")).rotary_size == 0
+    with pytest.raises(FormatError, match="even part"):
+        parsed(Shape("phi3"), partial_rotary_factor=0.2)
+    with pytest.raises(UnsupportedModelError, match="longrope"):
+        parsed(Shape("phi3"), rope_scaling={"type": "longrope", "short_factor": [1.0]})
 
 
 @pytest.mark.parametrize(

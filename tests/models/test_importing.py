@@ -26,7 +26,7 @@ from personal_ai.models.library import Library
 from personal_ai.models.messages import Message
 from personal_ai.models.package import ModelPackage
 from personal_ai.models.tokenizer import ChatTokenizer
-from tests.support.checkpoints import SPECIAL_TOKENS, Shape, write_checkpoint
+from tests.support.checkpoints import SPECIAL_TOKENS, Shape, tokenizer, write_checkpoint
 
 
 @pytest.fixture
@@ -170,15 +170,9 @@ REFUSALS: dict[str, tuple[Callable[[Path], object], type[PersonalAIError], str]]
         "broken",
     ),
     "tokenizer of a larger model": (
-        lambda s: change(
-            s / "tokenizer.json",
-            added_tokens=[
-                {"id": 384, "content": "<x>", "special": True, "lstrip": False, "rstrip": False}
-                | {"single_word": False, "normalized": False}
-            ],
-        ),
+        lambda s: tokenizer(400).save(str(s / "tokenizer.json")),
         FormatError,
-        "385 tokens, the model only 384",
+        "the model only 384",
     ),
     "a template that fails": (
         lambda s: (s / "chat_template.jinja").write_text("{{ raise_exception('no') }}"),

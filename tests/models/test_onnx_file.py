@@ -35,6 +35,11 @@ SHAPES = {
     "llama, biases, wide heads, stretched rope": Shape("llama", bias=True, head_size=32, rope_scaling=LLAMA_3),
     "llama, ragged blocks": Shape("llama", hidden=80, intermediate=130),
     "mistral": Shape("mistral"),
+    "mistral, window": Shape("mistral", window=12),
+    "gemma 3": Shape("gemma3_text", tied=True, layers=4, head_size=32, key_value_heads=1, window=12),
+    "gemma 3, capped, untied": Shape("gemma3_text", layers=3, window=7, caps=(5.0, 3.0)),
+    "phi 3": Shape("phi3"),
+    "phi 3, window, part of the head turned": Shape("phi3", window=9, head_size=32, partial_rotary=0.5),
     "qwen2": Shape("qwen2", tied=True),
     "qwen3": Shape("qwen3", head_size=32),
 }

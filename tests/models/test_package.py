@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import re
 import shutil
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 
 from personal_ai.common.errors import BadInputError, Cancelled, DamagedFileError, FormatError, UnknownVersionError
 from personal_ai.common.jobs import Cancel, Progress, ignore_progress
-from personal_ai.models.decoder import Decoder, Rope, RopeScaling
+from personal_ai.models.decoder import Decoder, Rope, RopeScaling, Windows
 from personal_ai.models.manifest import FileRecord, Manifest, checked_name, name_from
 from personal_ai.models.package import ModelPackage
 from tests.models.conftest import Importer
@@ -51,6 +52,8 @@ EXAMPLE = Manifest(
         output_bias=False,
         mlp_bias=False,
         qk_norm=False,
+        windows=Windows(512, (0, 1, 3), Rope(10_000.0)),
+        attention_scale=0.0625,
     ),
     files={
         name: FileRecord(f"{index:064x}", 10**index)
@@ -68,6 +71,13 @@ def changed(**changes: Any) -> bytes:
 def test_the_golden_manifest_is_read_and_written_back() -> None:
     assert Manifest.from_bytes(GOLDEN.read_bytes()) == EXAMPLE
     assert EXAMPLE.to_bytes() == GOLDEN.read_bytes()
+
+
+def test_what_the_first_packages_did_not_say_is_plain() -> None:
+    later = ("windows", "post_norms", "embedding_scale", "attention_scale", "rotary_size", "score_cap", "logit_cap")
+    decoder = {name: value for name, value in json.loads(GOLDEN.read_bytes())["decoder"].items() if name not in later}
+    plain = Manifest.from_bytes(changed(decoder=decoder)).decoder
+    assert plain == dataclasses.replace(EXAMPLE.decoder, windows=None, attention_scale=None)
 
 
 def test_unknown_fields_are_ignored_and_unknown_versions_refused() -> None:

@@ -116,7 +116,7 @@ def test_special_tokens_swallow_the_space_beside_them() -> None:
 def test_the_longest_special_token_wins() -> None:
     vocabulary = spoiled(
         lambda raw: raw["added_tokens"].append(
-            {**raw["added_tokens"][0], "content": "<|im_end|>>", "id": Vocabulary(*CHATML.files()).size}
+            {**raw["added_tokens"][0], "content": "<|im_end|>>", "id": Vocabulary(*CHATML.files()).size_in_text}
         )
     )
     parts = [part.text if isinstance(part, SpecialToken) else part for part in vocabulary.split("a<|im_end|>>>b")]

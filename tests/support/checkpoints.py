@@ -12,14 +12,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import ml_dtypes
 import numpy as np
 from safetensors.numpy import save_file
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
 
-Architecture = Literal["gpt2", "llama", "mistral", "qwen2", "qwen3"]
+Architecture = Literal["gpt2", "llama", "mistral", "qwen2", "qwen3", "gemma3_text", "phi3"]
 NumberFormat = Literal["F32", "F16", "BF16"]
 
 SPECIAL_TOKENS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
@@ -51,6 +51,9 @@ class Shape:
     bias: bool = False
     head_size: int | None = None
     rope_scaling: dict[str, Any] | None = None
+    window: int | None = None
+    partial_rotary: float = 1.0
+    caps: tuple[float, float] | None = None  # of scores and of logits, Gemma only
 
     @property
     def head_dim(self) -> int:
@@ -71,7 +74,7 @@ def write_checkpoint(
     _write_json(folder / "config.json", config(shape))
     rng = np.random.default_rng(seed)
     tensors = {
-        name: _random(rng, name, size).astype(_NUMPY_TYPES[number_format])
+        name: _random(rng, name, size, shape.architecture).astype(_NUMPY_TYPES[number_format])
         for name, size in tensor_shapes(shape).items()
     }
     _write_tensors(folder, tensors, shards)
@@ -100,7 +103,9 @@ def config(shape: Shape) -> dict[str, Any]:
             "tie_word_embeddings": shape.tied,
             "eos_token_id": 0,
         }
-    names = {"llama": "Llama", "mistral": "Mistral", "qwen2": "Qwen2", "qwen3": "Qwen3"}
+    names = {"llama": "Llama", "mistral": "Mistral", "qwen2": "Qwen2", "qwen3": "Qwen3", "phi3": "Phi3"}
+    names["gemma3_text"] = "Gemma3"
+    further = _gemma3_config(shape) if shape.architecture == "gemma3_text" else {}
     return {
         "architectures": [f"{names[shape.architecture]}ForCausalLM"],
         "model_type": shape.architecture,
@@ -120,6 +125,24 @@ def config(shape: Shape) -> dict[str, Any]:
         "mlp_bias": shape.bias,
         "tie_word_embeddings": shape.tied,
         "eos_token_id": 0,
+        "sliding_window": shape.window,
+        "partial_rotary_factor": shape.partial_rotary,
+        **further,
+    }
+
+
+def _gemma3_config(shape: Shape) -> dict[str, Any]:
+    """As Gemma 3 270M has it, but for the sizes; every third layer sees everything."""
+    score_cap, logit_cap = shape.caps or (None, None)
+    return {
+        "hidden_activation": "gelu_pytorch_tanh",
+        "rope_theta": 1_000_000.0,
+        "rope_local_base_freq": 10_000.0,
+        "query_pre_attn_scalar": 2 * shape.head_dim,
+        "sliding_window": shape.window or 512,
+        "layer_types": ["full_attention" if layer % 3 == 2 else "sliding_attention" for layer in range(shape.layers)],
+        "attn_logit_softcapping": score_cap,
+        "final_logit_softcapping": logit_cap,
     }
 
 
@@ -169,8 +192,17 @@ def _llama_tensors(shape: Shape) -> dict[str, tuple[int, ...]]:
         ("mlp.up_proj", inner, hidden, mlp_bias),
         ("mlp.down_proj", hidden, inner, mlp_bias),
     ]
+    if shape.architecture == "phi3":
+        linear = [
+            ("self_attn.qkv_proj", queries + 2 * keys, hidden, False),
+            ("self_attn.o_proj", hidden, queries, False),
+            ("mlp.gate_up_proj", 2 * inner, hidden, False),
+            ("mlp.down_proj", hidden, inner, False),
+        ]
     norms = {"input_layernorm": hidden, "post_attention_layernorm": hidden}
-    if shape.architecture == "qwen3":
+    if shape.architecture == "gemma3_text":
+        norms |= {"pre_feedforward_layernorm": hidden, "post_feedforward_layernorm": hidden}
+    if shape.architecture in ("qwen3", "gemma3_text"):
         norms |= {"self_attn.q_norm": shape.head_dim, "self_attn.k_norm": shape.head_dim}
     for layer in range(shape.layers):
         prefix = f"model.layers.{layer}"
@@ -199,11 +231,14 @@ def tokenizer(vocabulary: int) -> Tokenizer:
     return made
 
 
-def _random(rng: np.random.Generator, name: str, size: tuple[int, ...]) -> np.ndarray[Any, np.dtype[np.float32]]:
+def _random(
+    rng: np.random.Generator, name: str, size: tuple[int, ...], architecture: Architecture
+) -> np.ndarray[Any, np.dtype[np.float32]]:
     """Numbers that keep activations of order one and attention far from uniform, so that errors show."""
     values = rng.standard_normal(size, dtype=np.float32)
     if len(size) == 1:
-        return values * np.float32(0.1) + np.float32(0.0 if name.endswith("bias") else 1.0)
+        around_zero = name.endswith("bias") or architecture == "gemma3_text"  # whose norms add 1 themselves
+        return values * np.float32(0.1) + np.float32(0.0 if around_zero else 1.0)
     if any(part in name for part in ("embed_tokens", "wte", "wpe")):
         return values
     inputs = size[0] if ".c_" in name else size[1]
@@ -230,7 +265,7 @@ def _write_json(path: Path, value: object) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Write a Hugging Face folder with random weights.")
     parser.add_argument("out", type=Path)
-    parser.add_argument("--architecture", choices=("gpt2", "llama", "mistral", "qwen2", "qwen3"), default="llama")
+    parser.add_argument("--architecture", choices=get_args(Architecture), default="llama")
     for name in ("vocabulary", "hidden", "layers", "heads", "key-value-heads", "intermediate", "context"):
         default = getattr(Shape, name.replace("-", "_"))
         parser.add_argument(f"--{name}", type=int, default=default, help=f"default {default}")

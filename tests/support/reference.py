@@ -21,7 +21,9 @@ def logits(folder: Path, tokens: Sequence[int]) -> Array:
     tensors: dict[str, Array] = {}
     for file in sorted(folder.glob("*.safetensors")):
         tensors |= {name: values.astype(np.float64) for name, values in load_file(file).items()}
-    forward = _gpt2 if config["model_type"] == "gpt2" else _llama
+    forward = {"gpt2": _gpt2, "gemma3_text": _gemma3}.get(config["model_type"], _llama)
+    if config["model_type"] == "phi3":
+        tensors |= _unmerged(config, tensors)
     return forward(config, tensors, np.asarray(tokens))
 
 
@@ -54,6 +56,7 @@ def _llama(config: dict[str, Any], w: dict[str, Array], tokens: np.ndarray[Any, 
         return x / np.sqrt((x**2).mean(-1, keepdims=True) + config["rms_norm_eps"]) * w[f"{name}.weight"]
 
     frequencies = _rope_frequencies(config)
+    window = config["sliding_window"] if config["model_type"] in ("mistral", "phi3") else None
     x = w["model.embed_tokens.weight"][tokens]
     for layer in range(config["num_hidden_layers"]):
         name = f"model.layers.{layer}"
@@ -63,12 +66,63 @@ def _llama(config: dict[str, Any], w: dict[str, Array], tokens: np.ndarray[Any, 
             q, k = norm(q, f"{name}.self_attn.q_norm"), norm(k, f"{name}.self_attn.k_norm")
         groups = config["num_attention_heads"] // config["num_key_value_heads"]
         k, v = np.repeat(_rotated(k, frequencies), groups, axis=0), np.repeat(v, groups, axis=0)
-        x = x + linear(_attention(_rotated(q, frequencies), k, v), f"{name}.self_attn.o_proj")
+        mixed = _attention(_rotated(q, frequencies), k, v, window=window)
+        x = x + linear(mixed, f"{name}.self_attn.o_proj")
         normed = norm(x, f"{name}.post_attention_layernorm")
         gate = linear(normed, f"{name}.mlp.gate_proj")
         gated = gate / (1 + np.exp(-gate)) * linear(normed, f"{name}.mlp.up_proj")
         x = x + linear(gated, f"{name}.mlp.down_proj")
     return norm(x, "model.norm") @ w.get("lm_head.weight", w["model.embed_tokens.weight"]).T
+
+
+def _gemma3(config: dict[str, Any], w: dict[str, Array], tokens: np.ndarray[Any, Any]) -> Array:
+    def norm(x: Array, name: str) -> Array:
+        return x / np.sqrt((x**2).mean(-1, keepdims=True) + config["rms_norm_eps"]) * (1 + w[f"{name}.weight"])
+
+    def capped(x: Array, cap: float | None) -> Array:
+        return x if cap is None else cap * np.tanh(x / cap)
+
+    size, groups = config["head_dim"], config["num_attention_heads"] // config["num_key_value_heads"]
+    scale = config["query_pre_attn_scalar"] ** -0.5
+    x = w["model.embed_tokens.weight"][tokens] * math.sqrt(config["hidden_size"])
+    for layer, kind in enumerate(config["layer_types"]):
+        name = f"model.layers.{layer}"
+        local = kind == "sliding_attention"
+        theta = config["rope_local_base_freq"] if local else config["rope_theta"]
+        frequencies = np.array([theta ** (-i / size) for i in range(0, size, 2)])
+        normed = norm(x, f"{name}.input_layernorm")
+        q, k, v = (_heads(normed @ w[f"{name}.self_attn.{p}_proj.weight"].T, config[n]) for p, n in _HEADS)
+        q = _rotated(norm(q, f"{name}.self_attn.q_norm"), frequencies)
+        k = np.repeat(_rotated(norm(k, f"{name}.self_attn.k_norm"), frequencies), groups, axis=0)
+        mixed = _attention(
+            q,
+            k,
+            np.repeat(v, groups, axis=0),
+            window=config["sliding_window"] if local else None,
+            scale=scale,
+            cap=config["attn_logit_softcapping"],
+        )
+        x = x + norm(mixed @ w[f"{name}.self_attn.o_proj.weight"].T, f"{name}.post_attention_layernorm")
+        normed = norm(x, f"{name}.pre_feedforward_layernorm")
+        gate = normed @ w[f"{name}.mlp.gate_proj.weight"].T
+        gate = 0.5 * gate * (1 + np.tanh(math.sqrt(2 / math.pi) * (gate + 0.044715 * gate**3)))
+        gated = gate * (normed @ w[f"{name}.mlp.up_proj.weight"].T)
+        x = x + norm(gated @ w[f"{name}.mlp.down_proj.weight"].T, f"{name}.post_feedforward_layernorm")
+    head = w.get("lm_head.weight", w["model.embed_tokens.weight"])
+    return capped(norm(x, "model.norm") @ head.T, config["final_logit_softcapping"])
+
+
+def _unmerged(config: dict[str, Any], w: dict[str, Array]) -> dict[str, Array]:
+    """Phi-3's merged tensors as Llama has them."""
+    queries, keys = (config[n] * config["head_dim"] for n in ("num_attention_heads", "num_key_value_heads"))
+    apart = {}
+    for layer in range(config["num_hidden_layers"]):
+        name = f"model.layers.{layer}"
+        parts = np.split(w[f"{name}.self_attn.qkv_proj.weight"], [queries, queries + keys])
+        apart |= {f"{name}.self_attn.{p}_proj.weight": part for p, part in zip("qkv", parts, strict=True)}
+        gate, up = np.split(w[f"{name}.mlp.gate_up_proj.weight"], 2)
+        apart |= {f"{name}.mlp.gate_proj.weight": gate, f"{name}.mlp.up_proj.weight": up}
+    return apart
 
 
 _HEADS = (("q", "num_attention_heads"), ("k", "num_key_value_heads"), ("v", "num_key_value_heads"))
@@ -79,24 +133,31 @@ def _heads(x: Array, heads: int) -> Array:
     return x.reshape(len(x), heads, -1).transpose(1, 0, 2)
 
 
-def _attention(q: Array, k: Array, v: Array) -> Array:
-    """[heads, tokens, size] each -> [tokens, heads * size]; a token sees itself and those before it."""
-    scores = q @ k.transpose(0, 2, 1) / math.sqrt(q.shape[-1])
-    scores[:, np.triu(np.ones(scores.shape[1:], dtype=bool), 1)] = -np.inf
+def _attention(
+    q: Array, k: Array, v: Array, *, window: int | None = None, scale: float | None = None, cap: float | None = None
+) -> Array:
+    """[heads, tokens, size] each -> [tokens, heads * size]; a token sees itself and those before it, the last
+    `window` in all.
+    """
+    scores = q @ k.transpose(0, 2, 1) * (scale or 1 / math.sqrt(q.shape[-1]))
+    if cap is not None:
+        scores = cap * np.tanh(scores / cap)
+    distance = np.arange(q.shape[1])[:, None] - np.arange(q.shape[1])
+    scores[:, (distance < 0) | (distance >= (window or len(distance)))] = -np.inf
     weights = np.exp(scores - scores.max(-1, keepdims=True))
     mixed = weights / weights.sum(-1, keepdims=True) @ v
     return mixed.transpose(1, 0, 2).reshape(q.shape[1], -1)
 
 
 def _rotated(x: Array, frequencies: Array) -> Array:
-    """Pairs (i, i + size/2) of each head turned by position * frequency, as complex numbers."""
-    half = x.shape[-1] // 2
-    turned = (x[..., :half] + 1j * x[..., half:]) * np.exp(1j * np.outer(np.arange(x.shape[1]), frequencies))
-    return np.concatenate((turned.real, turned.imag), axis=-1)
+    """Pairs (i, i + n) of each head's first 2 n elements turned by position * frequency i, as complex numbers."""
+    n = len(frequencies)
+    turned = (x[..., :n] + 1j * x[..., n : 2 * n]) * np.exp(1j * np.outer(np.arange(x.shape[1]), frequencies))
+    return np.concatenate((turned.real, turned.imag, x[..., 2 * n :]), axis=-1)
 
 
 def _rope_frequencies(config: dict[str, Any]) -> Array:
-    size = config["head_dim"]
+    size = int(config["head_dim"] * config["partial_rotary_factor"])
     frequencies = np.array([config["rope_theta"] ** (-i / size) for i in range(0, size, 2)])
     scaling = config.get("rope_scaling")
     if not scaling:
