@@ -1,6 +1,6 @@
 """The canister's methods as Python calls: typed values in and out, its typed errors as exceptions.
 
-Each call is one message, except `activate`, which goes on until the model answers. All raise the canister's errors
+Each call is one message, except `activate`, which waits until the model answers. All raise the canister's errors
 (`personal_ai.canister.errors`) and the agent's (RejectedError, NetworkError, SecurityError).
 """
 
@@ -27,7 +27,7 @@ from personal_ai.canister.errors import (
     refusal,
 )
 from personal_ai.canister.upload import UploadFile, UploadManifest
-from personal_ai.common.errors import UnknownVersionError
+from personal_ai.common.errors import CanisterRefusedError, UnknownVersionError
 from personal_ai.common.jobs import Cancel, Meter, ProgressCallback, ignore_progress
 from personal_ai.ic import candid
 from personal_ai.ic.candid import Blob, Nat32, Nat64, Null, Text, Type, Vec
@@ -56,6 +56,9 @@ __all__ = [
 
 Finish = Literal["end", "stop", "max_tokens", "budget"]
 _READ_SIZE_BYTES = 1_900_000  # a reply holds 2 MiB
+_POLL_FIRST_S = 0.1
+_POLL_MOST_S = 1.0
+_STALLED_S = 20.0  # the canister's timer should have done something by then
 
 
 class CanisterCalls(Protocol):
@@ -104,14 +107,26 @@ class LoadedModel:
     conversations_most: int
 
 
+class LoadProgress(NamedTuple):
+    """How much of a model's program is in the heap. All of it is when the model is being opened and measured."""
+
+    bytes_loaded: int
+    bytes_total: int
+
+
 @dataclass(frozen=True, slots=True)
 class ModelStatus:
-    """The active model. `loaded` is None while it is not in the heap (after an upgrade, an unload)."""
+    """The active model. `loaded` is None while it is not in the heap (for a while after an upgrade, after an unload).
+
+    loading: how far it is on its way there. failure: why it did not get there.
+    """
 
     hash: bytes
     name: str
     files: tuple[UploadFile, ...]
     loaded: LoadedModel | None
+    loading: LoadProgress | None = None
+    failure: CanisterRefusedError | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +151,10 @@ class Counters:
 
 @dataclass(frozen=True, slots=True)
 class CanisterStatus:
-    """What the canister says of itself."""
+    """What the canister says of itself.
+
+    staging_loading, staging_failure: of the staged upload, as a `ModelStatus` says them of the active model.
+    """
 
     engine_version: str
     model: ModelStatus | None
@@ -146,6 +164,8 @@ class CanisterStatus:
     cycles: int
     counters: Counters
     conversations: tuple[HeldConversation, ...]
+    staging_loading: LoadProgress | None = None
+    staging_failure: CanisterRefusedError | None = None
 
 
 class CanisterClient:
@@ -199,29 +219,63 @@ class CanisterClient:
         on_progress: ProgressCallback = ignore_progress,
         cancel: Cancel | None = None,
     ) -> None:
-        """Loads a model and lets it answer, in as many calls as that takes; after an upgrade, loads it again.
+        """Lets a model answer and waits until it does. The canister loads it by itself; polling it is free.
 
         model_hash: a complete upload or the active model; the active model when None.
         unload_first: take the old model out of the heap before, where both do not fit (NoRoom).
         """
+        cancel = cancel or Cancel()
         if model_hash is None:
             model = self.status().model
             if model is None:
                 raise NoModel
             model_hash = model.hash
-        meter, loaded_bytes = None, 0
+        progress = self._load(model_hash, unload_first)
+        if progress is None:
+            return
+        meter = Meter("Loading the model", progress.bytes_total, "bytes", on_progress)
+        meter.advance(progress.bytes_loaded)
+        waited_s, poll_s = 0.0, _POLL_FIRST_S
         while True:
-            if cancel is not None:
-                cancel.raise_if_cancelled()
-            argument = {"hash": model_hash, "unload_first": unload_first}
-            answer = self._update(
-                "activate", [interface.ACTIVATION], [argument], interface.ACTIVATION_STATE, interface.MODEL_ERROR
-            )
-            meter = meter or Meter("Loading the model", answer["bytes_total"], "bytes", on_progress)
-            meter.advance(answer["bytes_loaded"] - loaded_bytes)
-            loaded_bytes = answer["bytes_loaded"]
-            if answer["done"]:
+            cancel.wait(poll_s)
+            before, progress = progress, self._progress(model_hash)
+            if progress is None:
+                meter.advance(before.bytes_total - before.bytes_loaded)
                 return
+            meter.advance(progress.bytes_loaded - before.bytes_loaded)
+            waited_s = waited_s + poll_s if progress == before else 0.0
+            poll_s = min(2 * poll_s, _POLL_MOST_S)
+            if waited_s >= _STALLED_S:
+                if self._load(model_hash, unload_first=False) is None:
+                    return
+                waited_s = 0.0
+
+    def _load(self, model_hash: bytes, unload_first: bool) -> LoadProgress | None:
+        """One message that begins to load or goes on; None when the model answers."""
+        answer = self._update(
+            "activate",
+            [interface.ACTIVATION],
+            [{"hash": model_hash, "unload_first": unload_first}],
+            interface.ACTIVATION_STATE,
+            interface.MODEL_ERROR,
+        )
+        return None if answer["done"] else LoadProgress(answer["bytes_loaded"], answer["bytes_total"])
+
+    def _progress(self, model_hash: bytes) -> LoadProgress | None:
+        """As `_load` says, from a query. Raises what kept the model from being loaded."""
+        status = self.status()
+        model = status.model
+        if model is not None and model.hash == model_hash:
+            if model.loaded is not None:
+                return None
+            loading, failure = model.loading, model.failure
+        elif status.staging is not None and status.staging.hash == model_hash:
+            loading, failure = status.staging_loading, status.staging_failure
+        else:
+            raise UnknownModel
+        if failure is not None:
+            raise failure
+        return loading or self._load(model_hash, unload_first=False)
 
     def unload(self) -> None:
         """Takes the model out of the heap; its files stay."""
@@ -351,6 +405,7 @@ def _generated(fields: dict[str, Any]) -> Generated:
 
 def _status(fields: dict[str, Any]) -> CanisterStatus:
     model, staging = fields["model"], fields["staging"]
+    _, staging_loading, staging_failure = (None, None, None) if staging is None else _load_state(*staging["state"])
     return CanisterStatus(
         engine_version=fields["engine_version"],
         model=None if model is None else _model(model),
@@ -360,14 +415,26 @@ def _status(fields: dict[str, Any]) -> CanisterStatus:
         cycles=fields["cycles"],
         counters=Counters(**fields["counters"]),
         conversations=tuple(HeldConversation(**held) for held in fields["conversations"]),
+        staging_loading=staging_loading,
+        staging_failure=staging_failure,
     )
 
 
 def _model(fields: dict[str, Any]) -> ModelStatus:
-    state, sizes = fields["state"]
+    loaded, loading, failure = _load_state(*fields["state"])
     return ModelStatus(
         hash=fields["hash"],
         name=fields["name"],
         files=tuple(UploadFile(**file) for file in fields["files"]),
-        loaded=LoadedModel(**sizes) if state == "loaded" else None,
+        loaded=loaded,
+        loading=loading,
+        failure=failure,
+    )
+
+
+def _load_state(state: str, value: Any) -> tuple[LoadedModel | None, LoadProgress | None, CanisterRefusedError | None]:
+    return (
+        LoadedModel(**value) if state == "loaded" else None,
+        LoadProgress(value["bytes_loaded"], value["bytes_total"]) if state == "loading" else None,
+        refusal(*value) if state == "failed" else None,
     )

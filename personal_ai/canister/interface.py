@@ -92,6 +92,7 @@ LOAD_STATE = Variant(
     {
         "unloaded": Null,
         "loading": ACTIVATION_STATE,
+        "failed": MODEL_ERROR,
         "loaded": Record(
             {
                 "vocabulary_size": Nat32,

@@ -40,13 +40,18 @@ class Network:
 
 
 class Installed:
-    """One canister and its owner. `caller` may be changed; `calls` lists what every message used."""
+    """One canister and its owner. `caller` may be changed; `calls` lists what every message used.
+
+    A timer that is due fires before each query, unless `timers` is False.
+    """
 
     def __init__(self, network: Network, number: int, wasm: bytes, settings: CanisterSettings | None = None) -> None:
         self.id = Principal(number.to_bytes(8, "big") + b"\x01\x01")
         self.executor = network.executor
+        self.store = network.store
         self.caller = OWNER
         self.update_limit = UPDATE_LIMIT
+        self.timers = True
         self.calls: list[tuple[str, Outcome]] = []
         self.wasm = wasm
         settings = settings or CanisterSettings(wasm_memory_limit=4 << 30)
@@ -66,7 +71,21 @@ class Installed:
         outcome = self.install(InstallMode.UPGRADE)
         assert outcome.reject is None, outcome.reject
 
+    def fire_timer(self) -> Outcome | None:
+        """Runs the timer if it is due."""
+        state = self.store.canister(self.id.bytes)
+        assert state is not None
+        if state.global_timer_ns == 0:
+            return None
+        message = Message(Entry.TIMER, b"", b"", 1, UPDATE_LIMIT, replicated=True)
+        outcome = self.executor.execute(self.id.bytes, message)
+        self.calls.append(("canister_global_timer", outcome))
+        return outcome
+
     def query(self, canister_id: Principal, method: str, arg: bytes) -> bytes:
+        if self.timers:
+            outcome = self.fire_timer()
+            assert outcome is None or outcome.reject is None, outcome
         return self._run(Entry.QUERY, method, arg, QUERY_LIMIT, replicated=False)
 
     def update(self, canister_id: Principal, method: str, arg: bytes, *, cancel: Cancel | None = None) -> bytes:

@@ -183,6 +183,7 @@ def test_an_upgrade_keeps_the_files_and_loses_the_heap(loaded: Installed, upload
     expected = _fresh(loaded, name=b"expected")
     expected.go_on(20, PROMPT)
     counters = loaded.client.status().counters
+    loaded.timers = False
     loaded.upgrade()
     status = loaded.client.status()
     assert status.model is not None and status.model.loaded is None
@@ -190,6 +191,7 @@ def test_an_upgrade_keeps_the_files_and_loses_the_heap(loaded: Installed, upload
     assert status.counters == counters
     with pytest.raises(NoModel):
         talk.go_on(1)
+    assert status.model.loading is not None, "the timer will see to it"
     loaded.client.activate()
     with pytest.raises(NeedPrefix):
         talk.go_on(1)

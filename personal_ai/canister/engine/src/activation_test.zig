@@ -15,25 +15,39 @@ const testing = std.testing;
 var content: [10_000_000]u8 = undefined;
 
 fn fresh() !void {
-    for (&activation.loaded) |*instance| instance.* = .{};
+    for ([_]store.SlotIndex{ 0, 1 }) |slot| activation.forget(slot);
     try uploads.freshStore();
     memory.reset();
+}
+
+/// So many bytes that are no program, as the staged upload.
+fn uploadContent(comptime size_bytes: usize) !store.SlotIndex {
+    const files = comptime [_]interface.File{uploads.file("program", size_bytes)};
+    const model = uploads.Model{ .files = &files, .content = uploads.makeContent(content[0..size_bytes], 1) };
+    const chunk_count = (try uploads.begin(model)).chunks_total;
+    for (0..chunk_count) |i| _ = upload.put(@intCast(i), model.chunk(@intCast(i))).ok;
+    return store.staging.?;
+}
+
+/// The timer, which must be on, fires with time for one step of loading.
+fn fireTimer() !void {
+    try testing.expect(ic0.fake.timer_ns != 0);
+    ic0.fake.timer_ns = 0;
+    ic0.fake.instructions = 0;
+    activation.onTimer();
 }
 
 /// One call of `activate` that has time for one step of loading.
 fn activateOneStep(unload_first: bool) @TypeOf(activation.activate(undefined)) {
     ic0.fake.instructions = 0;
-    ic0.fake.instructions_per_look = 200_000_000;
+    ic0.fake.instructions_per_look = 400_000_000;
     const hash = &store.slots[store.staging.?].hash;
     return activation.activate(.{ .hash = .{ .bytes = hash }, .unload_first = unload_first });
 }
 
 test "a program is copied in steps, busy is answered meanwhile, and one that is none leaves nothing behind" {
     try fresh();
-    const files = comptime [_]interface.File{uploads.file("program", content.len)};
-    const model = uploads.Model{ .files = &files, .content = uploads.makeContent(&content, 1) };
-    const chunk_count = (try uploads.begin(model)).chunks_total;
-    for (0..chunk_count) |i| _ = upload.put(@intCast(i), model.chunk(@intCast(i))).ok;
+    _ = try uploadContent(content.len);
     const free_bytes = memory.largestFreeBytes();
     const request: interface.GenerateRequest = undefined; // not looked at while no model answers
     try testing.expect(generate(&request, 1).err == .no_model);
@@ -52,15 +66,48 @@ test "a program is copied in steps, busy is answered meanwhile, and one that is 
     try testing.expectEqual(free_bytes, memory.largestFreeBytes());
 }
 
+test "the timer goes on with what activate began, tells why it ended, and leaves alone what is not wanted" {
+    try fresh();
+    const staged = try uploadContent(1000);
+    try testing.expect(activation.loadState(staged) == .unloaded);
+    _ = activateOneStep(false).ok;
+    try fireTimer();
+    try testing.expectEqual(@as(u64, 1000), activation.loadState(staged).loading.bytes_loaded);
+    try fireTimer();
+    try testing.expect(activation.loadState(staged).failed == .invalid);
+    try testing.expectEqual(@as(u64, 0), ic0.fake.timer_ns);
+    try testing.expect(!activation.loading());
+
+    _ = activateOneStep(false).ok; // another try
+    try testing.expect(activation.unload() == .ok);
+    try fireTimer();
+    try testing.expect(activation.loadState(staged) == .unloaded);
+    try testing.expectEqual(@as(u64, 0), ic0.fake.timer_ns);
+}
+
+test "after an upgrade the active model is loaded without being asked for" {
+    try fresh();
+    activation.loadAfterUpgrade();
+    try testing.expectEqual(@as(u64, 0), ic0.fake.timer_ns);
+    const slot = try uploadContent(1000);
+    store.activateStaged();
+    activation.loadAfterUpgrade();
+    ic0.fake.instructions_per_look = 400_000_000;
+    try testing.expectEqual(@as(u64, 0), activation.loadState(slot).loading.bytes_loaded);
+    const request: interface.GenerateRequest = undefined;
+    try testing.expect(generate(&request, 1).err == .no_model);
+    try fireTimer();
+    try fireTimer();
+    try testing.expectEqual(@as(u64, 1000), activation.loadState(slot).loading.bytes_loaded);
+    try testing.expect(generate(&request, 1).err == .busy);
+}
+
 test "another upload takes the half loaded one out of the heap" {
     try fresh();
-    const files = comptime [_]interface.File{uploads.file("program", content.len)};
-    const model = uploads.Model{ .files = &files, .content = uploads.makeContent(&content, 1) };
-    const chunk_count = (try uploads.begin(model)).chunks_total;
-    for (0..chunk_count) |i| _ = upload.put(@intCast(i), model.chunk(@intCast(i))).ok;
+    _ = try uploadContent(1000);
     _ = activateOneStep(false).ok;
     try testing.expect(activation.loading());
-    const renamed = uploads.Model{ .name = "renamed", .files = &files, .content = &content };
+    const renamed = uploads.Model{ .name = "renamed", .files = &.{uploads.file("program", 1000)}, .content = content[0..1000] };
     _ = try uploads.begin(renamed);
     try testing.expect(!activation.loading());
     _ = activateOneStep(false).ok;

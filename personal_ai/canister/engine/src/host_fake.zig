@@ -11,6 +11,8 @@ pub var instructions: u64 = 0;
 /// What each look at the counter adds.
 pub var instructions_per_look: u64 = 0;
 pub var heap_size_pages: u32 = 0;
+/// When the timer shall fire; 0 when it is off.
+pub var timer_ns: u64 = 0;
 
 var heap_bytes: ?[]align(page_size_bytes) u8 = null;
 
@@ -21,6 +23,7 @@ pub fn reset() void {
     instructions = 0;
     instructions_per_look = 0;
     heap_size_pages = 0;
+    timer_ns = 0;
     if (heap_bytes) |bytes| std.heap.page_allocator.free(bytes);
     heap_bytes = null;
 }
@@ -28,6 +31,11 @@ pub fn reset() void {
 pub fn performance_counter(_: u32) u64 {
     instructions += instructions_per_look;
     return instructions;
+}
+
+pub fn global_timer_set(time_ns: u64) u64 {
+    defer timer_ns = time_ns;
+    return timer_ns;
 }
 
 pub fn stable64_size() u64 {

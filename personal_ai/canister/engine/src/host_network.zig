@@ -13,6 +13,7 @@ pub extern "ic0" fn accept_message() void;
 pub extern "ic0" fn is_controller(source: usize, size_bytes: usize) u32;
 pub extern "ic0" fn canister_cycle_balance128(target: usize) void;
 pub extern "ic0" fn performance_counter(kind: u32) u64;
+pub extern "ic0" fn global_timer_set(time_ns: u64) u64;
 pub extern "ic0" fn stable64_size() u64;
 pub extern "ic0" fn stable64_grow(pages: u64) u64;
 pub extern "ic0" fn trap(source: usize, size_bytes: usize) noreturn;

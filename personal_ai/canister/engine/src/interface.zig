@@ -73,6 +73,7 @@ pub const GenerateError = union(enum) {
 pub const LoadState = union(enum) {
     unloaded,
     loading: ActivationState,
+    failed: ModelError,
     loaded: struct {
         vocabulary_size: u32,
         context_length: u32,

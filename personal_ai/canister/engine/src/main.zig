@@ -29,7 +29,8 @@ fn panicked(text: []const u8, _: ?usize) noreturn {
 
 comptime {
     @export(&start, .{ .name = "canister_init" });
-    @export(&start, .{ .name = "canister_post_upgrade" });
+    @export(&startAgain, .{ .name = "canister_post_upgrade" });
+    @export(&activation.onTimer, .{ .name = "canister_global_timer" });
     @export(&stop, .{ .name = "canister_pre_upgrade" });
     @export(&inspect, .{ .name = "canister_inspect_message" });
     for (std.meta.declarations(updates)) |method| {
@@ -94,6 +95,11 @@ fn start() callconv(.c) void {
         error.Damaged => "stable memory is damaged",
         error.NoRoom => "stable memory cannot grow",
     });
+}
+
+fn startAgain() callconv(.c) void {
+    start();
+    activation.loadAfterUpgrade();
 }
 
 fn stop() callconv(.c) void {
