@@ -32,7 +32,7 @@ import numpy.typing as npt
 import onnxruntime
 import wasmtime
 
-from personal_ai.common.errors import BadInputError, UnsupportedModelError
+from personal_ai.common.errors import BadInputError
 from personal_ai.common.jobs import Cancel, Meter, ignore_progress
 from personal_ai.compiler.compile import compile_onnx
 from personal_ai.models.checkpoint import open_checkpoint
@@ -135,8 +135,7 @@ def measured(harness: wasmtime.Module, folder: Path, architecture: str, *, tied:
         try:
             yield _with_engine(case, harness, folder / weights, expectation)
         except BadInputError as error:
-            reasons = error.reasons if isinstance(error, UnsupportedModelError) else ()
-            yield replace(case, failure=" ".join((str(error), *reasons)))
+            yield replace(case, failure=str(error).replace("\n", " "))
 
 
 def failure(case: Case) -> str:

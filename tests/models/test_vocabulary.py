@@ -26,6 +26,14 @@ def spoiled(change: Change, family: Family = CHATML) -> Vocabulary:
     return Vocabulary(json.dumps(raw).encode(), config)
 
 
+def add_special(content: str) -> Change:
+    def change(raw: dict[str, Any]) -> None:
+        ids = [*raw["model"]["vocab"].values(), *(token["id"] for token in raw["added_tokens"])]
+        raw["added_tokens"].append({**raw["added_tokens"][0], "content": content, "id": 1 + max(ids)})
+
+    return change
+
+
 def set_model(**model: object) -> Change:
     return lambda raw: raw.update(model=model)
 
@@ -106,6 +114,11 @@ def test_any_change_is_survived(family: Family, data: st.DataObject) -> None:
         assert isinstance("".join(map(decoder.push, ids)) + decoder.flush(), str)
 
 
+def test_tokens_that_no_text_yields_do_not_count_for_the_models_size() -> None:
+    plain = Vocabulary(*CHATML.files())
+    assert spoiled(add_special("<image>")).size_in_text == plain.size_in_text
+
+
 def test_special_tokens_swallow_the_space_beside_them() -> None:
     vocabulary = Vocabulary(*PHI_3.files())
     user, end = vocabulary.split("<|user|><|end|>")
@@ -114,10 +127,6 @@ def test_special_tokens_swallow_the_space_beside_them() -> None:
 
 
 def test_the_longest_special_token_wins() -> None:
-    vocabulary = spoiled(
-        lambda raw: raw["added_tokens"].append(
-            {**raw["added_tokens"][0], "content": "<|im_end|>>", "id": Vocabulary(*CHATML.files()).size_in_text}
-        )
-    )
+    vocabulary = spoiled(add_special("<|im_end|>>"))
     parts = [part.text if isinstance(part, SpecialToken) else part for part in vocabulary.split("a<|im_end|>>>b")]
     assert parts == ["a", "<|im_end|>>", ">b"]
