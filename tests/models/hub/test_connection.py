@@ -1,0 +1,180 @@
+"""Where the token goes, what is told about us, who is followed, and how long is waited."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import Any
+
+import pytest
+
+from personal_ai.common.errors import (
+    BadInputError,
+    Cancelled,
+    NetworkTimeoutError,
+    NetworkUnreachableError,
+    SecurityError,
+)
+from personal_ai.common.jobs import Cancel
+from personal_ai.models.hub.connection import Hub
+from personal_ai.models.hub.errors import HubBusyError, HubError, TruncatedDownloadError
+from personal_ai.models.hub.planning import HubModel, plan
+from tests.models.hub.conftest import BRIEF, MODEL, TOKEN
+from tests.support.hub import DESCRIPTION, Fault, LoopbackHub
+
+WEIGHTS = "model.safetensors"
+
+
+def _fetch(hub: Hub, model: HubModel, name: str = WEIGHTS) -> bytes:
+    file = next(file for file in model.files if file.name == name)
+
+    def ask() -> bytes:
+        with hub.get(model.path(file)) as answer:
+            return answer.read(1 << 30, Cancel())
+
+    return hub.patiently(ask, Cancel())
+
+
+def test_the_token_goes_to_the_hub_alone(loopback: LoopbackHub, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    loopback.tokens[MODEL] = TOKEN
+    with Hub(loopback.endpoint, token=lambda: TOKEN, patience=BRIEF) as hub:
+        _fetch(hub, plan(hub, MODEL))
+        assert TOKEN not in repr(hub)
+    assert {seen.server for seen in loopback.seen} == {"hub", "storage"}
+    for seen in loopback.seen:
+        assert ("authorization" in seen.headers) == (seen.server == "hub")
+        assert TOKEN not in seen.path
+    assert TOKEN not in caplog.text
+
+
+def test_a_token_that_is_none_is_not_shown(loopback: LoopbackHub) -> None:
+    with Hub(loopback.endpoint, token=lambda: "hf_secret\nx", patience=BRIEF) as hub:
+        with pytest.raises(BadInputError) as error:
+            plan(hub, MODEL)
+        assert "hf_secret" not in str(error.value)
+
+
+def test_nothing_is_told_about_us(loopback: LoopbackHub, hub: Hub) -> None:
+    _fetch(hub, plan(hub, MODEL))
+    for seen in loopback.seen:
+        assert seen.headers.keys() <= {"host", "user-agent", "accept", "accept-encoding", "connection", "range"}
+        assert seen.headers["user-agent"] == "personal-ai"
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "http://files.example/x",
+        "http://10.0.0.1/x",
+        "ftp://127.0.0.1/x",
+        "file:///etc/passwd",
+        "https://name:word@files.example/x",
+        "http://[::1",
+        "https://",
+        "",
+    ],
+)
+def test_nobody_is_followed_without_encryption(loopback: LoopbackHub, hub: Hub, target: str) -> None:
+    model = plan(hub, MODEL)
+    loopback.storage_url = lambda path: target
+    with pytest.raises((SecurityError, HubError)):
+        _fetch(hub, model)
+    assert {seen.server for seen in loopback.seen} == {"hub"}
+
+
+def test_circles(loopback: LoopbackHub, hub: Hub) -> None:
+    model = plan(hub, MODEL)
+    loopback.storage_url = lambda path: f"{loopback.endpoint}{path.replace('/stored/', '/resolve/')}"
+    with pytest.raises(HubError, match="in circles"):
+        _fetch(hub, model)
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_a_busy_hub_is_asked_again(loopback: LoopbackHub, hub: Hub, status: int) -> None:
+    loopback.faults[DESCRIPTION].extend([Fault(status=status)] * BRIEF.tries)
+    assert plan(hub, MODEL).id == MODEL
+    loopback.always[DESCRIPTION] = Fault(status=status)
+    with pytest.raises(HubBusyError, match=str(status)):
+        plan(hub, MODEL)
+
+
+@pytest.mark.parametrize(
+    "told", [lambda: "1", lambda: format_datetime(datetime.now(UTC) + timedelta(seconds=2), usegmt=True)]
+)
+def test_a_hub_says_when_to_come_back(loopback: LoopbackHub, hub: Hub, told: Callable[[], str]) -> None:
+    loopback.faults[DESCRIPTION].append(Fault(status=429, headers={"Retry-After": told()}))
+    begun_s = time.monotonic()
+    plan(hub, MODEL)
+    assert time.monotonic() - begun_s >= 0.9
+
+
+def test_nobody_waits_for_an_hour(loopback: LoopbackHub, hub: Hub) -> None:
+    loopback.always[DESCRIPTION] = Fault(status=429, headers={"Retry-After": "3600"})
+    with pytest.raises(HubBusyError, match="3600 seconds"):
+        plan(hub, MODEL)
+    assert len(loopback.seen) == 1
+
+
+def test_waiting_can_be_cancelled(loopback: LoopbackHub, hub: Hub) -> None:
+    loopback.always[DESCRIPTION] = Fault(status=429, headers={"Retry-After": "2"})
+    cancel = Cancel()
+    cancel.cancel()
+    with pytest.raises(Cancelled):
+        plan(hub, MODEL, cancel)
+
+
+def test_a_connection_that_stands_still_or_nearly(loopback: LoopbackHub, hub: Hub) -> None:
+    model = plan(hub, MODEL)
+    for fault in Fault(hold_at=1000), Fault(trickle_s=0.02):
+        loopback.always[WEIGHTS] = fault
+        with pytest.raises(NetworkTimeoutError, match="next to nothing"):
+            _fetch(hub, model)
+
+
+def test_a_broken_connection(loopback: LoopbackHub, hub: Hub) -> None:
+    model = plan(hub, MODEL)
+    loopback.always[WEIGHTS] = Fault(cut_at=1000)
+    with pytest.raises(TruncatedDownloadError):
+        _fetch(hub, model)
+
+
+def test_offline_is_told_at_once() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        with (
+            Hub(f"http://127.0.0.1:{taken.getsockname()[1]}") as hub,
+            pytest.raises(NetworkUnreachableError, match="cannot be reached"),
+        ):
+            begun_s = time.monotonic()
+            plan(hub, MODEL)
+        assert time.monotonic() - begun_s < 1.0
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"endpoint": "http://hub.example"},
+        {"endpoint": "https://name:word@hub.example"},
+        {"endpoint": "https://hub.example?x=1"},
+        {"endpoint": "hub.example"},
+        {"endpoint": ""},
+        {"proxy": "nothing://name:word@127.0.0.1:1"},
+    ],
+)
+def test_addresses_that_cannot_be_used(arguments: dict[str, Any]) -> None:
+    with pytest.raises(BadInputError) as error:
+        Hub(**arguments)
+    assert "word" not in str(error.value)
+    if "proxy" in arguments:
+        assert error.value.__suppress_context__  # the cause shows the password
+
+
+def test_a_mirror_below_a_path() -> None:
+    with Hub("https://mirror.example/hugging/face/") as hub:
+        assert hub.host == "mirror.example"
+        assert hub.local_path("https://mirror.example/hugging/face/api/x") == "/api/x"
