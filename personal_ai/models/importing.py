@@ -23,12 +23,22 @@ from personal_ai.models.package import ModelPackage, record_files
 from personal_ai.models.quantisation import Quantisation
 from personal_ai.models.words import read_words
 
-__all__ = ["Quantisation", "import_folder"]
+__all__ = ["Origin", "Quantisation", "import_folder"]
 
 _CONFIG_FILE: Final = "config.json"
 _CARD_FILE: Final = "README.md"
 _MAX_CARD_SIZE_BYTES = 1 << 20
 _UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a model comes from, as its manifest will say; `licence` None: as the folder's model card says."""
+
+    label: str
+    source: str
+    revision: str
+    licence: str | None = None
 
 
 def import_folder(
@@ -38,6 +48,7 @@ def import_folder(
     name: str | None = None,
     label: str | None = None,
     description: str = "",
+    origin: Origin | None = None,
     quantisation: Quantisation = "int8",
     context_length: int = huggingface.DEFAULT_CONTEXT_LENGTH,
     on_progress: ProgressCallback = ignore_progress,
@@ -45,7 +56,8 @@ def import_folder(
 ) -> ModelPackage:
     """Takes the model in `source` into the library; its context is cut to `context_length` tokens.
 
-    name: the package's; made from the folder's where not given. label: its name for people. Progress counts weights.
+    name: the package's; made from the folder's where not given. label: its name for people. origin: told by the
+    folder where not given. Progress counts weights.
     Raises UnsupportedModelError with every reason, FormatError for broken files, BadInputError for a name that is
     taken, StorageError, Cancelled. Whatever is raised leaves the library as it was.
     """
@@ -53,7 +65,7 @@ def import_folder(
     from personal_ai.models.onnx_file import write_model  # noqa: PLC0415
 
     cancel = cancel or Cancel()
-    origin = _origin(source)
+    origin = origin or _origin(source)
     name = name_from(origin.label) if name is None else checked_name(name)
     config = _config(source)
     with open_checkpoint(source) as checkpoint:
@@ -69,7 +81,7 @@ def import_folder(
                 name=name,
                 label=label or origin.label,
                 description=description,
-                licence=_licence(source),
+                licence=origin.licence or _licence(source),
                 source=origin.source,
                 revision=origin.revision,
                 quantisation=quantisation,
@@ -85,20 +97,13 @@ def import_folder(
     return library.get(name)
 
 
-@dataclass(frozen=True, slots=True)
-class _Origin:
-    label: str
-    source: str
-    revision: str
-
-
-def _origin(source: Path) -> _Origin:
+def _origin(source: Path) -> Origin:
     """The model's id and revision where the folder lies in a Hugging Face cache, else the folder's name alone."""
     folder = Path(str(source.absolute()).encode(errors="replace").decode())
     cached = re.fullmatch(r"models--(.+?)--(.+)", folder.parent.parent.name)
     if folder.parent.name == "snapshots" and cached:
-        return _Origin(cached[2], f"{cached[1]}/{cached[2]}", folder.name)
-    return _Origin(folder.name, folder.name, _UNKNOWN)
+        return Origin(cached[2], f"{cached[1]}/{cached[2]}", folder.name)
+    return Origin(folder.name, folder.name, _UNKNOWN)
 
 
 def _config(source: Path) -> Fields:

@@ -21,7 +21,7 @@ from personal_ai.common.errors import (
 )
 from personal_ai.common.jobs import Cancel, Progress
 from personal_ai.models.chat_template import DEFAULT_TEMPLATE, TemplateRefusedError
-from personal_ai.models.importing import import_folder
+from personal_ai.models.importing import Origin, import_folder
 from personal_ai.models.library import Library
 from personal_ai.models.messages import Message
 from personal_ai.models.package import ModelPackage
@@ -67,6 +67,14 @@ def test_a_hugging_face_cache_tells_id_and_revision(tmp_path: Path, library: Lib
     folder = tmp_path / "models--org--Name-1B" / "snapshots" / ("a" * 40)
     manifest = import_folder(write_checkpoint(folder, Shape()), library).manifest
     assert (manifest.name, manifest.source, manifest.revision) == ("name-1b", "org/Name-1B", "a" * 40)
+
+
+def test_whoever_knows_the_origin_tells_it(source: Path, library: Library) -> None:
+    (source / "README.md").write_text("---\nlicense: apache-2.0\n---\n")
+    told = Origin("Name-2B", "org/Name-2B", "b" * 40, "mit")
+    manifest = import_folder(source, library, origin=told).manifest
+    assert (manifest.name, manifest.label) == ("name-2b", "Name-2B")
+    assert (manifest.source, manifest.revision, manifest.licence) == ("org/Name-2B", "b" * 40, "mit")
 
 
 def test_end_tokens_come_from_everywhere(source: Path, library: Library) -> None:
