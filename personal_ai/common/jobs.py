@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from personal_ai.common.errors import Cancelled
 
 _RATE_WINDOW_S = 10.0
-_RATE_AFTER_S = 0.1  # sooner it would be noise
+_RATE_AFTER_S = 0.02  # sooner it would be noise
 
 
 @dataclass(frozen=True, slots=True)

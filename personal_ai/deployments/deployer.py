@@ -16,23 +16,27 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from personal_ai.canister.client import CanisterClient
+from personal_ai.canister.heap import heap_need
 from personal_ai.canister.upload import Upload
 from personal_ai.common.errors import Cancelled, NetworkTimeoutError, SecurityError, UserFacingError
 from personal_ai.common.jobs import Cancel, Meter, ProgressCallback
 from personal_ai.common.paths import resource
-from personal_ai.compiler.compile import ProgramInfo, compile_package
+from personal_ai.compiler.compile import compile_package
 from personal_ai.deployments import upload as uploading
 from personal_ai.deployments.journal import Deployment, DeploymentState, Journal
 from personal_ai.deployments.plan import Plan, plan
 from personal_ai.ic.agent import Agent, UnknownOutcomeError
 from personal_ai.ic.ledgers import CyclesLedger
-from personal_ai.ic.management import InstallMode, Management
+from personal_ai.ic.management import CanisterSettings, InstallMode, Management
 from personal_ai.ic.principal import Principal
 from personal_ai.ic.requests import SignedUpdate
 from personal_ai.models.package import ModelPackage
 
 CREATE, INSTALL, UPLOAD, ACTIVATE = "create", "install", "upload", "activate"
 CANISTER_WASM = "canister.wasm"
+
+_WASM_MEMORY_LIMIT_DEFAULT_BYTES = 3 << 30  # beyond it the network would undo what the engine does
+_WASM32_BYTES = 4 << 30
 
 # Gives the identity cycles where the network has a faucet instead of money; None where it has not.
 Faucet = Callable[[Principal, int], None]
@@ -67,23 +71,18 @@ class Deployer:
         program = compile_package(self.package, program_path, on_progress=on_progress, cancel=cancel)
         upload = Upload.of(self.package.name, _files(self.package, program_path), on_progress, cancel)
         wasm = resource(CANISTER_WASM).read_bytes()
-        costs = self._plan(program, wasm, upload)
+        heap_bytes = heap_need(program).most_bytes
+        costs = plan(self.agent.profile, wasm_bytes=len(wasm), upload_bytes=upload.size_bytes, heap_bytes=heap_bytes)
 
         cancel.raise_if_cancelled()
         canister_id = self._create(deployment_id, costs, on_progress)
         cancel.raise_if_cancelled()
+        if heap_bytes > _WASM_MEMORY_LIMIT_DEFAULT_BYTES:
+            Management(self.agent).update_settings(canister_id, CanisterSettings(wasm_memory_limit=_WASM32_BYTES))
         self._install(deployment_id, canister_id, wasm, on_progress)
         client = CanisterClient(self.agent, canister_id)
         self._upload(deployment_id, client, upload, on_progress, cancel)
         self._activate(deployment_id, client, upload, on_progress, cancel)
-
-    def _plan(self, program: ProgramInfo, wasm: bytes, upload: Upload) -> Plan:
-        return plan(
-            self.agent.profile,
-            wasm_bytes=len(wasm),
-            upload_bytes=upload.size_bytes,
-            heap_bytes=program.heap_bytes,
-        )
 
     def _create(self, deployment_id: str, costs: Plan, on_progress: ProgressCallback) -> Principal:
         """The canister, created through the cycles ledger; a repeat finds the one that the first attempt made."""
@@ -188,8 +187,10 @@ class Deployer:
     ) -> None:
         """The switch to the uploaded model, once the canister has verified all of it."""
         self.journal.intend(deployment_id, ACTIVATE)
+        meter = Meter("Activating the model", 1, "step", on_progress)
         client.activate(upload.manifest.hash, on_progress=on_progress, cancel=cancel)
         self.journal.finish(deployment_id, ACTIVATE)
+        meter.advance()
 
 
 def _files(package: ModelPackage, program: Path) -> list[tuple[str, Path]]:
