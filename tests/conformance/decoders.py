@@ -33,16 +33,12 @@ import onnxruntime
 import wasmtime
 
 from personal_ai.common.errors import BadInputError
-from personal_ai.common.jobs import Cancel, Meter, ignore_progress
 from personal_ai.compiler.compile import compile_onnx
-from personal_ai.models.checkpoint import open_checkpoint
 from personal_ai.models.decoder import Decoder
-from personal_ai.models.fields import Fields, read_json
-from personal_ai.models.huggingface import parse_decoder
 from personal_ai.models.manifest import MODEL_FILE
-from personal_ai.models.onnx_file import write_model
 from personal_ai.models.quantisation import Quantisation
 from tests.canister.engine.wasm_engine import WasmEngine, compile_harness
+from tests.conformance.models import OnnxSteps, write_onnx
 from tests.support import reference
 from tests.support.checkpoints import Shape, write_checkpoint
 
@@ -124,14 +120,14 @@ def measured(harness: wasmtime.Module, folder: Path, architecture: str, *, tied:
     shape = replace(SHAPES[architecture], tied=tied)
     source = write_checkpoint(folder / "source", shape)
     tokens = [int(token) for token in np.random.default_rng(3).integers(0, shape.vocabulary, TOKEN_COUNT)]
-    decoder = _write(source, folder / "f32", "f32")
+    decoder = write_onnx(source, folder / "f32", "f32")
     expected = _onnx_logits(folder / "f32", decoder, tokens)
     expectation = Expectation(decoder, tokens, expected)
     reference_difference = float(np.abs(expected - reference.logits(source, tokens)).max())
     for weights in BOUNDS:
         case = Case(architecture, tied, weights, reference_difference=reference_difference)
         if weights != "f32":
-            _write(source, folder / weights, weights)
+            write_onnx(source, folder / weights, weights)
         try:
             yield _with_engine(case, harness, folder / weights, expectation)
         except BadInputError as error:
@@ -189,33 +185,10 @@ def _splits() -> Iterator[list[int]]:
         yield [end - start for start, end in pairwise(cuts)]
 
 
-def _write(source: Path, folder: Path, weights: Quantisation) -> Decoder:
-    """The ONNX files of a Hugging Face folder, as an import writes them."""
-    folder.mkdir()
-    config = Fields(read_json(source / "config.json"), "config.json")
-    with open_checkpoint(source) as checkpoint:
-        decoder = parse_decoder(config, has_head=checkpoint.has_head)
-        checkpoint.check(decoder)
-        meter = Meter("", 1, "", ignore_progress)
-        write_model(folder, decoder, checkpoint, quantisation=weights, meter=meter, cancel=Cancel())
-    return decoder
-
-
 def _onnx_logits(model: Path, decoder: Decoder, tokens: Sequence[int]) -> Logits:
     """The logits [tokens, vocabulary] of every position, the text given token by token, without the optimiser."""
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(str(model / MODEL_FILE), options)
-    inputs, outputs = ([port.name for port in ports] for ports in (session.get_inputs(), session.get_outputs()))
-    empty = np.zeros((1, decoder.key_value_head_count, 0, decoder.head_size), dtype=np.float32)
-    cache = [empty] * (len(inputs) - 1)
-    rows = []
-    for token in tokens:
-        feed = {"input_ids": np.array([[token]], dtype=np.int64), **dict(zip(inputs[1:], cache, strict=True))}
-        logits, *cache = session.run(outputs, feed)
-        rows.append(np.asarray(logits).reshape(-1))
-    return np.stack(rows)
+    steps = OnnxSteps(model, decoder, onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL)
+    return np.stack([steps.forward([token], past) for past, token in enumerate(tokens)])
 
 
 def run(architectures: Sequence[str]) -> list[Case]:
