@@ -30,9 +30,13 @@ from personal_ai.ic.principal import Principal
 from personal_ai.ic.profile import NetworkProfile
 from personal_ai.identities import phrase as phrases
 from personal_ai.identities.vault import IdentityRecord, Vault, VaultLockedError
-from personal_ai.models.importing import Quantisation, import_folder
+from personal_ai.models.hub.connection import Hub
+from personal_ai.models.hub.download import downloaded
+from personal_ai.models.hub.planning import HubModel
+from personal_ai.models.importing import Origin, Quantisation, import_folder
 from personal_ai.models.library import Library, starter
 from personal_ai.models.local import LocalModel
+from personal_ai.models.manifest import name_from
 from personal_ai.models.package import ModelPackage
 from personal_ai.models.sampling import Sampling
 from personal_ai.models.tokenizer import ChatTokenizer
@@ -113,6 +117,38 @@ class Workspace:
         package = import_folder(
             folder, self.library, name=name, quantisation=quantisation, on_progress=on_progress, cancel=cancel
         )
+        return _summary(package)
+
+    def import_from_hub(
+        self,
+        hub: Hub,
+        model: HubModel,
+        *,
+        name: str | None = None,
+        quantisation: Quantisation = "int8",
+        on_progress: ProgressCallback,
+        cancel: Cancel,
+    ) -> ModelSummary:
+        """Fetches a model that `hub.planning.plan` found and takes it into the library; the same call goes on later.
+
+        name: the part of the id after the slash where not given.
+        """
+        label = model.id.partition("/")[2]
+        chosen = name or name_from(label)
+        if chosen in self.library:
+            raise BadInputError(
+                f"There is a model named {chosen} in the library already.", next_step="Choose another name."
+            )
+        with downloaded(hub, model, self._paths.downloads, on_progress=on_progress, cancel=cancel) as folder:
+            package = import_folder(
+                folder,
+                self.library,
+                name=chosen,
+                origin=Origin(label, model.id, model.commit, model.licence),
+                quantisation=quantisation,
+                on_progress=on_progress,
+                cancel=cancel,
+            )
         return _summary(package)
 
     # Deployments

@@ -18,7 +18,7 @@ from personal_ai.common.files import storage_errors
 from personal_ai.common.jobs import Cancel, Progress
 
 PASSWORD_LENGTH_MIN = 8
-_PASSWORD_FILE_SIZE_MAX_BYTES = 4096
+_SECRET_FILE_SIZE_MAX_BYTES = 4096
 _BAR_WIDTH = 24
 _REDRAW_S = 0.1
 
@@ -106,7 +106,7 @@ def read_password(password_file: str | None, *, new: bool = False) -> str:
     It is never an argument or a variable: those can be seen by others. Raises BadInputError, StorageError.
     """
     if password_file is not None:
-        password = _first_line(password_file)
+        password = first_line(password_file, "the password file")
     elif sys.stdin.isatty():
         password = getpass.getpass("Password: ")
         if new and getpass.getpass("The same again: ") != password:
@@ -120,8 +120,9 @@ def read_password(password_file: str | None, *, new: bool = False) -> str:
     return password
 
 
-def _first_line(password_file: str) -> str:
-    if password_file == "-":  # noqa: S105  a file's name, not a password
+def first_line(path: str, what: str) -> str:
+    """The first line of a file with a secret ("-": standard input); `what` names it in errors. Raises StorageError."""
+    if path == "-":
         return sys.stdin.readline().rstrip("\r\n")
-    with storage_errors("read the password file"), Path(password_file).open(encoding="utf-8") as file:
-        return file.readline(_PASSWORD_FILE_SIZE_MAX_BYTES).rstrip("\r\n")
+    with storage_errors(f"read {what}"), Path(path).open(encoding="utf-8") as file:
+        return file.readline(_SECRET_FILE_SIZE_MAX_BYTES).rstrip("\r\n")

@@ -49,6 +49,11 @@ class Paths:
         return self.home / "models"
 
     @property
+    def downloads(self) -> Path:
+        """What is being fetched from a model hub; can be fetched again."""
+        return self.home / "downloads"
+
+    @property
     def programs(self) -> Path:
         """Compiled canister programs, named by hash; can be made again."""
         return self.home / "programs"

@@ -100,6 +100,10 @@ class LoopbackHub:
         """The list of files by name, to be bent."""
         return self._models[model_id].listed
 
+    def facts(self, model_id: str) -> dict[str, Any]:
+        """The description, to be bent."""
+        return self._models[model_id].facts
+
     def release(self) -> None:
         """Ends the held connections."""
         self._released.set()
