@@ -1,5 +1,7 @@
 """Conversations come back as they were, and are unreadable without the key."""
 
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import apsw
@@ -16,6 +18,20 @@ FACTS = ReplyFacts(Place.LOCAL, 3, 0.5, "end", calls=2, instructions=10**12, fal
 def _conversation() -> Conversation:
     empty = Conversation("guide", deployment="aa" * 16, pinned=Place.PRACTICE)
     return empty.with_turn(Turn("user", "What is a canister?")).with_turn(Turn("assistant", "A home.", FACTS))
+
+
+def test_the_golden_file_of_version_1_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "conversations.sqlite"
+    shutil.copy(Path(__file__).parent / "golden" / "conversations-1.sqlite", path)
+    store = ConversationStore(path, KEY)
+    facts = replace(FACTS, continued_locally_at=1)
+    turns = (
+        Turn("user", "What is a canister?", None, "01" * 16, 5),
+        Turn("assistant", "A home for your model.", facts, "02" * 16, 6),
+    )
+    expected = Conversation("guide", "aa" * 16, Place.PRACTICE, "What is a canister?", turns, "bb" * 16)
+    assert store.get("bb" * 16) == expected
+    store.close()
 
 
 def test_what_is_saved_comes_back(tmp_path: Path) -> None:

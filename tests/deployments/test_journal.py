@@ -1,5 +1,6 @@
 """The journal remembers what was intended and what was done."""
 
+import shutil
 import sqlite3
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,23 @@ from personal_ai.deployments.journal import Deployment, DeploymentState, Journal
 from personal_ai.deployments.names import TREES, next_name
 
 ROWAN = Deployment("aa" * 16, "Rowan", "practice", "2vxsx-fae", "guide", "00" * 32, DeploymentState.RUNNING, 1)
+
+
+def test_the_golden_file_of_version_1_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    shutil.copy(Path(__file__).parent / "golden" / "journal-1.sqlite", path)
+    journal = Journal(path)
+    canister_id = "lxzze-o7777-77777-aaaaa-cai"
+    (deployment,) = journal.deployments()
+    assert deployment == replace(
+        ROWAN, model_sha256="0f" * 32, created_at_ns=1_700_000_000_000_000_000, canister_id=canister_id
+    )
+    created, installing = journal.step(ROWAN.id, "create"), journal.step(ROWAN.id, "install")
+    assert created is not None and created.done and created.result == canister_id
+    assert (created.created_at_time_ns, created.amount_cycles) == (1_700_000_000_000_000_001, 10**20)
+    assert installing is not None and not installing.done
+    assert (installing.envelope, installing.expires_at_ns) == (b"signed bytes", 1_700_000_240_000_000_000)
+    journal.close()
 
 
 def test_survives_being_opened_again(tmp_path: Path) -> None:
