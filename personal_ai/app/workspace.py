@@ -184,7 +184,7 @@ class Workspace:
                 not_lost="The canister and what is in it are untouched.",
                 next_step="Import the old model again, or begin a new deployment.",
             )
-        profile = self._start_network(deployment.network, on_progress, cancel)
+        profile = self._start_network(on_progress, cancel)
         with closing(self._agent(profile, deployment)) as agent:
             deployer = Deployer(
                 self.journal,
@@ -222,7 +222,7 @@ class Workspace:
 
     # Networks
 
-    def _start_network(self, network: str, on_progress: ProgressCallback, cancel: Cancel) -> NetworkProfile:
+    def _start_network(self, on_progress: ProgressCallback, cancel: Cancel) -> NetworkProfile:
         meter = Meter("Starting the practice network", 1, "step", on_progress)
         profile = self.practice_network.start(cancel)
         meter.advance()
