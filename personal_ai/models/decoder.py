@@ -103,11 +103,6 @@ class Weight:
         return count
 
 
-def is_layers(weight: Weight) -> bool:
-    """Whether the weight is a layer's, not the embedding, the head or another that the whole model has once."""
-    return weight.name.startswith("layers.")
-
-
 def weights(decoder: Decoder) -> Iterator[Weight]:
     """Every weight that the decoder's checkpoint must hold, in the order in which the graph uses them.
 

@@ -16,7 +16,7 @@ from onnx import GraphProto, ModelProto, TensorProto, helper, numpy_helper
 
 from personal_ai.common.jobs import Cancel, Meter
 from personal_ai.models.balancing import BalancedSource
-from personal_ai.models.decoder import Decoder, Rope, Weight, is_layers, weights
+from personal_ai.models.decoder import Decoder, Rope, Weight, weights
 from personal_ai.models.graph import Graph, decoder_graph
 from personal_ai.models.manifest import DATA_FILE, MODEL_FILE
 from personal_ai.models.quantisation import (
@@ -110,6 +110,13 @@ def _ropes(decoder: Decoder) -> dict[str, Rope]:
     return {name: rope for name, rope in ropes.items() if rope is not None}
 
 
+def _takes_int4(weight: Weight) -> bool:
+    """Whether an int4 model keeps the weight in 4 bits. Its first layer, embedding and head are the most sensitive and
+    stay int8: docs/formats/manifest.md has the figures.
+    """
+    return weight.name.startswith("layers.") and not weight.name.startswith("layers.0.")
+
+
 @dataclass(frozen=True, slots=True)
 class _Matrices:
     """Writes matrices and the embedding, a few columns of f32 in memory at a time."""
@@ -124,7 +131,7 @@ class _Matrices:
         """The initialisers of one weight. Raises FormatError, Cancelled."""
         if self.quantisation == "f32":
             return [self._float(weight)]
-        if self.quantisation == "int4" and is_layers(weight):
+        if self.quantisation == "int4" and _takes_int4(weight):
             integers, scales = self._quantised(weight, quantise_int4)
             return [self.data.append_int4(weight.name, integers), self.data.append(f"{weight.name}.scale", scales)]
         return self._int8(weight)

@@ -119,7 +119,7 @@ def test_weights_are_the_checkpoints_rounded_once(quantisation: str, imported: I
     matrices = [name for name in written if f"{name}.scale" in written and name != "embed.weight"]
     assert len(matrices) == 2 * 7 + 1
     for name in matrices:
-        four = quantisation == "int4" and name.startswith("layers.")
+        four = quantisation == "int4" and name.startswith("layers.1.")
         assert written[name].dtype == (ml_dtypes.int4 if four else np.int8)
         integers, scales = (quantise_int4 if four else quantise)(originals[name], BLOCK_SIZE)
         assert np.array_equal(written[name].astype(np.int8), integers)
