@@ -151,6 +151,7 @@ def _server(hub: LoopbackHub, name: str) -> ThreadingHTTPServer:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     hub: LoopbackHub
     server_name: str
 

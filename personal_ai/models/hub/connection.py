@@ -40,6 +40,7 @@ _BUSY = (408, 429)
 _TRANSIENT = (HubBusyError, TruncatedDownloadError, NetworkTimeoutError, NetworkUnreachableError)
 _TOKEN = re.compile(r"[!-~]{1,1000}")
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,15})-\d{1,15}/(\d{1,15}|\*)")
+_CERTIFICATE_REFUSED = "CERTIFICATE_VERIFY_FAILED"  # as OpenSSL calls it; httpx hands on no more than the text
 _NOT_LOST = "What was fetched is kept."
 T = TypeVar("T")
 
@@ -157,6 +158,12 @@ class Hub:
         try:
             yield
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError) as error:
+            if _CERTIFICATE_REFUSED in str(error):
+                raise SecurityError(
+                    f"The certificate of {self.host} does not hold: something between may pretend to be it.",
+                    not_lost=_NOT_LOST,
+                    next_step="Try from another network.",
+                ) from error
             raise NetworkUnreachableError(
                 f"{self.host} cannot be reached.",
                 not_lost=_NOT_LOST,

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import logging
 import socket
+import ssl
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from personal_ai.common.errors import (
     BadInputError,
@@ -27,6 +36,7 @@ from tests.models.hub.conftest import BRIEF, MODEL, TOKEN
 from tests.support.hub import DESCRIPTION, Fault, LoopbackHub
 
 WEIGHTS = "model.safetensors"
+_DAY = timedelta(days=1)
 
 
 def _fetch(hub: Hub, model: HubModel, name: str = WEIGHTS) -> bytes:
@@ -153,6 +163,39 @@ def test_offline_is_told_at_once() -> None:
             begun_s = time.monotonic()
             plan(hub, MODEL)
         assert time.monotonic() - begun_s < 1.0
+
+
+@pytest.fixture
+def impostor(tmp_path: Path) -> Iterator[str]:
+    """The address of a server with a certificate that nobody vouches for."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    unsigned = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now, now + _DAY)
+    path = tmp_path / "impostor.pem"
+    path.write_bytes(
+        unsigned.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
+        + key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(path)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def shake_hands() -> None:
+            with suppress(OSError):
+                peer, _ = server.accept()
+                with peer:
+                    context.wrap_socket(peer, server_side=True)
+
+        thread = threading.Thread(target=shake_hands)
+        thread.start()
+        yield f"https://127.0.0.1:{server.getsockname()[1]}"
+        thread.join()
+
+
+def test_an_impostor_is_told_apart_from_being_offline(impostor: str) -> None:
+    with Hub(impostor, token=lambda: TOKEN) as hub, pytest.raises(SecurityError, match="certificate"):
+        plan(hub, MODEL)
 
 
 @pytest.mark.parametrize(
