@@ -4,6 +4,7 @@
 it through the importer's builder and the compiler, and runs the engine's Wasm. Per case:
 
 - reference_difference: onnxruntime on the f32 graph against plain numpy (float64), which knows nothing of our code
+- transformers_difference: onnxruntime on the f32 graph against transformers, where that and torch are installed
 - logit_difference, logit_difference_relative: the engine against onnxruntime on the f32 graph, not quantised
 - engine_difference_relative: the engine against onnxruntime on the same weights, its optimiser off (that rounds
   activations to 8 bits): what the engine's own arithmetic costs, enlarged by weights that forget nothing
@@ -18,6 +19,7 @@ what rounding them costs a trained model is measured by tests.conformance.quanti
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import sys
 import tempfile
@@ -99,6 +101,7 @@ class Case:
     weights: Quantisation
     failure: str = ""
     reference_difference: float | None = None
+    transformers_difference: float | None = None
     logit_difference: float | None = None
     logit_difference_relative: float | None = None
     engine_difference_relative: float | None = None
@@ -123,9 +126,15 @@ def measured(harness: wasmtime.Module, folder: Path, architecture: str, *, tied:
     decoder = write_onnx(source, folder / "f32", "f32")
     expected = _onnx_logits(folder / "f32", decoder, tokens)
     expectation = Expectation(decoder, tokens, expected)
-    reference_difference = float(np.abs(expected - reference.logits(source, tokens)).max())
+    unmeasured = Case(
+        architecture,
+        tied,
+        "f32",
+        reference_difference=float(np.abs(expected - reference.logits(source, tokens)).max()),
+        transformers_difference=_transformers_difference(source, tokens, expected),
+    )
     for weights in BOUNDS:
-        case = Case(architecture, tied, weights, reference_difference=reference_difference)
+        case = replace(unmeasured, weights=weights)
         if weights != "f32":
             write_onnx(source, folder / weights, weights)
         try:
@@ -142,6 +151,8 @@ def failure(case: Case) -> str:
         "logit_difference_relative": bounds.logit_difference_relative,
         "engine_difference_relative": bounds.engine_difference_relative,
     }
+    if case.transformers_difference is not None:
+        limits["transformers_difference"] = REFERENCE_DIFFERENCE_MAX
     reasons = [
         f"{name} {getattr(case, name):.2g} > {limit}"
         for name, limit in limits.items()
@@ -183,6 +194,21 @@ def _splits() -> Iterator[list[int]]:
     for _ in range(SPLITS):
         cuts = sorted({0, TOKEN_COUNT, TOKEN_COUNT // 2, *random.integers(1, TOKEN_COUNT, 5).tolist()})
         yield [end - start for start, end in pairwise(cuts)]
+
+
+def _transformers_difference(source: Path, tokens: list[int], logits: Logits) -> float | None:
+    """The greatest difference from transformers; None where it is not installed."""
+    if not all(importlib.util.find_spec(name) for name in ("torch", "transformers")):
+        return None
+    import torch
+    import transformers
+
+    model = transformers.AutoModelForCausalLM.from_pretrained(
+        source, dtype=torch.float32, attn_implementation="eager", local_files_only=True
+    )
+    with torch.no_grad():
+        theirs = model.eval()(torch.tensor([tokens])).logits[0].numpy()
+    return float(np.abs(logits - theirs).max())
 
 
 def _onnx_logits(model: Path, decoder: Decoder, tokens: Sequence[int]) -> Logits:

@@ -125,6 +125,7 @@ def config(shape: Shape) -> dict[str, Any]:
         "mlp_bias": shape.bias,
         "tie_word_embeddings": shape.tied,
         "eos_token_id": 0,
+        "pad_token_id": 0,
         "sliding_window": shape.window,
         "partial_rotary_factor": shape.partial_rotary,
         **further,
