@@ -49,7 +49,7 @@ class Decoder:
 
     post_norms: attention and MLP are normed once more before they are added. embedding_scale: what looked-up rows are
     multiplied by. attention_scale: what scores are multiplied by (None: 1 / sqrt(head_size)). rotary_size: how many
-    elements of each head are turned (0: all). score_cap, logit_cap: x becomes cap * tanh(x / cap) (0: not).
+    elements of each head are turned (0: all). logit_cap: a logit x becomes cap * tanh(x / cap) (0: not).
     """
 
     architecture: str
@@ -74,7 +74,6 @@ class Decoder:
     embedding_scale: float = 1.0
     attention_scale: float | None = None
     rotary_size: int = 0
-    score_cap: float = 0.0
     logit_cap: float = 0.0
 
     @property

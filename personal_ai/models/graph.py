@@ -162,7 +162,6 @@ def _attention(graph: Graph, decoder: Decoder, layer: int, x: str) -> str:
         q_num_heads=decoder.head_count,
         kv_num_heads=decoder.key_value_head_count,
         **({} if decoder.attention_scale is None else {"scale": decoder.attention_scale}),
-        **({"softcap": decoder.score_cap} if decoder.score_cap else {}),
     )
     return graph.multiply(f"{name}.o", mixed, bias=decoder.output_bias)
 

@@ -138,6 +138,8 @@ def _llama_like(config: Fields, has_head: bool, context_length: int) -> Decoder:
 def _gemma3(config: Fields, has_head: bool, context_length: int) -> Decoder:
     if config.boolean("use_bidirectional_attention", False):
         raise _unsupported("Its tokens see those that come after them (use_bidirectional_attention).")
+    if "attn_logit_softcapping" in config:  # a field of Gemma 2; Gemma 3's own code reads it and does nothing with it
+        raise _unsupported("Its attention scores are capped (attn_logit_softcapping), which Gemma 3 does not know.")
     ropes = config.fields("rope_parameters")
     own, windowed = (ropes.fields(kind) for kind in ("full_attention", "sliding_attention"))
     if "rope_theta" not in own and "rope_theta" not in config:
@@ -158,7 +160,6 @@ def _gemma3(config: Fields, has_head: bool, context_length: int) -> Decoder:
         post_norms=True,
         embedding_scale=math.sqrt(base.hidden_size),
         attention_scale=config.number("query_pre_attn_scalar", 1e-6, 1e6, 256.0) ** -0.5,
-        score_cap=config.number("attn_logit_softcapping", 0.0, 1e6, 0.0),
         logit_cap=config.number("final_logit_softcapping", 0.0, 1e6, 0.0),
     )
 

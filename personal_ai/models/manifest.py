@@ -158,7 +158,6 @@ def _decoder(fields: Fields) -> Decoder:
         embedding_scale=fields.number("embedding_scale", 0.0, 1e6, 1.0),
         attention_scale=fields.number("attention_scale", 0.0, 1e6) if "attention_scale" in fields else None,
         rotary_size=fields.integer("rotary_size", 0, 1 << 24, 0),
-        score_cap=fields.number("score_cap", 0.0, 1e6, 0.0),
         logit_cap=fields.number("logit_cap", 0.0, 1e6, 0.0),
     )
 

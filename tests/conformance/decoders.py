@@ -68,7 +68,7 @@ SHAPES: Final = {
     "qwen3": replace(_GROUPED, architecture="qwen3", head_size=32),
     "mistral, window": replace(_GROUPED, architecture="mistral", window=12),
     "gemma3": replace(_GROUPED, architecture="gemma3_text", layers=3, head_size=32, key_value_heads=1, window=12),
-    "gemma3, capped": replace(_GROUPED, architecture="gemma3_text", layers=3, window=12, caps=(50.0, 30.0)),
+    "gemma3, capped": replace(_GROUPED, architecture="gemma3_text", layers=3, window=12, logit_cap=30.0),
     "phi3": replace(_GROUPED, architecture="phi3"),
     "phi3, part of the head turned": replace(
         _GROUPED, architecture="phi3", head_size=32, partial_rotary=0.75, window=20

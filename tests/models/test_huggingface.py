@@ -99,9 +99,9 @@ def test_a_gemma3() -> None:
     assert decoder.rope == Rope(1_000_000.0)
     assert (decoder.activation, decoder.qk_norm, decoder.post_norms) == ("gelu_tanh", True, True)
     assert (decoder.embedding_scale, decoder.attention_scale) == (8.0, 0.125)
-    assert (decoder.score_cap, decoder.logit_cap) == (0.0, 0.0)
+    assert decoder.logit_cap == 0.0
     assert parsed(Shape("gemma3_text"), tie_word_embeddings=None).tied_embedding
-    assert parsed(Shape("gemma3_text", caps=(50.0, 30.0))).logit_cap == 30.0
+    assert parsed(Shape("gemma3_text", logit_cap=30.0)).logit_cap == 30.0
 
 
 def test_gemma3_in_the_newer_spelling() -> None:
@@ -115,6 +115,8 @@ def test_gemma3_in_the_newer_spelling() -> None:
     assert decoder.windows == Windows(16, (0, 1), Rope(20_000.0))
     with pytest.raises(FormatError, match="rope_theta"):
         parsed(shape, rope_theta=None)
+    with pytest.raises(UnsupportedModelError, match="attn_logit_softcapping"):
+        parsed(shape, attn_logit_softcapping=50.0)
     with pytest.raises(UnsupportedModelError, match="come after"):
         parsed(shape, use_bidirectional_attention=True)
 

@@ -37,7 +37,7 @@ SHAPES = {
     "mistral": Shape("mistral"),
     "mistral, window": Shape("mistral", window=12),
     "gemma 3": Shape("gemma3_text", tied=True, layers=4, head_size=32, key_value_heads=1, window=12),
-    "gemma 3, capped, untied": Shape("gemma3_text", layers=3, window=7, caps=(5.0, 3.0)),
+    "gemma 3, capped, untied": Shape("gemma3_text", layers=3, window=7, logit_cap=3.0),
     "phi 3": Shape("phi3"),
     "phi 3, window, part of the head turned": Shape("phi3", window=9, head_size=32, partial_rotary=0.5),
     "qwen2": Shape("qwen2", tied=True),

@@ -53,7 +53,7 @@ class Shape:
     rope_scaling: dict[str, Any] | None = None
     window: int | None = None
     partial_rotary: float = 1.0
-    caps: tuple[float, float] | None = None  # of scores and of logits, Gemma only
+    logit_cap: float | None = None  # Gemma only
 
     @property
     def head_dim(self) -> int:
@@ -134,7 +134,6 @@ def config(shape: Shape) -> dict[str, Any]:
 
 def _gemma3_config(shape: Shape) -> dict[str, Any]:
     """As Gemma 3 270M has it, but for the sizes; every third layer sees everything."""
-    score_cap, logit_cap = shape.caps or (None, None)
     return {
         "hidden_activation": "gelu_pytorch_tanh",
         "rope_theta": 1_000_000.0,
@@ -142,8 +141,8 @@ def _gemma3_config(shape: Shape) -> dict[str, Any]:
         "query_pre_attn_scalar": 2 * shape.head_dim,
         "sliding_window": shape.window or 512,
         "layer_types": ["full_attention" if layer % 3 == 2 else "sliding_attention" for layer in range(shape.layers)],
-        "attn_logit_softcapping": score_cap,
-        "final_logit_softcapping": logit_cap,
+        "attn_logit_softcapping": None,
+        "final_logit_softcapping": shape.logit_cap,
     }
 
 

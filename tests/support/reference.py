@@ -79,9 +79,6 @@ def _gemma3(config: dict[str, Any], w: dict[str, Array], tokens: np.ndarray[Any,
     def norm(x: Array, name: str) -> Array:
         return x / np.sqrt((x**2).mean(-1, keepdims=True) + config["rms_norm_eps"]) * (1 + w[f"{name}.weight"])
 
-    def capped(x: Array, cap: float | None) -> Array:
-        return x if cap is None else cap * np.tanh(x / cap)
-
     size, groups = config["head_dim"], config["num_attention_heads"] // config["num_key_value_heads"]
     scale = config["query_pre_attn_scalar"] ** -0.5
     x = w["model.embed_tokens.weight"][tokens] * math.sqrt(config["hidden_size"])
@@ -100,7 +97,6 @@ def _gemma3(config: dict[str, Any], w: dict[str, Array], tokens: np.ndarray[Any,
             np.repeat(v, groups, axis=0),
             window=config["sliding_window"] if local else None,
             scale=scale,
-            cap=config["attn_logit_softcapping"],
         )
         x = x + norm(mixed @ w[f"{name}.self_attn.o_proj.weight"].T, f"{name}.post_attention_layernorm")
         normed = norm(x, f"{name}.pre_feedforward_layernorm")
@@ -109,7 +105,8 @@ def _gemma3(config: dict[str, Any], w: dict[str, Array], tokens: np.ndarray[Any,
         gated = gate * (normed @ w[f"{name}.mlp.up_proj.weight"].T)
         x = x + norm(gated @ w[f"{name}.mlp.down_proj.weight"].T, f"{name}.post_feedforward_layernorm")
     head = w.get("lm_head.weight", w["model.embed_tokens.weight"])
-    return capped(norm(x, "model.norm") @ head.T, config["final_logit_softcapping"])
+    logits, cap = norm(x, "model.norm") @ head.T, config["final_logit_softcapping"]
+    return logits if cap is None else cap * np.tanh(logits / cap)
 
 
 def _unmerged(config: dict[str, Any], w: dict[str, Array]) -> dict[str, Array]:
@@ -133,15 +130,11 @@ def _heads(x: Array, heads: int) -> Array:
     return x.reshape(len(x), heads, -1).transpose(1, 0, 2)
 
 
-def _attention(
-    q: Array, k: Array, v: Array, *, window: int | None = None, scale: float | None = None, cap: float | None = None
-) -> Array:
+def _attention(q: Array, k: Array, v: Array, *, window: int | None = None, scale: float | None = None) -> Array:
     """[heads, tokens, size] each -> [tokens, heads * size]; a token sees itself and those before it, the last
     `window` in all.
     """
     scores = q @ k.transpose(0, 2, 1) * (scale or 1 / math.sqrt(q.shape[-1]))
-    if cap is not None:
-        scores = cap * np.tanh(scores / cap)
     distance = np.arange(q.shape[1])[:, None] - np.arange(q.shape[1])
     scores[:, (distance < 0) | (distance >= (window or len(distance)))] = -np.inf
     weights = np.exp(scores - scores.max(-1, keepdims=True))
