@@ -65,6 +65,7 @@ pub fn heapSizePages() u32 {
 
 pub fn heapGrow(pages: u32) bool {
     if (heap_size_pages + pages > heap_pages_most) return false;
+    @memset(heapPages(heap_size_pages, pages), 0);
     heap_size_pages += pages;
     return true;
 }

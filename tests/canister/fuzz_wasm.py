@@ -1,0 +1,135 @@
+"""Changed inputs for the shipped module, in whole messages."""
+
+from __future__ import annotations
+
+import random
+import struct
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from personal_ai.canister import interface
+from personal_ai.canister.client import CanisterClient
+from personal_ai.canister.upload import Upload
+from personal_ai.common.errors import CanisterRefusedError
+from personal_ai.ic import candid
+from tests.canister.fuzz_seeds import METHOD_KINDS, Kind, message_seeds, request_seeds
+from tests.canister.installed import Installed, Network, Trapped
+from tests.canister.models import Talk, load
+from tests.canister.test_canister import REQUEST, RESULTS
+
+_OUT_OF_INSTRUCTIONS = "instruction"  # in the network's words for a message that did not end
+_SHARES = {"candid": 8, "manifest": 4, "generate": 5, "sampling": 2, "program": 1}
+_WORDS = (0, 1, 0xFFFF_FFFF, 0x8000_0000, 0x7FFF_FFFF, 0x7FC0_0000, 0x7F80_0000, 0xFF80_0000, 0x3F80_0000)
+_METHODS = {kind: method for method, kind in METHOD_KINDS.items()}
+_NOT_CANDID = "the argument is not a Candid message"
+
+
+@dataclass
+class _Fuzzer:
+    """One canister with a model; each input is a message or a few to it."""
+
+    canister: Installed
+    program: Path
+    rng: random.Random
+
+    def candid(self) -> str:
+        return self._send(*self.rng.choice([seed for seed in message_seeds() if seed[0] is not Kind.NONE]))
+
+    def manifest(self) -> str:
+        return self._send(*self.rng.choice([seed for seed in message_seeds() if seed[0] is Kind.BEGIN_UPLOAD]))
+
+    def generate(self) -> str:
+        return self._send(*self.rng.choice(request_seeds(vocabulary=30)))
+
+    def sampling(self) -> str:
+        """Every number of the request may be any number: bits are drawn, not values."""
+        floats = struct.unpack("<4f", struct.pack("<4I", *(self._word() for _ in range(4))))
+        names = ("temperature", "top_p", "min_p", "repetition_penalty")
+        plain = {"temperature": 0.8, "top_p": 0.9, "min_p": 0.1, "repetition_penalty": 1.1}
+        drawn = dict(zip(names, floats, strict=True))
+        chosen = plain | {name: drawn[name] for name in self.rng.sample(names, self.rng.randint(0, 2))}
+        fields = {**chosen, "top_k": self._word(), "seed": self.rng.getrandbits(64)}
+        request = {**REQUEST, "sampling": fields, "stop": []}
+        return self._answer("generate", candid.encode([interface.GENERATE_REQUEST], [request]))
+
+    def program_file(self) -> str:
+        """Uploads a damaged program, and generates if it became active."""
+        client = self.canister.client
+        damaged = self.program.parent / "damaged"
+        damaged.write_bytes(self._damage(self.program.read_bytes()))
+        try:
+            load(client, Upload.of("m", [("program", damaged)]))
+            Talk(client, [], self.rng.randbytes(4)).go_on(2, [1])
+        except CanisterRefusedError as refused:
+            return "refused" if "is no program" in str(refused) else "past_header"
+        return "accepted"
+
+    def _send(self, kind: Kind, argument: bytes) -> str:
+        return self._answer(_METHODS[kind], self._change(argument))
+
+    def _answer(self, method: str, argument: bytes) -> str:
+        send = self.canister.query if method == "read_file" else self.canister.update
+        answer = send(self.canister.id, method, argument)
+        ((variant, value),) = candid.decode([interface.result(*RESULTS[method])], answer)
+        if variant == "ok":
+            return "accepted"
+        return "refused" if value == ("invalid", _NOT_CANDID) else "past_header"
+
+    def _change(self, valid: bytes) -> bytes:
+        changed = bytearray(valid)
+        for _ in range(self.rng.randint(0, 3)):
+            at = self.rng.randrange(len(changed))
+            match self.rng.randrange(8):
+                case 0:
+                    changed = changed[: at + 1]
+                case 1:
+                    changed[at:at] = changed[at : at + self.rng.randrange(32)]
+                case 2 | 3:
+                    changed[at : at + 4] = struct.pack("<I", self._word())
+                case _:
+                    changed[at] = self.rng.choice([self.rng.randrange(256), changed[at] ^ 1, 0, 0x7F, 0x80, 0xFF])
+        return bytes(changed)
+
+    def _damage(self, program: bytes) -> bytes:
+        """Mostly in the tables, which lie before the weights."""
+        (tables_size,) = struct.unpack_from("<I", program, 64 + 5 * 16 + 4)
+        changed = bytearray(program)
+        for _ in range(self.rng.randint(1, 3)):
+            at = self.rng.randrange(8 if self.rng.random() < 0.9 else 0, tables_size) & ~3
+            struct.pack_into("<I", changed, at, self._word())
+        return bytes(changed)
+
+    def _word(self) -> int:
+        return self.rng.choice([*_WORDS, self.rng.getrandbits(32), self.rng.randrange(100)])
+
+
+def fuzz_module(
+    folder: Path, program: Path, parsers: Iterable[str], inputs: int, seed: int
+) -> dict[str, dict[str, int]]:
+    """inputs, traps, hangs, past_header and accepted of each parser, which share `inputs`."""
+    parsers = tuple(parsers)
+    whole = sum(_SHARES[parser] for parser in parsers)
+    network = Network(folder)
+    told = {}
+    for parser in parsers:
+        canister = network.canister()
+        load(canister.client, Upload.of("m", [("program", program)]))
+        fuzzer = _Fuzzer(canister, program, random.Random(f"{parser} {seed}"))
+        examine = fuzzer.program_file if parser == "program" else getattr(fuzzer, parser)
+        told[parser] = _count(examine, canister.client, max(1, inputs * _SHARES[parser] // whole))
+    return told
+
+
+def _count(examine: Callable[[], str], client: CanisterClient, inputs: int) -> dict[str, int]:
+    counts = {"inputs": inputs, "traps": 0, "hangs": 0, "past_header": 0, "accepted": 0}
+    for _ in range(inputs):
+        try:
+            verdict = examine()
+        except Trapped as trapped:
+            counts["hangs" if _OUT_OF_INSTRUCTIONS in str(trapped) else "traps"] += 1
+            continue
+        counts["past_header"] += verdict != "refused"
+        counts["accepted"] += verdict == "accepted"
+    client.status()
+    return counts
