@@ -6,11 +6,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from personal_ai.compiler.format import BLOCK, Code, Dimension, Element, RowSource
+from personal_ai.compiler.format import BLOCK, INTEGER_WEIGHTS, Code, Dimension, Element, RowSource
 from personal_ai.compiler.ir import TOKENS, Activation, Operand, Step, Weight, WeightSource
 from personal_ai.compiler.obstacles import NodeRefused
 from personal_ai.compiler.onnx_graph import Array, Int4Matrix
-from personal_ai.compiler.packing import PackedF32, PackedI8, Rows
+from personal_ai.compiler.packing import PackedF32, PackedI4, PackedI8, Rows
 from personal_ai.compiler.values import BlockMatrix, Constant
 
 _VECTOR = 4  # numbers in a vector of the engine
@@ -75,18 +75,22 @@ class Builder:
             shape = matrix.shape[::-1]
             return self._weight(key, matrix.array, Element.F32_PACKED, shape, PackedF32(matrix))
         _check_blocks(matrix)
-        stored = matrix.values.packed if isinstance(matrix.values, Int4Matrix) else matrix.values
-        key = ("i8", *_identity(stored), *_identity(matrix.scales), matrix.block_size)
-        shape = matrix.values.shape[::-1]
         self._kept_alive.append(matrix.scales)
-        return self._weight(key, stored, Element.I8_BLOCK_PACKED, shape, PackedI8(matrix))
+        shape = matrix.values.shape[::-1]
+        scaling = (*_identity(matrix.scales), matrix.block_size)
+        if isinstance(matrix.values, Int4Matrix):
+            stored = matrix.values.packed
+            key = ("i4", *_identity(stored), *scaling)
+            return self._weight(key, stored, Element.I4_BLOCK_PACKED, shape, PackedI4(matrix))
+        key = ("i8", *_identity(matrix.values), *scaling)
+        return self._weight(key, matrix.values, Element.I8_BLOCK_PACKED, shape, PackedI8(matrix))
 
     def multiply(self, x: Activation, matrix: Constant | BlockMatrix) -> Activation:
         """x [rows, inputs] times the matrix [inputs, outputs]."""
         weight = self.matrix(matrix)
         if weight.columns != x.columns:
             raise NodeRefused(f"{x.columns} columns meet a matrix of {weight.columns} rows")
-        source = self._quantise(x) if weight.element is Element.I8_BLOCK_PACKED else x
+        source = self._quantise(x) if weight.element in INTEGER_WEIGHTS else x
         whole_vectors(x.columns)
         return self.emit(Code.MATMUL, [source, weight, None], x.rows, weight.rows)
 

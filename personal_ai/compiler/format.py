@@ -22,6 +22,7 @@ SIZE_BYTES_MAX = 0xFFFF_FFFF  # of a program, its arena and its state: each must
 
 BLOCK = 64  # inputs that share one weight scale, and one activation scale
 GROUP = 4  # outputs that lie together: the lanes of one vector
+WIDE_GROUP = 16  # those of 4-bit weights: the lanes of a vector of bytes
 LEVEL_MAX = 32767  # greatest quantised activation
 STATE_CHUNK = 16  # positions that attention reads at once
 KEPT_HEAD_SIZE_STEP = 8  # I16_KEPT takes heads of multiples of this ...
@@ -47,6 +48,10 @@ class Element(IntEnum):
     F32_PACKED = 3  # weights [outputs, inputs] in groups of four outputs
     I8_BLOCK_PACKED = 4  # int8 weights [outputs, inputs] in groups of four outputs, one f32 scale per block of 64
     I16_KEPT = 5  # keys or values in groups of four positions, one f32 scale per head and position
+    I4_BLOCK_PACKED = 6  # int4 weights [outputs, inputs] in groups of 16 outputs, one f32 scale per block of 64
+
+
+INTEGER_WEIGHTS = frozenset((Element.I8_BLOCK_PACKED, Element.I4_BLOCK_PACKED))  # they take quantised activations
 
 
 class Storage(IntEnum):
@@ -243,11 +248,13 @@ def round_up(value: int, step: int) -> int:
 
 
 def packed_size_bytes(element: Element, outputs: int, inputs: int) -> int:
-    """Bytes of packed weights [outputs, inputs]: groups of four outputs; int8 pads inputs to whole blocks."""
-    groups = round_up(outputs, GROUP) // GROUP
+    """Bytes of packed weights [outputs, inputs]: whole groups of outputs; integers pad inputs to whole blocks."""
+    blocks = round_up(inputs, BLOCK) // BLOCK
     if element is Element.F32_PACKED:
-        return groups * inputs * GROUP * 4
-    return groups * (round_up(inputs, BLOCK) // BLOCK) * (BLOCK + 4) * GROUP
+        return round_up(outputs, GROUP) * inputs * 4
+    if element is Element.I4_BLOCK_PACKED:
+        return round_up(outputs, WIDE_GROUP) * blocks * (BLOCK // 2 + 4)
+    return round_up(outputs, GROUP) * blocks * (BLOCK + 4)
 
 
 def kept_size_bytes(element: Element, heads: int, head_size: int) -> int:

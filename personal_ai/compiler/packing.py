@@ -1,6 +1,7 @@
 """Weights in the layouts of the engine's kernels (docs/formats/program.md). Repacks numbers, never changes them.
 
-Weights are matrices [inputs, outputs] as in ONNX; packed they are [outputs, inputs], in groups of four outputs.
+Weights are matrices [inputs, outputs] as in ONNX; packed they are [outputs, inputs], in groups of four outputs
+(4-bit integers: of 16).
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from personal_ai.compiler.format import BLOCK, GROUP, ROW_ALIGNMENT_BYTES, round_up
+from personal_ai.compiler.format import BLOCK, GROUP, ROW_ALIGNMENT_BYTES, WIDE_GROUP, round_up
 from personal_ai.compiler.onnx_graph import Array, Int4Matrix
 from personal_ai.compiler.values import BlockMatrix, Constant
 
@@ -52,10 +53,7 @@ class PackedF32:
 
 @dataclass(frozen=True, slots=True)
 class PackedI8:
-    """A matrix as I8_BLOCK_PACKED: per group and block, four f32 scales, then 32 pairs of inputs of four outputs.
-
-    4-bit integers take 8 bits each here: the same numbers, at the price of int8.
-    """
+    """A matrix as I8_BLOCK_PACKED: per group and block, four f32 scales, then 32 pairs of inputs of four outputs."""
 
     matrix: BlockMatrix
 
@@ -68,24 +66,56 @@ class PackedI8:
         inputs = self.matrix.values.shape[0]
         blocks, groups = round_up(inputs, BLOCK) // BLOCK, round_up(stop - start, GROUP) // GROUP
         values = np.zeros((blocks * BLOCK, groups * GROUP), dtype=np.int8)
-        values[:inputs, : stop - start] = self._columns(start, stop)
-        scales = np.zeros((blocks, groups * GROUP), dtype="<f4")
-        repeats = self.matrix.block_size // BLOCK
-        scales[:, : stop - start] = np.repeat(self.matrix.scales[:, start:stop], repeats, axis=0)[:blocks]
+        values[:inputs, : stop - start] = _integers(self.matrix, start, stop)
         packed = np.empty((groups, blocks, GROUP * (4 + BLOCK)), dtype=np.uint8)
-        packed[:, :, : GROUP * 4] = scales.reshape(blocks, groups, GROUP).transpose(1, 0, 2).copy().view(np.uint8)
+        packed[:, :, : GROUP * 4] = _scales(self.matrix, start, stop, groups, GROUP)
         pairs = values.reshape(blocks, BLOCK // 2, 2, groups, GROUP).transpose(3, 0, 1, 4, 2)
         packed[:, :, GROUP * 4 :] = pairs.reshape(groups, blocks, -1).view(np.uint8)
         return packed
 
-    def _columns(self, start: int, stop: int) -> Array:
-        values = self.matrix.values
-        return values.columns(start, stop) if isinstance(values, Int4Matrix) else values[:, start:stop]
+
+@dataclass(frozen=True, slots=True)
+class PackedI4:
+    """A matrix as I4_BLOCK_PACKED: per group and block, 16 f32 scales, then 32 pairs of inputs of 16 outputs."""
+
+    matrix: BlockMatrix
+
+    def pieces(self) -> Iterator[bytes]:
+        inputs, outputs = self.matrix.values.shape
+        for start, stop in _spans(outputs, inputs, WIDE_GROUP):
+            yield self._packed(start, stop).tobytes()
+
+    def _packed(self, start: int, stop: int) -> Bytes:
+        inputs = self.matrix.values.shape[0]
+        blocks, groups = round_up(inputs, BLOCK) // BLOCK, round_up(stop - start, WIDE_GROUP) // WIDE_GROUP
+        codes = np.zeros((blocks * BLOCK, groups * WIDE_GROUP), dtype=np.uint8)
+        codes[:inputs, : stop - start] = _integers(self.matrix, start, stop).view(np.uint8) & np.uint8(0xF)
+        pairs = codes[::2] | codes[1::2] << np.uint8(4)
+        packed = np.empty((groups, blocks, WIDE_GROUP * (4 + BLOCK // 2)), dtype=np.uint8)
+        packed[:, :, : WIDE_GROUP * 4] = _scales(self.matrix, start, stop, groups, WIDE_GROUP)
+        ordered = pairs.reshape(blocks, BLOCK // 2, groups, WIDE_GROUP).transpose(2, 0, 1, 3)
+        packed[:, :, WIDE_GROUP * 4 :] = ordered.reshape(groups, blocks, -1)
+        return packed
 
 
-def _spans(outputs: int, output_size_bytes: int) -> Iterator[tuple[int, int]]:
+def _integers(matrix: BlockMatrix, start: int, stop: int) -> Array:
+    """The numbers of some outputs, [inputs, stop - start] int8."""
+    values = matrix.values
+    return values.columns(start, stop) if isinstance(values, Int4Matrix) else values[:, start:stop]
+
+
+def _scales(matrix: BlockMatrix, start: int, stop: int, groups: int, group: int) -> Bytes:
+    """The scales of some outputs as bytes [groups, blocks, 4 * group]."""
+    blocks = round_up(matrix.values.shape[0], BLOCK) // BLOCK
+    scales = np.zeros((blocks, groups * group), dtype="<f4")
+    repeats = matrix.block_size // BLOCK
+    scales[:, : stop - start] = np.repeat(matrix.scales[:, start:stop], repeats, axis=0)[:blocks]
+    return scales.reshape(blocks, groups, group).transpose(1, 0, 2).copy().view(np.uint8)
+
+
+def _spans(outputs: int, output_size_bytes: int, group: int = GROUP) -> Iterator[tuple[int, int]]:
     """Ranges of outputs, in whole groups, of a few megabytes each."""
-    step = max(1, _PIECE_SIZE_BYTES // (output_size_bytes * GROUP)) * GROUP
+    step = max(1, _PIECE_SIZE_BYTES // (output_size_bytes * group)) * group
     for start in range(0, outputs, step):
         yield start, min(start + step, outputs)
 

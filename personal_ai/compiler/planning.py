@@ -48,9 +48,9 @@ def place(lifetimes: Sequence[Lifetime]) -> tuple[list[int], int]:
 
 
 def _kept_element(steps: list[Step], kept: Sequence[Kept]) -> f.Element:
-    """Beside int8 weights, keys and values of 16 bits lose nothing that counts and cost a third; f32 stays f32."""
+    """Beside integer weights, keys and values of 16 bits lose nothing that counts and cost a third; f32 stays f32."""
     weights = (step.inputs[1] for step in steps if step.code is f.Code.MATMUL)
-    quantised = any(isinstance(item, Weight) and item.element is f.Element.I8_BLOCK_PACKED for item in weights)
+    quantised = any(isinstance(item, Weight) and item.element in f.INTEGER_WEIGHTS for item in weights)
     fits = all(item.head_size % f.KEPT_HEAD_SIZE_STEP == 0 and item.head_size <= f.KEPT_HEAD_SIZE_MAX for item in kept)
     return f.Element.I16_KEPT if quantised and fits else f.Element.F32
 

@@ -40,6 +40,7 @@ def _lines() -> Iterator[str]:
         ("table_length_max", f.TABLE_LENGTH_MAX),
         ("block", f.BLOCK),
         ("group", f.GROUP),
+        ("wide_group", f.WIDE_GROUP),
         ("level_max", f.LEVEL_MAX),
         ("state_chunk", f.STATE_CHUNK),
         ("kept_head_size_step", f.KEPT_HEAD_SIZE_STEP),

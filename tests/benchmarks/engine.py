@@ -30,6 +30,7 @@ from personal_ai.compiler.builder import Builder
 from personal_ai.compiler.compile import ProgramInfo, compile_onnx
 from personal_ai.compiler.format import Code, RowSource
 from personal_ai.compiler.ir import ONE
+from personal_ai.compiler.onnx_graph import Int4Matrix
 from personal_ai.compiler.values import BlockMatrix, Constant
 from personal_ai.models.decoder import Decoder, Rope, Weight
 from personal_ai.models.manifest import MODEL_FILE
@@ -161,7 +162,7 @@ def kernel_costs(harness: wasmtime.Module) -> dict[str, float]:
     """Instructions per multiplication of the matrix kernels."""
     return {
         f"{weights} {inputs}x{outputs}, {rows} rows": round(kernel_cost(harness, weights, inputs, outputs, rows), 4)
-        for weights in ("int8", "f32")
+        for weights in ("int4", "int8", "f32")
         for inputs, outputs in ((576, 1536), (768, 3072), (3072, 768))
         for rows in (1, 4, 8, 16)
     }
@@ -192,13 +193,15 @@ def _matrix(weights: str, inputs: int, outputs: int) -> Constant | BlockMatrix:
     if weights == "f32":
         return Constant(np.zeros((inputs, outputs), dtype=np.float32))
     scales = np.zeros((inputs // 64, outputs), dtype=np.float32)
+    if weights == "int4":
+        return BlockMatrix(Int4Matrix(np.zeros(inputs * outputs // 2, dtype=np.uint8), (inputs, outputs)), scales, 64)
     return BlockMatrix(np.zeros((inputs, outputs), dtype=np.int8), scales, 64)
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.engine", description=__doc__)
     parser.add_argument("--shape", choices=SHAPES, default="smollm2-135m")
-    parser.add_argument("--weights", choices=("int8", "f32"), default="int8")
+    parser.add_argument("--weights", choices=("int4", "int8", "f32"), default="int8")
     parser.add_argument("--all", action="store_true", help="every shape")
     parser.add_argument("--kernels", action="store_true", help="the matrix kernels alone")
     parser.add_argument("--json", action="store_true")

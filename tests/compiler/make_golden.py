@@ -22,6 +22,7 @@ _SMALL = {"vocabulary_size": 30, "layer_count": 2, "intermediate_size": 48, "con
 _HEADS = {"head_count": 2, "key_value_head_count": 2, "head_size": 8}
 DECODERS: dict[str, tuple[Decoder, Quantisation]] = {
     "llama-int8": (replace(LLAMA, **_SMALL, hidden_size=80, head_count=4, head_size=8), "int8"),
+    "qwen2-int4": (replace(LLAMA, **_SMALL, hidden_size=80, head_count=4, head_size=8, qkv_bias=True), "int4"),
     "gpt2-f32": (replace(GPT2, **_SMALL, **_HEADS, hidden_size=32), "f32"),
 }
 

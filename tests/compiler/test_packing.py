@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from personal_ai.compiler import packing
-from personal_ai.compiler.format import BLOCK, GROUP, Element, packed_size_bytes
+from personal_ai.compiler.format import BLOCK, GROUP, WIDE_GROUP, Element, packed_size_bytes
 from personal_ai.compiler.onnx_graph import Int4Matrix
-from personal_ai.compiler.packing import PackedF32, PackedI8, Rows
+from personal_ai.compiler.packing import PackedF32, PackedI4, PackedI8, Rows
 from personal_ai.compiler.values import BlockMatrix, Constant
 from personal_ai.models.quantisation import pack_int4
 
@@ -64,13 +64,27 @@ def test_int8_lies_in_blocks_of_scales_and_pairs(inputs: int, outputs: int, bloc
 
 @pytest.mark.usefixtures("_piece_size")
 @pytest.mark.parametrize(("inputs", "outputs"), [*SHAPES, (65, 3), (3, 5)])
-def test_int4_is_the_same_numbers_in_8_bits(inputs: int, outputs: int) -> None:
+@pytest.mark.parametrize("block_size", [64, 128])
+def test_int4_lies_in_blocks_of_scales_and_pairs_of_16_outputs(inputs: int, outputs: int, block_size: int) -> None:
     random = np.random.default_rng(3)
     values = random.integers(-8, 8, (inputs, outputs)).astype(np.int8)
-    scales = random.standard_normal((-(-inputs // BLOCK), outputs)).astype(np.float32)
+    scales = random.standard_normal((-(-inputs // block_size), outputs)).astype(np.float32)
     matrix = Int4Matrix(pack_int4(values), (inputs, outputs))
-    packed, plain = (b"".join(PackedI8(BlockMatrix(m, scales, BLOCK)).pieces()) for m in (matrix, values))
-    assert packed == plain
+    data = b"".join(PackedI4(BlockMatrix(matrix, scales, block_size)).pieces())
+    assert len(data) == packed_size_bytes(Element.I4_BLOCK_PACKED, outputs, inputs)
+    blocks, size = -(-inputs // BLOCK), WIDE_GROUP * (4 + BLOCK // 2)
+    for unit in range(len(data) // size):
+        group, block = divmod(unit, blocks)
+        record = data[unit * size : (unit + 1) * size]
+        for lane in range(WIDE_GROUP):
+            output = group * WIDE_GROUP + lane
+            (scale,) = struct.unpack_from("<f", record, 4 * lane)
+            assert scale == (scales[block * BLOCK // block_size, output] if output < outputs else 0.0)
+            for within in range(BLOCK):
+                i = block * BLOCK + within
+                code = record[WIDE_GROUP * (4 + within // 2) + lane] >> (4 * (within % 2)) & 0xF
+                number = (code ^ 8) - 8
+                assert number == (values[i, output] if i < inputs and output < outputs else 0)
     np.testing.assert_array_equal(matrix.columns(outputs // 2, outputs), values[:, outputs // 2 :])
 
 

@@ -41,7 +41,7 @@ def _program(folder: Path, name: str, quantisation: Quantisation) -> Path:
     return folder / "program"
 
 
-@pytest.mark.parametrize("quantisation", ["f32", "int8"])
+@pytest.mark.parametrize("quantisation", ["f32", "int8", "int4"])
 @pytest.mark.parametrize("name", ["llama", "gpt2"])
 def test_damaged_programs_touch_nothing_outside(
     tmp_path: Path, fuzzer: Path, name: str, quantisation: Quantisation

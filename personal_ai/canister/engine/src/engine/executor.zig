@@ -11,6 +11,7 @@ const attention = @import("attention.zig");
 const attention_i16 = @import("attention_i16.zig");
 const quantise = @import("quantise.zig");
 const matmul_f32 = @import("matmul_f32.zig");
+const matmul_i4 = @import("matmul_i4.zig");
 const matmul_i8 = @import("matmul_i8.zig");
 const attributes = @import("operators.zig").attributes;
 const Matrix = @import("matrix.zig").Matrix;
@@ -20,7 +21,7 @@ const Program = @import("program.zig").Program;
 pub fn scratchSizeBytes(program: Program) usize {
     const context = program.header.context_length_max;
     const attending = @max(attention.scratchSizeBytes(context), attention_i16.scratchSizeBytes(context));
-    return @max(matmul_i8.scratch_size_bytes, attending);
+    return @max(matmul_i8.scratch_size_bytes, @sizeOf(matmul_i4.Scratch), attending);
 }
 
 /// One call: the program, its memory, its tokens and where they stand.
@@ -101,7 +102,7 @@ pub const Call = struct {
                 .f32 => elementwise.copyRow(table.vectors(row), y.vectors(i), y.vectorCount()),
                 .f32_packed => matmul_f32.unpackRow(@ptrCast(table.base), row, y.columns, target),
                 .i8_block_packed => matmul_i8.dequantiseRow(@ptrCast(table.base), row, y.columns, target),
-                .i16_block, .i16_kept => unreachable, // checked: never among the weights
+                .i4_block_packed, .i16_block, .i16_kept => unreachable, // checked
             }
         }
     }
@@ -113,6 +114,7 @@ pub const Call = struct {
         switch (@as(format.Element, @enumFromInt(call.program.tensors[in[1]].element))) {
             .f32_packed => matmul_f32.multiply(x, @ptrCast(weights), bias, y),
             .i8_block_packed => matmul_i8.multiply(x, @ptrCast(weights), bias, y, @ptrCast(call.scratch)),
+            .i4_block_packed => matmul_i4.multiply(x, @ptrCast(weights), bias, y, @ptrCast(call.scratch)),
             else => unreachable, // checked
         }
     }

@@ -9,6 +9,7 @@ pub const no_operand = 4294967295;
 pub const table_length_max = 1048576;
 pub const block = 64;
 pub const group = 4;
+pub const wide_group = 16;
 pub const level_max = 32767;
 pub const state_chunk = 16;
 pub const kept_head_size_step = 8;
@@ -29,6 +30,7 @@ pub const Element = enum(u8) {
     f32_packed = 3,
     i8_block_packed = 4,
     i16_kept = 5,
+    i4_block_packed = 6,
 };
 
 pub const Storage = enum(u8) {

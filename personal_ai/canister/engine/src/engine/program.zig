@@ -100,7 +100,10 @@ pub const Program = struct {
         if (tensor.offset % format.alignment_bytes != 0) return error.BadProgram;
         const columns = program.columnsOf(tensor);
         if (element == .f32) return checkExtent(tensor, element, columns, rows.constant, program.weights.len);
-        if (element != .f32_packed and element != .i8_block_packed) return error.BadProgram;
+        switch (element) {
+            .f32_packed, .i8_block_packed, .i4_block_packed => {},
+            else => return error.BadProgram,
+        }
         if (tensor.row_stride_bytes != 0) return error.BadProgram;
         const size = packedSizeBytes(element, rows.constant, columns);
         if (tensor.offset + size > program.weights.len) return error.BadProgram;
@@ -166,9 +169,12 @@ pub fn rowSizeBytes(element: format.Element, columns: u32) u64 {
 }
 
 fn packedSizeBytes(element: format.Element, outputs: u32, columns: u32) u64 {
-    const groups = roundUp(outputs, format.group) / format.group;
-    if (element == .f32_packed) return groups * columns *| (format.group * 4);
-    return groups * blocks(columns) *| ((format.block + 4) * format.group);
+    const narrow = roundUp(outputs, format.group);
+    return switch (element) {
+        .f32_packed => narrow *| columns *| 4,
+        .i4_block_packed => roundUp(outputs, format.wide_group) * blocks(columns) *| (format.block / 2 + 4),
+        else => narrow * blocks(columns) *| (format.block + 4),
+    };
 }
 
 fn blocks(columns: u32) u64 {

@@ -9,11 +9,16 @@ pub const I32x4 = @Vector(4, i32);
 pub const U32x4 = @Vector(4, u32);
 pub const I16x8 = @Vector(8, i16);
 pub const I8x8 = @Vector(8, i8);
+pub const I8x16 = @Vector(16, i8);
+pub const U8x16 = @Vector(16, u8);
 
 const in_wasm = builtin.cpu.arch.isWasm();
 
 extern fn @"llvm.wasm.dot"(I16x8, I16x8) I32x4;
 extern fn @"llvm.wasm.narrow.signed.v8i16.v4i32"(I32x4, I32x4) I16x8;
+extern fn @"llvm.wasm.narrow.signed.v16i8.v8i16"(I16x8, I16x8) I8x16;
+extern fn @"llvm.wasm.q15mulr.sat.signed"(I16x8, I16x8) I16x8;
+extern fn @"llvm.wasm.swizzle"(I8x16, U8x16) I8x16;
 extern fn @"llvm.wasm.pmin.v4f32"(F32x4, F32x4) F32x4;
 extern fn @"llvm.wasm.pmax.v4f32"(F32x4, F32x4) F32x4;
 
@@ -33,6 +38,42 @@ pub inline fn narrow(a: I32x4, b: I32x4) I16x8 {
     const low: @Vector(8, i32) = @splat(-32768);
     const high: @Vector(8, i32) = @splat(32767);
     return @intCast(@min(@max(both, low), high));
+}
+
+/// The lanes of a, then of b, each brought into -128..127.
+pub inline fn narrowToBytes(a: I16x8, b: I16x8) I8x16 {
+    if (in_wasm) return @"llvm.wasm.narrow.signed.v16i8.v8i16"(a, b);
+    const both = std.simd.join(a, b);
+    const low: @Vector(16, i16) = @splat(-128);
+    const high: @Vector(16, i16) = @splat(127);
+    return @intCast(@min(@max(both, low), high));
+}
+
+/// a * b / 2^15 to nearest (halves up), brought into -32768..32767.
+pub inline fn productOfFractions(a: I16x8, b: I16x8) I16x8 {
+    if (in_wasm) return @"llvm.wasm.q15mulr.sat.signed"(a, b);
+    const half: @Vector(8, i32) = @splat(1 << 14);
+    const product = (@as(@Vector(8, i32), a) * @as(@Vector(8, i32), b) + half) >> @splat(15);
+    return @intCast(@min(product, @as(@Vector(8, i32), @splat(32767)))); // only -1 times -1 is too large
+}
+
+/// Lane i is table[indices[i]]; indices are below 16.
+pub inline fn lookUp(table: I8x16, indices: U8x16) I8x16 {
+    if (in_wasm) return @"llvm.wasm.swizzle"(table, indices);
+    const entries: [16]i8 = table;
+    var found: [16]i8 = undefined;
+    inline for (0..16) |i| found[i] = entries[indices[i]];
+    return found;
+}
+
+/// The first eight lanes, each times b's.
+pub inline fn lowProducts(a: I8x16, b: I8x16) I16x8 {
+    return @as(I16x8, std.simd.extract(a, 0, 8)) *% @as(I16x8, std.simd.extract(b, 0, 8));
+}
+
+/// The last eight lanes, each times b's.
+pub inline fn highProducts(a: I8x16, b: I8x16) I16x8 {
+    return @as(I16x8, std.simd.extract(a, 8, 8)) *% @as(I16x8, std.simd.extract(b, 8, 8));
 }
 
 /// b < a ? b : a. A NaN in either gives a; one instruction, where f32x4.min is metered as four.
@@ -58,6 +99,12 @@ pub inline fn splat(value: f32) F32x4 {
 /// Two neighbouring numbers, held in one i32, in all four pairs of lanes.
 pub inline fn repeatedPair(pair: i32) I16x8 {
     return @bitCast(@as(I32x4, @splat(pair)));
+}
+
+/// The integer at or above x, or for integers the next one at times, for 0 <= x < 2^22; some integer for anything else.
+pub inline fn roundedUp(x: F32x4) I32x4 {
+    const shifted: I32x4 = @bitCast(x + splat(0.5) + splat(12582912.0)); // 1.5 * 2^23: see functions.zig
+    return shifted -% @as(I32x4, @splat(0x4b40_0000));
 }
 
 pub inline fn toFloat(values: I32x4) F32x4 {
@@ -104,6 +151,20 @@ test "dot adds neighbouring products and wraps only at four times -32768" {
 test "narrow saturates" {
     const narrowed = narrow(.{ 1, -2, 40000, -40000 }, .{ 32767, -32768, std.math.maxInt(i32), std.math.minInt(i32) });
     try testing.expectEqual(I16x8{ 1, -2, 32767, -32768, 32767, -32768, 32767, -32768 }, narrowed);
+}
+
+test "bytes: saturated, multiplied as fractions, looked up, widened" {
+    const a = I16x8{ 1, -2, 300, -300, 127, -128, 128, -129 };
+    try testing.expectEqual(I8x16{ 1, -2, 127, -128, 127, -128, 127, -128, 1, -2, 127, -128, 127, -128, 127, -128 }, narrowToBytes(a, a));
+    const x = I16x8{ 16384, -16384, 1, -1, -32768, 32767, 3, -3 };
+    const y = I16x8{ 3, 3, 16384, 16384, -32768, 32767, 16384, 16384 };
+    try testing.expectEqual(I16x8{ 2, -1, 1, 0, 32767, 32766, 2, -1 }, productOfFractions(x, y));
+    const table = std.simd.iota(i8, 16) - @as(I8x16, @splat(8));
+    const indices = U8x16{ 15, 0, 8, 7, 1, 2, 3, 4, 5, 6, 9, 10, 11, 12, 13, 14 };
+    const found = I8x16{ 7, -8, 0, -1, -7, -6, -5, -4, -3, -2, 1, 2, 3, 4, 5, 6 };
+    try testing.expectEqual(found, lookUp(table, indices));
+    try testing.expectEqual(I16x8{ 210, -240, 0, -30, -210, -180, -150, -120 }, lowProducts(found, @splat(30)));
+    try testing.expectEqual(I16x8{ -90, -60, 30, 60, 90, 120, 150, 180 }, highProducts(found, @splat(30)));
 }
 
 test "lesser and greater choose, and keep the first where a NaN stands" {
