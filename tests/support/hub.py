@@ -155,11 +155,11 @@ class _Handler(BaseHTTPRequestHandler):
     hub: LoopbackHub
     server_name: str
 
-    def do_GET(self) -> None:
-        with suppress(ConnectionError):
-            self._answer()
+    def handle(self) -> None:
+        with suppress(ConnectionError):  # the client was killed, or has had enough
+            super().handle()
 
-    def _answer(self) -> None:
+    def do_GET(self) -> None:
         path = unquote(urlsplit(self.path).path)
         if found := re.fullmatch(r"/api/models/([^/]+/[^/]+)/revision/(.+)", path):
             self._describe(found[1], found[2])

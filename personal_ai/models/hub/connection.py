@@ -82,7 +82,7 @@ class Hub:
         self._token = token
         self._answered = False
         self.patience = patience or Patience()
-        local = is_loopback(endpoint)
+        local = is_loopback(str(self._endpoint))
         timeout = httpx.Timeout(self.patience.stall_timeout_s, connect=self.patience.connect_timeout_s)
         try:
             self._client = httpx.Client(
@@ -196,7 +196,12 @@ class Hub:
             if response.status_code not in _REDIRECTS:
                 return response
             response.close()
-            url = self._next_url(url, response.headers.get("location", ""))
+            onward = next_address(url, response.headers.get("location", ""))
+            if onward is None:
+                raise SecurityError(
+                    f"{self.host} sends us on to an address that is not safe; nothing was fetched there."
+                )
+            url = onward
         raise HubError(f"{self.host} sends us in circles.")
 
     def _authorization(self, url: httpx.URL) -> dict[str, str]:
@@ -206,17 +211,6 @@ class Hub:
         if not _TOKEN.fullmatch(token):  # as a header it would show up in an error's text
             raise BadInputError("The access token holds characters that no token has.", next_step="Copy it again.")
         return {"authorization": f"Bearer {token}"}
-
-    def _next_url(self, here: httpx.URL, location: str) -> httpx.URL:
-        try:
-            url = here.join(location)
-        except (httpx.InvalidURL, ValueError):
-            url = httpx.URL("")
-        encrypted = url.scheme == "https" and url.host
-        on_this_computer = url.scheme == "http" and is_loopback(str(url)) and is_loopback(str(here))
-        if url.userinfo or not (encrypted or on_this_computer):
-            raise SecurityError(f"{self.host} sends us on to an address without encryption; nothing was fetched there.")
-        return url
 
     def _refuse(self, response: httpx.Response) -> NoReturn:
         """Raises the error that a status stands for."""
@@ -307,14 +301,29 @@ class Answer:
         return bytes(content)
 
 
+def next_address(here: httpx.URL, location: str) -> httpx.URL | None:
+    """Where a redirect from `here` leads; None where nobody should go: without encryption but from this computer to
+    itself, with a user's name in it, or what is no address.
+    """
+    try:
+        url = here.join(location)
+        on_this_computer = url.scheme == "http" and is_loopback(str(url)) and is_loopback(str(here))
+        allowed = bool(url.host) and not url.userinfo and (url.scheme == "https" or on_this_computer)
+    except (httpx.InvalidURL, ValueError):
+        return None
+    return url if allowed else None
+
+
 def _checked_endpoint(text: str) -> httpx.URL:
     try:
         url = httpx.URL(text.rstrip("/"))
+        plain = bool(url.host) and not (url.userinfo or url.query or url.fragment)
+        on_this_computer = is_loopback(str(url))
     except (httpx.InvalidURL, ValueError):
-        url = httpx.URL("")
-    if not url.host or url.scheme not in ("http", "https") or url.userinfo or url.query or url.fragment:
+        plain = False
+    if not plain or url.scheme not in ("http", "https"):
         raise BadInputError("The hub's address cannot be used.", next_step=f"Use one like {PUBLIC_ENDPOINT}.")
-    if url.scheme == "http" and not is_loopback(str(url)):
+    if url.scheme == "http" and not on_this_computer:
         raise BadInputError(f"The address of {url.host} is without encryption.", next_step="Use its https address.")
     return url
 

@@ -14,12 +14,15 @@ from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from personal_ai.common.errors import (
     BadInputError,
@@ -29,7 +32,7 @@ from personal_ai.common.errors import (
     SecurityError,
 )
 from personal_ai.common.jobs import Cancel
-from personal_ai.models.hub.connection import Hub
+from personal_ai.models.hub.connection import Hub, next_address
 from personal_ai.models.hub.errors import HubBusyError, HubError, TruncatedDownloadError
 from personal_ai.models.hub.planning import HubModel, plan
 from tests.models.hub.conftest import BRIEF, MODEL, TOKEN
@@ -163,6 +166,20 @@ def test_offline_is_told_at_once() -> None:
             begun_s = time.monotonic()
             plan(hub, MODEL)
         assert time.monotonic() - begun_s < 1.0
+
+
+_ODD = st.text(alphabet="htps:/@[]\\%#?.-xn1\u00e9\u2100 \t\x7f", max_size=20)
+
+
+@settings(deadline=None, max_examples=60)  # each makes a client
+@given(start=st.sampled_from(["", "http://127.0.0.1", "https://xn--", "http://[::1", "//", "https://a"]), rest=_ODD)
+@example(start="https://xn--", rest="a/")
+@example(start="https://", rest="\\]")
+def test_odd_addresses_are_refused_in_words(start: str, rest: str) -> None:
+    onward = next_address(httpx.URL("https://hub.example/x"), start + rest)
+    assert onward is None or (onward.scheme == "https" and onward.host and not onward.userinfo)
+    with suppress(BadInputError):
+        Hub(start + rest).close()
 
 
 @pytest.fixture
