@@ -4,20 +4,21 @@
     python -m tests.benchmarks.engine --all
     python -m tests.benchmarks.engine --kernels
 
-Weights are random, but go through the importer's ONNX writer and the compiler; the engine is compiled from the
-canister's sources. Instructions are counted exactly (basic blocks, cost table); they do not depend on the numbers.
-Page touches (80,000 instructions for the first read and 80,000 for the first write of a page in a message) are worked
-out from the sizes of what a message touches.
+Weights are random, but go through the importer's ONNX writer and the compiler. The shipped module, whose hash is
+reported, runs them on the practice network's executor, which counts instructions exactly and page touches with them.
+What is run has one layer, two layers, and one with twice the vocabulary: layers cost the same, and so do the parts of
+the vocabulary, so the whole follows (pages to within the rounding of a few, tokens chosen aside).
+`--kernels` measures the matrix kernels in a module of their own.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import tempfile
-import time
 import zlib
-from dataclasses import replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,27 +26,32 @@ import numpy as np
 import numpy.typing as npt
 import wasmtime
 
+from personal_ai.canister.build import WASM
+from personal_ai.canister.upload import Upload
 from personal_ai.common.jobs import Cancel, Meter, ignore_progress
+from personal_ai.common.paths import resource
 from personal_ai.compiler.builder import Builder
 from personal_ai.compiler.compile import ProgramInfo, compile_onnx
 from personal_ai.compiler.format import Code, RowSource
 from personal_ai.compiler.ir import ONE
 from personal_ai.compiler.onnx_graph import Int4Matrix
 from personal_ai.compiler.values import BlockMatrix, Constant
+from personal_ai.ic.profile import IC
 from personal_ai.models.decoder import Decoder, Rope, Weight
 from personal_ai.models.manifest import MODEL_FILE
 from personal_ai.models.onnx_file import write_model
 from personal_ai.models.quantisation import Quantisation
+from personal_ai.replica.messages import Outcome
 from tests.benchmarks.programs import write_steps
 from tests.canister.engine.wasm_engine import WasmEngine, compile_harness
+from tests.canister.installed import QUERY_LIMIT, UPDATE_LIMIT, Installed, Network
+from tests.canister.models import GREEDY, hash_of, load
 
-UPDATE_LIMIT = 40_000_000_000
-QUERY_LIMIT = 5_000_000_000
-PAGE_SIZE_BYTES = 65_536
 PAGE_TOUCH_INSTRUCTIONS = 80_000
 CONTEXT = 256  # positions that are cached when a token is decoded
 PROMPT = 300  # tokens of the prompt whose first reply token is timed
 _CONTEXT_LENGTH = 512
+_VOCABULARY = 4096  # of the models that are run
 
 Floats = npt.NDArray[np.float32]
 
@@ -103,52 +109,93 @@ class CheapWeights:
         return self._pool[zlib.crc32(weight.name.encode()) % (1 << 16) :]
 
 
-def measure(harness: wasmtime.Module, name: str, weights: Quantisation) -> dict[str, Any]:
-    """The figures of one shape."""
-    with tempfile.TemporaryDirectory() as scratch:
-        info = _compile(Path(scratch), SHAPES[name], weights)
-        engine = WasmEngine(harness, info.path.read_bytes())
-    began = time.perf_counter()
-    engine.forward([1], CONTEXT - 1)
-    decode_s, decode = time.perf_counter() - began, engine.instructions
-    prompt = sum(_chunk(engine, start, min(32, PROMPT - start), last=start + 32 >= PROMPT) for start in _starts())
-    pages = _page_touch_instructions(info, CONTEXT)
+@dataclass(frozen=True)
+class Counts:
+    """What messages to one canister used. Instructions are without page touches; pages count once per kind of access.
+
+    prompt: PROMPT tokens and the choice of one. one, three: so many tokens after CONTEXT cached ones. pages: of `one`.
+    """
+
+    prompt: float
+    one: float
+    three: float
+    pages: float
+    prompt_pages: float
+    weights: float
+    heap_bytes: float
+
+    def plus(self, factor: float, more: Counts, less: Counts) -> Counts:
+        """With `factor` times the difference of two others added."""
+        names = [field.name for field in fields(self)]
+        grown = {name: getattr(more, name) - getattr(less, name) for name in names}
+        return Counts(**{name: getattr(self, name) + factor * grown[name] for name in names})
+
+
+def measure(name: str, weights: Quantisation) -> dict[str, Any]:
+    """The figures of one shape, from one layer, two layers, and one with twice the vocabulary."""
+    decoder = SHAPES[name]
+    small = replace(decoder, layer_count=1, vocabulary_size=_VOCABULARY)
+    one = _count(small, weights)
+    two = _count(replace(small, layer_count=2), weights)
+    wide = _count(replace(small, vocabulary_size=2 * _VOCABULARY), weights)
+    whole = one.plus(decoder.layer_count - 1, two, one)
+    return _figures(name, weights, whole.plus(decoder.vocabulary_size / _VOCABULARY - 1, wide, one))
+
+
+def _figures(name: str, weights: Quantisation, counts: Counts) -> dict[str, Any]:
+    step = (counts.three - counts.one) / 2
+    touches = PAGE_TOUCH_INSTRUCTIONS * counts.pages
+    fixed = counts.one - step + touches
+    per_update = (UPDATE_LIMIT - fixed) / step
+    prompt = counts.prompt + PAGE_TOUCH_INSTRUCTIONS * counts.prompt_pages
+    seconds = UPDATE_LIMIT / IC.pacing.slice_instructions * IC.pacing.round_s
     return {
+        "module_hash": hashlib.sha256(resource(WASM).read_bytes()).hexdigest(),
         "shape": name,
         "weights": weights,
         "context": CONTEXT,
-        "tokens_per_update": (UPDATE_LIMIT - pages) // decode,
-        "tokens_per_query": (QUERY_LIMIT - pages) // decode,
-        "instructions_per_token": decode,
-        "instructions_per_weight": round(decode / info.weights_per_token, 4),
-        "page_touch_instructions": pages,
-        "prefill_instructions_per_token": prompt // PROMPT,
-        "prompt_tokens_per_update": (UPDATE_LIMIT - pages) * PROMPT // prompt,
-        "first_token_instructions": prompt + pages,
-        "heap_bytes": info.heap_bytes,
-        "program_bytes": info.size_bytes,
-        "seconds_per_token_here": round(decode_s, 4),
+        "tokens_per_update": int(per_update),
+        "tokens_per_query": max(0, int((QUERY_LIMIT - fixed) / step)),
+        "instructions_per_token": round(step),
+        "instructions_per_weight": round(step / counts.weights, 4),
+        "page_touch_instructions": round(touches),
+        "prefill_instructions_per_token": round(counts.prompt / PROMPT),
+        "prompt_tokens_per_update": int((UPDATE_LIMIT - fixed) * PROMPT / counts.prompt),
+        "first_token_instructions": round(prompt),
+        "tokens_per_second_at_profile": round(per_update / seconds, 2),
+        "heap_bytes": round(counts.heap_bytes),
     }
 
 
-def _starts() -> range:
-    return range(0, PROMPT, 32)
+def _count(decoder: Decoder, weights: Quantisation) -> Counts:
+    with tempfile.TemporaryDirectory() as scratch:
+        info = _compile(Path(scratch), decoder, weights)
+        canister = Network(Path(scratch) / "network").canister()
+        load(canister.client, Upload.of("Benchmark", [("program", info.path)]))
+        tokens = [7 * i % decoder.vocabulary_size for i in range(PROMPT)]
+        prompt = _outcome(canister, 0, tokens, 1, tokens)
+        one = _outcome(canister, CONTEXT, [1], 1, tokens)  # other tokens than before: what is known is not computed
+        three = _outcome(canister, CONTEXT, [2], 3, tokens)
+    accesses = {kind: kind.pages_touched + kind.pages_dirtied for kind in (prompt, one, three)}
+    plain = {kind: kind.instructions - PAGE_TOUCH_INSTRUCTIONS * accesses[kind] for kind in (prompt, one, three)}
+    return Counts(
+        *(plain[prompt], plain[one], plain[three], accesses[one], accesses[prompt]),
+        *(info.weights_per_token, info.heap_bytes),
+    )
 
 
-def _chunk(engine: WasmEngine, start: int, count: int, *, last: bool) -> int:
-    tokens = list(range(count))
-    if last:
-        engine.forward(tokens, start)
-    else:
-        assert engine.absorb(tokens, start) == ""
-    return engine.instructions
-
-
-def _page_touch_instructions(info: ProgramInfo, context: int) -> int:
-    state_bytes = info.state_bytes * context // info.context_length
-    read = -(-info.size_bytes // PAGE_SIZE_BYTES)
-    written = sum(-(-size // PAGE_SIZE_BYTES) for size in (info.arena_bytes, state_bytes))
-    return PAGE_TOUCH_INSTRUCTIONS * (read + 2 * written)
+def _outcome(canister: Installed, keep: int, append: list[int], count: int, tokens: list[int]) -> Outcome:
+    """What the message used that goes on after `keep` of the tokens with `append` and `count` chosen ones."""
+    generated = canister.client.generate(
+        conversation=b"benchmark",
+        keep=keep,
+        keep_hash=hash_of(tokens[:keep]),
+        append=append,
+        max_tokens=count,
+        sampling=GREEDY,
+    )
+    assert len(generated.tokens) == count
+    return canister.calls[-1][1]
 
 
 def _compile(folder: Path, decoder: Decoder, weights: Quantisation) -> ProgramInfo:
@@ -206,13 +253,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--kernels", action="store_true", help="the matrix kernels alone")
     parser.add_argument("--json", action="store_true")
     chosen = parser.parse_args(arguments)
-    with tempfile.TemporaryDirectory() as scratch:
-        harness = compile_harness(Path(scratch) / "harness.wasm")
     if chosen.kernels:
+        with tempfile.TemporaryDirectory() as scratch:
+            harness = compile_harness(Path(scratch) / "harness.wasm")
         print(json.dumps(kernel_costs(harness), indent=None if chosen.json else 1))
         return 0
     for name in SHAPES if chosen.all else (chosen.shape,):
-        figures = measure(harness, name, chosen.weights)
+        figures = measure(name, chosen.weights)
         print(json.dumps(figures) if chosen.json else "\n".join(f"{key:32} {figures[key]:>16}" for key in figures))
     return 0
 
