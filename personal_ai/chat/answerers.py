@@ -18,8 +18,7 @@ from personal_ai.models.sampling import Sampling
 # the reader see words soon, and cost little more than one long message.
 _CALL_INSTRUCTIONS = 4_000_000_000
 _ALL_INSTRUCTIONS = 0  # of one message
-_ATTEMPTS_MAX = 20
-_BUSY_WAIT_S = 0.5
+_ATTEMPTS_MAX = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,9 +135,7 @@ class CanisterAnswerer:
                 if keep == 0:
                     raise
                 self._held = list(context[: need.have]) if need.have < keep else []
-            except CanisterBusy:
-                cancel.wait(_BUSY_WAIT_S)
-            except NoModel:  # an upgrade empties the heap; the model's files are still there
+            except (CanisterBusy, NoModel):  # an upgrade empties the heap; the model is loaded again from its files
                 self._client.activate(cancel=cancel)
         raise CanisterBusy
 

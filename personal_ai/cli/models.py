@@ -13,6 +13,7 @@ from personal_ai.compiler.compile import compile_package
 from personal_ai.models.hub.connection import PUBLIC_ENDPOINT, Hub
 from personal_ai.models.hub.names import is_hub_name
 from personal_ai.models.hub.planning import HubModel, plan
+from personal_ai.models.quantisation import QUANTISATIONS
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -28,7 +29,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     imported.add_argument("--endpoint", default=PUBLIC_ENDPOINT, metavar="URL", help="the hub; default %(default)s")
     imported.add_argument("--proxy", metavar="URL", help="the way to the hub, such as socks5://127.0.0.1:9050")
     imported.add_argument("--token-file", metavar="FILE", help="file with the hub's access token (-: standard input)")
-    imported.add_argument("--quantisation", choices=("int8", "f32"), default="int8")
+    imported.add_argument("--quantisation", choices=QUANTISATIONS, default="int8")
     imported.set_defaults(run=_import)
     remove = group.add_parser("remove", help="delete a model from this computer")
     remove.add_argument("model")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
@@ -143,19 +144,16 @@ def test_max_tokens_is_kept_over_calls() -> None:
     assert (finish, len(listener.tokens)) == ("max_tokens", 100)
 
 
-def test_a_busy_canister_is_asked_again_and_not_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("personal_ai.chat.answerers._BUSY_WAIT_S", 0.0)
-    canister = _Canister(length=5, busy=3)
-    assert _ask(CanisterAnswerer(canister, Place.PRACTICE), [1])[0] == "end"  # type: ignore[arg-type]
-    canister.busy = 10**6
+def test_a_canister_that_stays_busy_is_not_asked_for_ever() -> None:
     with pytest.raises(CanisterBusy):
-        _ask(CanisterAnswerer(canister, Place.PRACTICE), [1])  # type: ignore[arg-type]
+        _ask(CanisterAnswerer(_Canister(length=5, busy=10**6), Place.PRACTICE), [1])  # type: ignore[arg-type]
 
 
-def test_a_canister_whose_heap_was_emptied_loads_its_model_again() -> None:
-    canister = _Canister(length=5, loaded=False)
+@pytest.mark.parametrize("state", [{"loaded": False}, {"busy": 3}])
+def test_a_canister_without_its_model_loads_it_again(state: dict[str, Any]) -> None:
+    canister = _Canister(length=5, **state)
     assert _ask(CanisterAnswerer(canister, Place.PRACTICE), [1])[0] == "end"  # type: ignore[arg-type]
-    assert canister.loaded
+    assert canister.loaded and not canister.busy
 
 
 def test_cancelling_stops_between_calls() -> None:
