@@ -23,7 +23,7 @@ def main() -> int:
 def open_window() -> int:
     """Shows the window on the default profile until it is closed."""
     if sys.platform == "win32":
-        import onnxruntime  # noqa: F401, PLC0415 - its libraries must be loaded before Qt's
+        import personal_ai.models.runtime  # noqa: F401, PLC0415 - its libraries must be loaded before Qt's
 
     from personal_ai.common.paths import Paths  # noqa: PLC0415 - the command line does not need Qt
     from ui.application import SystemSignals, make_application  # noqa: PLC0415

@@ -16,7 +16,7 @@ from personal_ai.models.package import ModelPackage
 from personal_ai.models.sampling import Sampling, sample
 
 if TYPE_CHECKING:
-    from onnxruntime import InferenceSession, OrtValue
+    from onnxruntime import InferenceSession, OrtValue  # noqa: TID251 -- for the type checker alone
 
 _ROWS_AT_ONCE = 256  # a long prompt goes in pieces, so that a cancel is heard soon and memory stays bounded
 _LOG_ERRORS_ONLY = 3
@@ -131,7 +131,7 @@ class LocalModel:
 
 
 def _load(package: ModelPackage, threads: int | None) -> InferenceSession:
-    import onnxruntime  # noqa: PLC0415 -- slow to import, and needed only by those who answer here
+    from personal_ai.models.runtime import onnxruntime  # noqa: PLC0415 -- slow, and only for those who answer here
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _LOG_ERRORS_ONLY
@@ -148,7 +148,7 @@ def _load(package: ModelPackage, threads: int | None) -> InferenceSession:
 
 
 def _ort_value(values: npt.NDArray[Any]) -> OrtValue:
-    import onnxruntime  # noqa: PLC0415
+    from personal_ai.models.runtime import onnxruntime  # noqa: PLC0415
 
     return onnxruntime.OrtValue.ortvalue_from_numpy(values)
 

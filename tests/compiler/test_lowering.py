@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 import pytest
 import wasmtime
 from onnx import ModelProto, TensorProto, helper
@@ -13,6 +12,7 @@ from onnx import ModelProto, TensorProto, helper
 from personal_ai.compiler import format as f
 from personal_ai.compiler.compile import compile_onnx
 from personal_ai.compiler.program_file import read_program
+from personal_ai.models.runtime import onnxruntime
 from tests.canister.engine.conftest import harness  # noqa: F401 - a fixture
 from tests.canister.engine.wasm_engine import WasmEngine
 from tests.compiler.onnx_models import (

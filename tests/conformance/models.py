@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime
 
 from personal_ai.common.jobs import Cancel, Meter, ignore_progress
 from personal_ai.models.checkpoint import open_checkpoint
@@ -17,6 +16,7 @@ from personal_ai.models.huggingface import parse_decoder
 from personal_ai.models.manifest import MODEL_FILE
 from personal_ai.models.onnx_file import write_model
 from personal_ai.models.quantisation import Quantisation
+from personal_ai.models.runtime import onnxruntime
 
 Logits = npt.NDArray[np.float32]
 

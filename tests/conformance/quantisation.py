@@ -26,7 +26,6 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime
 import wasmtime
 from tokenizers import Tokenizer
 
@@ -34,6 +33,7 @@ from personal_ai.common.errors import BadInputError
 from personal_ai.compiler.compile import compile_onnx
 from personal_ai.models.manifest import MODEL_FILE
 from personal_ai.models.quantisation import Quantisation
+from personal_ai.models.runtime import onnxruntime
 from tests.canister.engine.wasm_engine import WasmEngine, compile_harness
 from tests.conformance.models import OnnxSteps, write_onnx
 from tests.support import reference

@@ -7,7 +7,6 @@ from pathlib import Path
 import ml_dtypes
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 from onnx import numpy_helper
 
@@ -16,6 +15,7 @@ from personal_ai.models.library import Library
 from personal_ai.models.local import LocalModel
 from personal_ai.models.package import ModelPackage
 from personal_ai.models.quantisation import BLOCK_SIZE, QUANTISATIONS, dequantise, quantise, quantise_int4
+from personal_ai.models.runtime import onnxruntime
 from tests.models.conftest import Importer
 from tests.support import reference
 from tests.support.checkpoints import Shape, write_checkpoint

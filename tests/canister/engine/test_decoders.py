@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime
 import pytest
 import wasmtime
 
 from personal_ai.compiler.compile import compile_onnx
 from personal_ai.models.decoder import Decoder, Weight
 from personal_ai.models.quantisation import Quantisation
+from personal_ai.models.runtime import onnxruntime
 from tests.canister.engine.wasm_engine import WasmEngine
 from tests.compiler.decoders import DECODERS, LLAMA, RandomWeights, write_decoder
 
