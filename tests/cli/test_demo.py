@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -20,9 +22,15 @@ KEYS = {
 
 
 @pytest.fixture(scope="module")
-def demo() -> subprocess.CompletedProcess[str]:
+def temporary(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("demo")
+
+
+@pytest.fixture(scope="module")
+def demo(temporary: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "ui", "demo", "--json"]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    environment = {**os.environ, "TMPDIR": str(temporary)}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=300)
 
 
 def test_the_last_line_holds_the_figures(demo: subprocess.CompletedProcess[str]) -> None:
@@ -45,7 +53,9 @@ def test_each_step_is_told_with_progress(demo: subprocess.CompletedProcess[str])
     assert "MB of" in upload and "/s" in upload
 
 
-def test_nothing_is_left_behind(demo: subprocess.CompletedProcess[str], own_home: Path) -> None:
-    running = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
-    assert "personal-ai-demo-" not in running
-    assert not own_home.exists()
+def test_nothing_is_left_behind(demo: subprocess.CompletedProcess[str], temporary: Path, own_home: Path) -> None:
+    assert demo.returncode == 0
+    assert list(temporary.iterdir()) == [] and not own_home.exists()
+    for command_line in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):  # it ended meanwhile
+            assert str(temporary).encode() not in command_line.read_bytes(), "the practice network still runs"
