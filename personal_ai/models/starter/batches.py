@@ -25,7 +25,7 @@ class Mix:
     estranged: float = 0.35  # share of those that are made out of questions about the app
     split_word: float = 0.08  # share of words that are cut in two before encoding, as rare words are
     opening_tokens: int = 6  # of an answer: which answer to give is decided there
-    longest_conversation: int = 5  # turns
+    longest_conversation: int = 3  # turns of a whole conversation
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,30 +52,21 @@ class Batches:
         """Single questions with the first tokens of their answers: short, so many decisions fit into little work."""
         return _padded([self._opening() for _ in range(count)])
 
-    def conversations(self, turns: int) -> Batch:
-        """Conversations of equal numbers of turns, about `turns` together.
-
-        In each, one answer is scored whole, the others in their openings: what to answer must be learned at every
-        turn, how the answer goes on is the same at all.
-        """
-        length = self._rng.randint(1, self._mix.longest_conversation)
-        return _padded([self._conversation(length) for _ in range(max(1, turns // length))])
+    def conversations(self, count: int) -> Batch:
+        """Whole conversations of one to a few turns."""
+        return _padded([self._conversation() for _ in range(count)])
 
     def _opening(self) -> tuple[list[int], list[int]]:
         intent = self._intent()
         return _with_targets(self._question(intent), self._answers[intent.name][: self._mix.opening_tokens])
 
-    def _conversation(self, length: int) -> tuple[list[int], list[int]]:
+    def _conversation(self) -> tuple[list[int], list[int]]:
         tokens: list[int] = []
         targets: list[int] = []
-        whole = self._rng.randrange(length)
-        for turn in range(length):
+        for turn in range(self._rng.randint(1, self._mix.longest_conversation)):
             intent = self._intent()
             question = [*(self._encoder.next_message() if turn else ()), *self._question(intent)]
             turn_tokens, turn_targets = _with_targets(question, self._answers[intent.name])
-            if turn != whole:
-                end = len(question) - 1 + self._mix.opening_tokens
-                turn_targets[end:] = [IGNORED] * len(turn_targets[end:])
             tokens += turn_tokens
             targets += turn_targets
         return tokens, targets

@@ -45,9 +45,9 @@ class Recipe:
     shape: llama.Shape = field(default_factory=lambda: llama.Shape(VOCABULARY_SIZE))
     strength: Strength = field(default_factory=Strength)
     mix: Mix = field(default_factory=Mix)
-    steps: int = 2500
-    openings_per_step: int = 64
-    conversation_turns_per_step: int = 32
+    steps: int = 2000
+    openings_per_step: int = 96
+    conversations_per_step: int = 5
     peak_learning_rate: float = 1.5e-3
     warm_up_steps: int = 50
     weight_decay: float = 0.1
@@ -78,7 +78,7 @@ class Trainer:
         self._set_learning_rate()
         losses = [
             self._loss(self._batches.openings(recipe.openings_per_step)),
-            self._loss(self._batches.conversations(recipe.conversation_turns_per_step)),
+            self._loss(self._batches.conversations(recipe.conversations_per_step)),
         ]
         loss = sum(losses, start=torch.zeros(()))
         torch.autograd.backward(loss)

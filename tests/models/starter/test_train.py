@@ -37,7 +37,7 @@ RECIPE = Recipe(
     shape=SMALL,
     steps=30,
     openings_per_step=8,
-    conversation_turns_per_step=2,
+    conversations_per_step=1,
     warm_up_steps=3,
     peak_learning_rate=5e-3,
 )
@@ -68,31 +68,19 @@ def test_training_reports_each_step_and_stops_when_cancelled() -> None:
         train.train(load(), RECIPE, cancel=cancel)
 
 
-def test_only_answers_are_scored_one_of_each_conversation_whole(encoder: ChatEncoder) -> None:
+def test_only_answers_are_scored(encoder: ChatEncoder) -> None:
     answers = {tuple(encoder.answer(encoder.text(intent.answer))) for intent in load().all_intents}
-    openings = {answer[: Mix().opening_tokens] for answer in answers}
-    batches = _batches(encoder)
-    for batch in (batches.conversations(10) for _ in range(6)):
-        for tokens, targets in zip(batch.tokens.tolist(), batch.targets.tolist(), strict=True):
-            scored = _runs(targets)
-            assert all(tokens[start + 1 : start + 1 + len(run)] == list(run) for start, run in scored)
-            whole = [run for _, run in scored if run in answers]
-            assert len(whole) == 1
-            assert all(run in openings for _, run in scored if run not in answers)
-
-
-def _runs(targets: list[int]) -> list[tuple[int, tuple[int, ...]]]:
-    """The scored stretches of a row: where each begins, and its tokens."""
-    found: list[tuple[int, tuple[int, ...]]] = []
-    for place, target in enumerate(targets):
-        if target == IGNORED:
-            continue
-        if place and targets[place - 1] != IGNORED:
-            start, run = found.pop()
-            found.append((start, (*run, target)))
-        else:
-            found.append((place, (target,)))
-    return found
+    batch = _batches(encoder).conversations(20)
+    for tokens, targets in zip(batch.tokens.tolist(), batch.targets.tolist(), strict=True):
+        scored = [(place, target) for place, target in enumerate(targets) if target != IGNORED]
+        assert all(tokens[place + 1] == target for place, target in scored)
+        told: list[int] = []
+        for _, target in scored:
+            told.append(target)
+            if target == encoder.end:
+                assert tuple(told) in answers
+                told = []
+        assert not told
 
 
 def test_an_opening_ends_within_the_answer(encoder: ChatEncoder) -> None:
