@@ -49,6 +49,7 @@ def spoken_name(widget: QObject) -> str:
 def test_every_control_has_a_name_and_is_reached_by_tab(make_stage: MakeStage, scene: Scene) -> None:
     stage = make_stage(scene.core(), **({"size": scene.size} if scene.size else {}))
     scene.lead(stage, Appearance.LIGHT)
+    stage.draw()
     controls = interactive(QApplication.activeModalWidget() or stage.window)
     assert controls
     nameless = [widget for widget in controls if not spoken_name(widget).strip()]

@@ -28,7 +28,7 @@ from ui.widgets.prose import CodeView, ProseView
 from ui.widgets.versions import VersionSwitch
 
 MESSAGE_MARGIN = SPACE_S  # between a message and the frame that shows its focus
-_MARGINS = (MESSAGE_MARGIN, SPACE_XS, MESSAGE_MARGIN, SPACE_XS)
+_MARGINS = (MESSAGE_MARGIN - 1, SPACE_XS, MESSAGE_MARGIN - 1, SPACE_XS)  # the frame takes the one
 _BUBBLE_SHARE = 0.75
 
 
