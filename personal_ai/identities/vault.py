@@ -16,7 +16,7 @@ from personal_ai.common.errors import BadInputError, FormatError, IdentityError
 from personal_ai.common.files import storage_errors, write_atomically
 from personal_ai.ic.identity import Identity
 from personal_ai.ic.principal import Principal
-from personal_ai.identities import keys, vault_file
+from personal_ai.identities import keys, pem, vault_file
 from personal_ai.identities import phrase as phrases
 from personal_ai.identities.errors import VaultDamagedError, VaultExistsError, VaultLockedError, WrongPasswordError
 from personal_ai.identities.keys import SecretKey
@@ -138,9 +138,9 @@ class Vault:
             self._read_again()
             return self._add(Entry(_checked_label(label), index=self._require().content.next_index))
 
-    def import_pem(self, label: str, pem: bytes) -> IdentityRecord:
+    def import_pem(self, label: str, content: bytes, password: str | None = None) -> IdentityRecord:
         """Takes in the key of a PEM file; the phrase cannot restore it. Raises KeyImportError, IdentityError."""
-        return self._import(label, keys.from_pem(pem))
+        return self._import(label, pem.read(content, password))
 
     def import_phrase(self, label: str, phrase: str) -> IdentityRecord:
         """Takes in identity 0 of another phrase; this vault's own cannot restore it. Raises PhraseError."""
