@@ -45,6 +45,8 @@ class Chat(Protocol):
 
     def place(self, pinned: Place | None = None) -> Place: ...
 
+    def prepare(self, conversation: Conversation, cancel: Cancel) -> None: ...
+
     def answer(
         self,
         asked: Conversation,

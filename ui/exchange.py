@@ -58,6 +58,10 @@ class Desk:
         """Where the next words of the conversation would go."""
         return self._open(conversation, deployment).place(conversation.pinned)
 
+    def prepare(self, conversation: Conversation, deployment: Deployment | None, task: Task) -> None:
+        """Has what the next words will follow computed while they are written."""
+        self._open(conversation, deployment).prepare(conversation, task.cancel)
+
     def answer(
         self, asked: Conversation, deployment: Deployment | None, task: Task, *, other_words: bool
     ) -> Conversation:

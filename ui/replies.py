@@ -31,6 +31,13 @@ class Replies(QObject):
         self._desk = desk
         self._bridge = bridge
         self.under_way: Exchange | None = None
+        self._ahead: Operation[None] | None = None
+
+    def prepare(self, conversation: Conversation, deployment: Deployment | None) -> Operation[None]:
+        """Has what the next question will follow computed while it is written, in place of what was begun before."""
+        self._stop_ahead()
+        self._ahead = self._bridge.run(lambda task: self._desk.prepare(conversation, deployment, task), lane=Lane.CHAT)
+        return self._ahead
 
     def ask(
         self,
@@ -43,6 +50,7 @@ class Replies(QObject):
     ) -> Exchange:
         """See `Exchange` and `Chat.answer`. Only while no other reply is under way."""
         assert self.under_way is None
+        self._stop_ahead()
 
         def work(task: Task) -> Conversation:
             return self._desk.answer(asked, deployment, task, other_words=other_words)
@@ -63,6 +71,12 @@ class Replies(QObject):
         if self.under_way:
             self.under_way.stopped = True
             self.under_way.operation.cancel()
+
+    def _stop_ahead(self) -> None:
+        """The lane is wanted for something else."""
+        if self._ahead:
+            self._ahead.cancel()
+            self._ahead = None
 
     def _hear(self, exchange: Exchange, piece: str) -> None:
         if not exchange.stopped:

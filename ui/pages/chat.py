@@ -309,6 +309,7 @@ class ChatPage(QWidget):
         self.conversation = replace(self.conversation, instructions=dialog.instructions, sampling=dialog.sampling)
         if self.conversation.turns:
             self.shelf.save(self.conversation)
+        self._ask_place()
 
     # Where words go
 
@@ -323,7 +324,7 @@ class ChatPage(QWidget):
         self._ask_place()
 
     def _ask_place(self) -> None:
-        """Has the core say where the next words would go; it opens the chat on the way."""
+        """Has the core say where the next words would go; it opens the chat on the way, and computes ahead."""
         self.header.show_place(None)
         conversation, deployment = self.conversation, self._deployment(self.conversation)
         if self.replies.under_way:
@@ -334,6 +335,7 @@ class ChatPage(QWidget):
         def known(place: Place) -> None:
             if self.conversation is conversation and not self.replies.under_way:
                 self.header.show_place(place)
+                self.replies.prepare(conversation, deployment).on_failure(self._add_problem)
 
         self.profile.bridge.run(lambda _: self._desk.place(conversation, deployment), lane=Lane.CHAT).on_success(
             known
