@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import pytest
 
 from personal_ai.chat.answerers import Listener, Question
-from personal_ai.chat.conversation import Conversation, Finish, Place
+from personal_ai.chat.conversation import Conversation, Finish, Place, Turn
 from personal_ai.chat.session import ChatModel, ChatSession, ContextFullError
 from personal_ai.common.errors import NetworkUnreachableError, SecurityError
 from personal_ai.common.jobs import Cancel
 from personal_ai.models.messages import Message
+from personal_ai.models.sampling import Sampling
 
 END = 0
 
@@ -32,6 +34,9 @@ class _Tokenizer:
     def encode_chat(self, messages: Sequence[Message], add_generation_prompt: bool = True) -> list[int]:
         return [token for message in messages for token in (*map(ord, message.content), END)]
 
+    def encode_text(self, text: str) -> list[int]:
+        return list(map(ord, text))
+
     def decoder(self) -> _Decoder:
         return _Decoder()
 
@@ -42,6 +47,7 @@ class _Side:
     def __init__(self, place: Place, text: str, fail: Callable[[], None] | None = None, fail_at: int = 0) -> None:
         self.place, self.text, self.fail, self.fail_at = place, text, fail, fail_at
         self.questions: list[Question] = []
+        self.prepared: list[tuple[str, str]] = []
 
     def answer(self, question: Question, listener: Listener, cancel: Cancel) -> Finish:
         self.questions.append(question)
@@ -53,6 +59,11 @@ class _Side:
             listener.token(ord(character))
         listener.token(END)
         return "end"
+
+    def prepare(self, conversation: str, tokens: Sequence[int], cancel: Cancel) -> None:
+        if self.fail is not None:
+            self.fail()
+        self.prepared.append((conversation, "".join(map(chr, tokens))))
 
     def close(self) -> None: ...
 
@@ -171,3 +182,84 @@ def test_the_beginning_of_a_stop_text_is_shown_when_nothing_follows() -> None:
     model = ChatModel(_Tokenizer(), 100, ("\nUser:",))  # type: ignore[arg-type]
     session = ChatSession(model, _Side(Place.LOCAL, "fine.\nUs"), None, max_tokens=50)  # type: ignore[arg-type]
     assert _reply(session, Conversation("g"), _Heard()).turns[-1].text == "fine.\nUs"
+
+
+# ---- computed ahead
+
+
+def test_what_the_next_question_follows_is_computed_where_it_will_be_asked() -> None:
+    local, canister, heard = _Side(Place.LOCAL, "here"), _Side(Place.PRACTICE, "yes"), _Heard()
+    session = _session(local, canister)
+    system = Conversation("g", turns=(Turn("system", "Be kind."),))
+    session.prepare(system, Cancel())
+    assert canister.prepared == [(system.id, "Be kind.\0")] and not canister.questions
+    replied = _reply(session, system, heard)
+    session.prepare(replied, Cancel())
+    assert canister.prepared[-1] == (system.id, "Be kind.\0hi\0yes\0") and not local.prepared
+    session.prepare(replace(replied, pinned=Place.LOCAL), Cancel())
+    assert local.prepared == [(system.id, "Be kind.\0hi\0yes\0")]
+
+
+def test_words_that_were_answered_here_do_not_leave_before_they_must() -> None:
+    canister = _Side(Place.PRACTICE, "x", _away)
+    session = _session(_Side(Place.LOCAL, "here"), canister)
+    replied = _reply(session, Conversation("g"), _Heard())
+    canister.fail = None
+    session.prepare(replied, Cancel())
+    assert not canister.prepared
+
+
+def test_nothing_is_computed_ahead_where_there_is_nothing_or_no_room() -> None:
+    local = _Side(Place.LOCAL, "here")
+    session = _session(local, context_length=9)
+    session.prepare(Conversation("g"), Cancel())
+    session.prepare(Conversation("g", turns=(Turn("system", "too long"),)), Cancel())
+    assert not local.prepared
+
+
+def test_a_side_that_is_away_is_told_with_the_reply_but_a_forged_answer_at_once() -> None:
+    def forged() -> None:
+        raise SecurityError("The certificate does not hold.")
+
+    system = Conversation("g", turns=(Turn("system", "Be kind."),))
+    _session(_Side(Place.LOCAL, ""), _Side(Place.PRACTICE, "x", _away)).prepare(system, Cancel())
+    with pytest.raises(SecurityError):
+        _session(_Side(Place.LOCAL, ""), _Side(Place.PRACTICE, "x", forged)).prepare(system, Cancel())
+
+
+def _again(session: ChatSession, conversation: Conversation, reply_id: str) -> Conversation:
+    heard = _Heard()
+    return session.again(conversation, reply_id, on_text=heard.on_text, on_place=heard.on_place, cancel=Cancel())
+
+
+def test_another_version_of_a_reply_is_asked_for_with_other_luck_and_keeps_the_first() -> None:
+    local = _Side(Place.LOCAL, "yes")
+    session = _session(local)
+    replied = _reply(session, Conversation("g"), _Heard())
+    once = _again(session, replied, replied.turns[1].id)
+    again = _again(session, once, once.turns[1].id)
+    assert len(again.versions(again.turns[1].id)) == 3
+    first, second, third = local.questions
+    assert first.tokens == second.tokens == third.tokens
+    assert first.sampling.temperature == 0 and second.sampling.temperature > 0
+    assert second.sampling.seed != third.sampling.seed
+
+
+def test_a_reply_is_carried_on_from_where_it_ends() -> None:
+    local, heard = _Side(Place.LOCAL, " more"), _Heard()
+    session = _session(local)
+    replied = _reply(session, Conversation("g"), _Heard())
+    carried_on = session.resume(replied, on_text=heard.on_text, on_place=heard.on_place, cancel=Cancel())
+    assert [turn.text for turn in carried_on.turns] == ["hi", " more more"]
+    assert heard.text == " more"
+    assert local.questions[1].tokens == (*map(ord, "hi"), END, *map(ord, " more"))
+    facts = carried_on.turns[-1].facts
+    assert facts is not None and facts.tokens == 12
+
+
+def test_instructions_and_sampling_of_the_conversation_are_used() -> None:
+    local = _Side(Place.LOCAL, "yes")
+    _reply(_session(local), Conversation("g", instructions="Be brief.", sampling=Sampling(0.3)), _Heard())
+    (question,) = local.questions
+    assert question.tokens[:9] == tuple(map(ord, "Be brief."))
+    assert question.sampling == Sampling(0.3)
