@@ -1,8 +1,9 @@
 """Where cycles come from and where they go: nothing may appear or vanish unnoticed.
 
 Cycles are made by the faucets and from ICP, and used up by fees, messages, rent, creations and deletions. What was
-made less what was used up must lie on the cycles ledger and in the canisters, to the last cycle, at any time (in
-a state that has counted from its beginning): this is what tests hold the app and the network against. ICP must be what the ledger's blocks say, account by account.
+made less what was used up must lie on the cycles ledger and in the canisters, to the last cycle, at any time (in a
+state that has counted from its beginning): this is what tests hold the app and the network against. ICP must be what
+the ledger's blocks say, account by account.
 """
 
 from __future__ import annotations
