@@ -86,6 +86,11 @@ class Workspace:
         """Raises WrongPasswordError."""
         self._vault = Vault.open(self._paths.vault, password)
 
+    @property
+    def vault(self) -> Vault:
+        """The open vault. Raises VaultLockedError."""
+        return self._opened_vault()
+
     def _opened_vault(self) -> Vault:
         if self._vault is None:
             raise VaultLockedError("The vault is locked.", next_step="Unlock it with your password.")
@@ -262,6 +267,11 @@ class Workspace:
             canister = CanisterAnswerer(self.canister_client(deployment), place)
         chat_model = ChatModel(ChatTokenizer(package), package.manifest.context_length, package.manifest.stop_texts)
         return ChatSession(chat_model, LocalAnswerer(local), canister, sampling=sampling)
+
+    @property
+    def paths(self) -> Paths:
+        """Where the profile lies."""
+        return self._paths
 
     def close(self) -> None:
         """Closes files and connections and locks the vault. The practice network goes on running."""
