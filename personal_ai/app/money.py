@@ -10,6 +10,7 @@ from personal_ai.common.errors import BadInputError
 from personal_ai.ic.agent import Agent
 from personal_ai.ic.principal import Principal
 from personal_ai.ic.profile import NetworkProfile, load_profiles
+from personal_ai.ic.transport import connect
 from personal_ai.wallet.journal import PaymentJournal
 from personal_ai.wallet.wallet import Wallet
 
@@ -24,8 +25,9 @@ def open_wallet(workspace: Workspace, network: str, identity: str | None) -> Ite
     """
     profile = _profile(workspace, network)
     principal = _principal(workspace, identity)
+    transport = connect(profile, workspace.proxy_for(principal))
     with (
-        closing(Agent(profile, workspace.vault.signer(principal))) as agent,
+        closing(Agent(profile, workspace.vault.signer(principal), transport)) as agent,
         closing(PaymentJournal(workspace.paths.payments)) as journal,
     ):
         yield Wallet(agent, journal)
