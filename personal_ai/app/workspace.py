@@ -63,7 +63,7 @@ class Workspace:
     """See the module's docstring. Raises what its parts raise; VaultLockedError where the vault must be open."""
 
     def __init__(self, paths: Paths) -> None:
-        self._paths = paths
+        self.paths = paths
         self.door = VaultDoor(paths.vault)
         self._closing = ExitStack()
         self.practice_network = PracticeNetwork(paths.practice_network)
@@ -160,7 +160,7 @@ class Workspace:
             raise BadInputError(
                 f"There is a model named {chosen} in the library already.", next_step="Choose another name."
             )
-        with downloaded(hub, model, self._paths.downloads, on_progress=on_progress, cancel=cancel) as folder:
+        with downloaded(hub, model, self.paths.downloads, on_progress=on_progress, cancel=cancel) as folder:
             package = import_folder(
                 folder,
                 self.library,
@@ -176,7 +176,7 @@ class Workspace:
 
     @cached_property
     def journal(self) -> Journal:
-        journal = Journal(self._paths.journal)
+        journal = Journal(self.paths.journal)
         self._closing.callback(journal.close)
         return journal
 
@@ -211,7 +211,7 @@ class Workspace:
                 self.journal,
                 agent,
                 package,
-                self._paths.programs,
+                self.paths.programs,
                 self.practice_network.fund if deployment.network == PRACTICE else None,
             )
             return deployer.run(deployment.id, on_progress, cancel)
@@ -265,7 +265,7 @@ class Workspace:
 
     @cached_property
     def conversations(self) -> ConversationStore:
-        return ConversationStore(self._paths.conversations, self.vault.database_key("conversations"))
+        return ConversationStore(self.paths.conversations, self.vault.database_key("conversations"))
 
     def canister_client(self, deployment: Deployment) -> CanisterClient:
         """The client of a deployment's canister; the network need not be reachable."""
