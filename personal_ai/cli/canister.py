@@ -19,9 +19,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     shown = group.add_parser("controllers", help="who controls a canister; add, remove or verify a backup controller")
     shown.add_argument("deployment", help="its name, or the canister's id")
     change = shown.add_mutually_exclusive_group()
-    change.add_argument(
-        "--add", metavar="PRINCIPAL", help="give a principal (or a label) all power over it"
-    )
+    change.add_argument("--add", metavar="PRINCIPAL", help="give a principal (or a label) all power over it")
     change.add_argument("--remove", metavar="PRINCIPAL", help="take its power away")
     change.add_argument("--verify", metavar="PRINCIPAL", help="let one of your identities prove that it controls it")
     shown.add_argument("--linked", action="store_true", help="add it although that ties identities together in public")
