@@ -206,7 +206,7 @@ class Workspace:
                 next_step="Import the old model again, or begin a new deployment.",
             )
         profile = self._start_network(on_progress, cancel)
-        with closing(self._agent(profile, deployment)) as agent:
+        with closing(self.agent(profile, Principal.from_text(deployment.principal))) as agent:
             deployer = Deployer(
                 self.journal,
                 agent,
@@ -238,9 +238,9 @@ class Workspace:
         self.journal.begin(deployment)
         return deployment
 
-    def _agent(self, profile: NetworkProfile, deployment: Deployment) -> Agent:
-        identity = self.vault.signer(Principal.from_text(deployment.principal))
-        return Agent(profile, identity, connect(profile, self.proxy_for(identity.principal)))
+    def agent(self, profile: NetworkProfile, principal: Principal) -> Agent:
+        """A network as one identity, through connections that no other identity uses; the caller closes it."""
+        return Agent(profile, self.vault.signer(principal), connect(profile, self.proxy_for(principal)))
 
     def proxy_for(self, principal: Principal) -> str | None:
         """The way into the network that this identity alone takes; None where the vault names no proxy."""
@@ -271,7 +271,7 @@ class Workspace:
         """The client of a deployment's canister; the network need not be reachable."""
         if deployment.canister_id is None:
             raise NetworkUnreachableError(f"{deployment.name} has no canister yet.", next_step="Finish deploying it.")
-        agent = self._agent(self.practice_network.profile(), deployment)
+        agent = self.agent(self.practice_network.profile(), Principal.from_text(deployment.principal))
         self._closing.callback(agent.close)
         return CanisterClient(agent, Principal.from_text(deployment.canister_id))
 
