@@ -4,29 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QKeySequence, QResizeEvent, QShortcut
 from PySide6.QtWidgets import QMainWindow, QStackedWidget, QWidget
 
-from personal_ai.common.errors import UserFacingError
+from personal_ai.common.errors import Cancelled, UserFacingError
 from personal_ai.common.paths import Paths
-from ui.bridge import Bridge
-from ui.core import Core, Overview
+from ui.bridge import Bridge, Operation, Task
 from ui.pages.unlock import UnlockPage
 from ui.pages.welcome import WelcomePage
 from ui.preferences import load_appearance, save_appearance
-from ui.profile import Profile
-from ui.report import report
-from ui.shell import Shell
 from ui.text import tr
 from ui.theme import Appearance, theme
-from ui.widgets.basic import Button, label
-from ui.widgets.crash_dialog import CrashDialog
+from ui.widgets.basic import Button
 from ui.widgets.focus_ring import FocusRing
 from ui.widgets.form import FormPage, buttons
 from ui.widgets.notice import Problem
 from ui.widgets.rail import Page
+
+if TYPE_CHECKING:
+    from ui.core import Core, Overview
+    from ui.shell import Shell
+    from ui.widgets.crash_dialog import CrashDialog
+
+Result = TypeVar("Result")
 
 _SIZE = (1180, 760)
 _SIZE_MIN = (520, 480)
@@ -55,26 +58,32 @@ class Window(QMainWindow):
         self.bridge = Bridge(self)
         self.bridge.failed.connect(self.show_problem)
         self.bridge.crashed.connect(self.show_crash)
-        opening = FormPage()
-        opening.column.addWidget(label(tr("Opening…"), "muted"))
-        self._show(opening)
         self._add_shortcuts()
         self._open_core = open_core
-        self._open()
+        self._begin()
 
     # Opening
 
-    def _open(self) -> None:
-        self.bridge.run(lambda _: self._open_core()).on_success(self._opened).on_failure(
-            lambda error: self._cannot_open(error, self._open)
-        )
-
-    def _opened(self, core: Core) -> None:
-        self._core = core
-        if core.has_vault:
-            self._unlock(core)
+    def _begin(self) -> None:
+        """The first page is there at once. The core loads on the desk, where everything asked of it waits its turn."""
+        if self._paths.vault.exists():
+            self._unlock()
         else:
-            self._welcome(core)
+            self._welcome()
+        self.bridge.run(self._load_core).on_failure(lambda error: self._cannot_open(error, self._begin))
+
+    def _load_core(self, _: Task) -> None:
+        self._core = self._open_core()
+
+    def _ask(self, act: Callable[[Core], Result]) -> Operation[Result]:
+        """Has the core do something; given up without a word where the core did not load, which has its own page."""
+
+        def work(_: Task) -> Result:
+            if self._core is None:
+                raise Cancelled
+            return act(self._core)
+
+        return self.bridge.run(work)
 
     def _cannot_open(self, error: UserFacingError, again: Callable[[], object]) -> None:
         page = FormPage()
@@ -84,29 +93,26 @@ class Window(QMainWindow):
         self._show(page)
         go.setFocus()
 
-    def _welcome(self, core: Core) -> None:
+    def _welcome(self) -> None:
         page = WelcomePage()
 
         def create(phrase: str, password: str) -> None:
             page.set_busy(True)
-            self.bridge.run(lambda _: core.create_vault(phrase, password)).on_success(
-                lambda _: self._enter(core, page)
+            self._ask(lambda core: core.create_vault(phrase, password)).on_success(
+                lambda _: self._enter(page)
             ).on_failure(page.show_problem).on_end(lambda: page.set_busy(False))
 
-        def phrase() -> None:
-            self.bridge.run(lambda _: core.new_phrase()).on_success(page.show_phrase)
-
-        page.started.connect(phrase)
+        page.started.connect(lambda: self._ask(lambda core: core.new_phrase()).on_success(page.show_phrase))
         page.chosen.connect(create)
         self._show(page)
         page.take_focus()
 
-    def _unlock(self, core: Core) -> None:
+    def _unlock(self) -> None:
         page = UnlockPage()
 
         def unlock(password: str) -> None:
             page.set_busy(True)
-            self.bridge.run(lambda _: core.unlock(password)).on_success(lambda _: self._enter(core, page)).on_failure(
+            self._ask(lambda core: core.unlock(password)).on_success(lambda _: self._enter(page)).on_failure(
                 page.show_problem
             ).on_end(lambda: page.set_busy(False))
 
@@ -114,18 +120,22 @@ class Window(QMainWindow):
         self._show(page)
         page.first.setFocus()
 
-    def _enter(self, core: Core, page: WelcomePage | UnlockPage) -> None:
+    def _enter(self, page: WelcomePage | UnlockPage) -> None:
         """The vault is open: the secrets that were typed are let go, and the pages appear."""
         page.forget()
-        self._read_overview(core)
+        self._read_overview()
 
-    def _read_overview(self, core: Core) -> None:
-        self.bridge.run(lambda _: Overview.of(core)).on_success(
-            lambda overview: self._build_shell(core, overview)
-        ).on_failure(lambda error: self._cannot_open(error, lambda: self._read_overview(core)))
+    def _read_overview(self) -> None:
+        self._ask(_overview).on_success(self._build_shell).on_failure(
+            lambda error: self._cannot_open(error, self._read_overview)
+        )
 
-    def _build_shell(self, core: Core, overview: Overview) -> None:
-        self.shell = Shell(Profile(core, self.bridge, overview), self._paths.home)
+    def _build_shell(self, overview: Overview) -> None:
+        from ui.profile import Profile  # noqa: PLC0415 - loaded by `_overview`, off this thread
+        from ui.shell import Shell  # noqa: PLC0415
+
+        assert self._core is not None
+        self.shell = Shell(Profile(self._core, self.bridge, overview), self._paths.home)
         self.shell.appearance_chosen.connect(self._choose_appearance)
         self._show(self.shell)
         self.shell.set_width(self.width())
@@ -153,6 +163,9 @@ class Window(QMainWindow):
 
     def show_crash(self, error: BaseException) -> None:
         """A bug. One dialog at a time: what breaks often breaks again at once."""
+        from ui.report import report  # noqa: PLC0415 - what is seldom needed does not hold up the start
+        from ui.widgets.crash_dialog import CrashDialog  # noqa: PLC0415
+
         if self._crash is None:
             self._crash = CrashDialog(report(error), self)
             self._crash.finished.connect(self._crash_seen)
@@ -170,13 +183,13 @@ class Window(QMainWindow):
 
     def _add_shortcuts(self) -> None:
         shortcuts: dict[str, Callable[[Shell], object]] = {
-            "Ctrl+N": Shell.new_chat,
-            "Ctrl+F": Shell.find_words,
-            "Ctrl+Shift+F": Shell.find_chat,
-            "Ctrl+Z": Shell.undo,
+            "Ctrl+N": lambda shell: shell.new_chat(),
+            "Ctrl+F": lambda shell: shell.find_words(),
+            "Ctrl+Shift+F": lambda shell: shell.find_chat(),
+            "Ctrl+Z": lambda shell: shell.undo(),
         }
         for number, page in enumerate(Page, 1):
-            shortcuts[f"Ctrl+{number}"] = partial(Shell.show_page, page=page)
+            shortcuts[f"Ctrl+{number}"] = partial(_show_page, page)
         for keys, act in shortcuts.items():
             QShortcut(QKeySequence(keys), self, partial(self._act, act))
 
@@ -217,3 +230,15 @@ class Window(QMainWindow):
             if self._core:
                 self._core.close()
         self.closed.emit()
+
+
+def _overview(core: Core) -> Overview:
+    """On the desk: reads what the pages show, and loads the pages."""
+    import ui.shell  # noqa: PLC0415, F401 - most of the window's code; the first page does without it
+    from ui.core import Overview  # noqa: PLC0415
+
+    return Overview.of(core)
+
+
+def _show_page(page: Page, shell: Shell) -> None:
+    shell.show_page(page)

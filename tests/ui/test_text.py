@@ -6,35 +6,12 @@ import time
 
 import pytest
 
-from personal_ai.chat.conversation import Place, ReplyFacts
 from personal_ai.common.jobs import Progress
 from ui import text
 
 
 def plain(words: str) -> str:
     return words.replace("\N{NO-BREAK SPACE}", " ")
-
-
-def test_facts_of_a_canisters_reply() -> None:
-    facts = ReplyFacts(Place.CANISTER, 41, 2.25, "end", calls=4, instructions=884_000_000)
-    assert plain(text.facts_line(facts)) == (
-        "Your canister  ·  41 tokens  ·  18.2 tokens/s  ·  4 calls  ·  884 M instructions"
-    )
-
-
-def test_facts_of_a_stopped_local_reply() -> None:
-    facts = ReplyFacts(Place.LOCAL, 1, 0.5, "cancelled")
-    assert plain(text.facts_line(facts)) == "This computer  ·  1 token  ·  stopped by you"
-
-
-def test_facts_say_that_a_reply_was_cut() -> None:
-    assert "cut at the length limit" in text.facts_line(ReplyFacts(Place.LOCAL, 512, 9.0, "max_tokens"))
-
-
-def test_a_fallback_is_one_plain_sentence_after_its_reason() -> None:
-    told = text.fallback_sentence("The network is away", continued=False)
-    assert told == ("The network is away. This answer comes from the same weights on this computer.")
-    assert "broke off" in text.fallback_sentence("The network is away.", continued=True)
 
 
 @pytest.mark.parametrize(

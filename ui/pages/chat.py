@@ -15,8 +15,9 @@ from ui.bridge import Lane
 from ui.exchange import Desk, Exchange, Moved
 from ui.profile import Profile
 from ui.replies import Replies
+from ui.reply_text import fallback_sentence, place_name
 from ui.shelf import Shelf
-from ui.text import DOT, fallback_sentence, place_name, tr
+from ui.text import DOT, tr
 from ui.theme.tokens import SPACE_S, SPACE_XL, SPACE_XXL
 from ui.widgets.basic import centred, column, row
 from ui.widgets.chat_files import ChatFiles

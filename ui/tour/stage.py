@@ -31,18 +31,24 @@ class Stage:
     def __init__(self, core: ScriptedCore, home: Path, *, size: tuple[int, int] | None = None) -> None:
         self.core = core
         self.released = threading.Event()
-        self.window = Window(lambda: core, Paths(home))
         self.crashes: list[BaseException] = []
-        self.window.bridge.crashed.connect(self.crashes.append)
+        self._paths = Paths(home)
+        self._size = size
+        self._window: Window | None = None
         self._ended = False
-        self.window.closed.connect(self._end)
-        if size:
-            self.window.resize(*size)
 
     def show(self, appearance: Appearance = Appearance.LIGHT) -> Stage:
         """The first page: welcome or unlock."""
+        if self.core.has_vault:
+            self._paths.vault.parent.mkdir(parents=True, exist_ok=True)
+            self._paths.vault.touch()
+        self._window = Window(lambda: self.core, self._paths)
         theme().choose(appearance)
-        self.window.show()
+        self._window.bridge.crashed.connect(self.crashes.append)
+        self._window.closed.connect(self._end)
+        if self._size:
+            self._window.resize(*self._size)
+        self._window.show()
         self.settle()
         return self
 
@@ -54,6 +60,11 @@ class Stage:
         self.until(lambda: self.window.shell is not None)
         self.settle()
         return self
+
+    @property
+    def window(self) -> Window:
+        assert self._window is not None, "nothing is shown yet"
+        return self._window
 
     @property
     def shell(self) -> Shell:
@@ -97,6 +108,8 @@ class Stage:
 
     def close(self) -> None:
         """Ends everything that is still held, and the window."""
+        if self._window is None:
+            return
         self.released.set()
         self.window.close()
         self.until(lambda: self._ended)

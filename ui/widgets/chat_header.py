@@ -11,7 +11,8 @@ from PySide6.QtWidgets import QLabel, QMenu, QWidget
 
 from personal_ai.chat.conversation import Conversation, Place
 from personal_ai.deployments.journal import Deployment
-from ui.text import DOT, network_name, place_name, tr
+from ui.reply_text import place_name
+from ui.text import DOT, network_name, tr
 from ui.theme.tokens import SPACE_L, SPACE_S, SPACE_XXL
 from ui.widgets.basic import Button, centred, column, label, row, set_look
 

@@ -21,7 +21,8 @@ from PySide6.QtWidgets import QFrame, QMenu, QMessageBox, QVBoxLayout, QWidget
 
 from personal_ai.chat.conversation import Turn
 from ui import markdown
-from ui.text import clock, facts_line, tr
+from ui.reply_text import facts_line
+from ui.text import clock, tr
 from ui.theme.tokens import SPACE_L, SPACE_M, SPACE_S, SPACE_XS
 from ui.widgets.basic import Button, clear, column, frame, label, row
 from ui.widgets.prose import CodeView, ProseView

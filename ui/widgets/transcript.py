@@ -9,7 +9,8 @@ from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QScrollArea, QVBoxLayout, QWidget
 
 from personal_ai.chat.conversation import Conversation, Turn
-from ui.text import fallback_sentence, tr
+from ui.reply_text import fallback_sentence
+from ui.text import tr
 from ui.theme.tokens import READING_WIDTH_MAX, SPACE_S, SPACE_XL, SPACE_XXL
 from ui.widgets.basic import Button, centred, clear, column
 from ui.widgets.message import MESSAGE_MARGIN, Act, MessageView, ReplyMessage, UserMessage, acts_for

@@ -1,0 +1,41 @@
+"""Where a reply came from and how it came about, in words."""
+
+from __future__ import annotations
+
+from personal_ai.chat.conversation import Place, ReplyFacts
+from ui.text import DOT, FIRM, big_number, count, sentence, short_number, tr
+
+
+def place_name(place: Place) -> str:
+    """Where words go, in a word or two."""
+    return {
+        Place.LOCAL: tr("This computer"),
+        Place.PRACTICE: tr("Practice network"),
+        Place.CANISTER: tr("Your canister"),
+    }[place]
+
+
+def facts_line(facts: ReplyFacts) -> str:
+    """The facts of a reply in one line."""
+    parts = [place_name(facts.place), count(facts.tokens, tr("token"), tr("tokens"))]
+    if facts.seconds > 0 and facts.tokens > 1:
+        parts.append(tr("{rate} tokens/s").replace(" ", FIRM).format(rate=short_number(facts.tokens / facts.seconds)))
+    if facts.calls:
+        parts.append(count(facts.calls, tr("call"), tr("calls")))
+    if facts.instructions:
+        parts.append(tr("{number} instructions").replace(" ", FIRM).format(number=big_number(facts.instructions)))
+    if facts.finish == "cancelled":
+        parts.append(tr("stopped by you"))
+    elif facts.finish == "max_tokens":
+        parts.append(tr("cut at the length limit"))
+    return DOT.join(parts)
+
+
+def fallback_sentence(reason: str, *, continued: bool) -> str:
+    """Why this computer answers, or goes on, in place of the canister."""
+    rest = (
+        tr("The reply broke off; the rest comes from the same weights on this computer.")
+        if continued
+        else tr("This answer comes from the same weights on this computer.")
+    )
+    return f"{sentence(reason)} {rest}"
