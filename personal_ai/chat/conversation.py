@@ -120,8 +120,6 @@ class Conversation:
 
     def versions(self, turn_id: str) -> tuple[Turn, ...]:
         """What was said in this place, the first first; the turn itself is among them. Raises KeyError."""
-        if not self.aside:
-            return (self.turns[self._position(turn_id)],)
         everything = self._by_id()
         parent = everything[turn_id].parent
         return tuple(sorted((turn for turn in everything.values() if turn.parent == parent), key=_age))

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
+from types import NoneType
+from typing import Any, get_args
 
 from personal_ai.chat import turn_fields
-from personal_ai.chat.conversation import Conversation, Place, Turn, branch_to
+from personal_ai.chat.conversation import Conversation, Finish, Place, ReplyFacts, Turn, branch_to
 from personal_ai.common.errors import FormatError, UnknownVersionError
 from personal_ai.models.sampling import Sampling
 
@@ -101,11 +102,23 @@ def _turn(fields: dict[str, Any]) -> Turn:
     return Turn(
         role=role,
         text=_text(fields["text"]),
-        facts=None if facts is None else turn_fields.facts_from(facts),
+        facts=None if facts is None else _facts(facts),
         id=_text(fields["id"], _ID_LENGTH_MAX),
         created_at_ns=created_at_ns,
         parent=None if parent is None else _text(parent, _ID_LENGTH_MAX),
     )
+
+
+def _facts(fields: dict[str, Any]) -> ReplyFacts:
+    facts = turn_fields.facts_from(fields)
+    numbers = (facts.tokens, facts.seconds, facts.calls, facts.instructions)
+    if not all(isinstance(number, (int, float)) and 0 <= number < 1e18 for number in numbers):
+        raise ValueError("no facts")
+    if facts.finish not in get_args(Finish) or not isinstance(facts.fallback_reason, (str, NoneType)):
+        raise ValueError("no facts")
+    if not isinstance(facts.continued_locally_at, (int, NoneType)):
+        raise ValueError("no facts")
+    return facts
 
 
 def _require_tree(turns: dict[str, Turn]) -> None:

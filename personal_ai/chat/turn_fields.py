@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from types import NoneType
-from typing import Any, get_args
+from typing import Any
 
-from personal_ai.chat.conversation import Finish, Place, ReplyFacts, Turn
+from personal_ai.chat.conversation import Place, ReplyFacts, Turn
 from personal_ai.models.sampling import Sampling
 
 
@@ -25,15 +24,7 @@ def turn_from_row(row: tuple[Any, ...]) -> Turn:
 
 def facts_from(fields: dict[str, Any]) -> ReplyFacts:
     """Raises KeyError, TypeError and ValueError where the fields are not those of a reply's facts."""
-    facts = ReplyFacts(**{**fields, "place": Place(fields["place"])})
-    numbers = (facts.tokens, facts.seconds, facts.calls, facts.instructions)
-    if not all(isinstance(number, (int, float)) and 0 <= number < 1e18 for number in numbers):
-        raise ValueError("no facts")
-    if facts.finish not in get_args(Finish) or not isinstance(facts.fallback_reason, (str, NoneType)):
-        raise ValueError("no facts")
-    if not isinstance(facts.continued_locally_at, (int, NoneType)):
-        raise ValueError("no facts")
-    return facts
+    return ReplyFacts(**{**fields, "place": Place(fields["place"])})
 
 
 def sampling_text(sampling: Sampling | None) -> str | None:

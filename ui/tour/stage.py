@@ -102,9 +102,9 @@ class Stage:
         wait(_POLL_MS)
         wait(_POLL_MS)
 
-    def until(self, condition: Callable[[], bool]) -> None:
+    def until(self, condition: Callable[[], bool], timeout_ms: int = _TIMEOUT_MS) -> None:
         """Runs the event loop until the condition holds."""
-        until(condition)
+        until(condition, timeout_ms)
 
     def close(self) -> None:
         """Ends everything that is still held, and the window."""

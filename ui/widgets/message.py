@@ -30,6 +30,7 @@ from ui.widgets.versions import VersionSwitch
 
 MESSAGE_MARGIN = SPACE_S  # between a message and the frame that shows its focus
 _MARGINS = (MESSAGE_MARGIN - 1, SPACE_XS, MESSAGE_MARGIN - 1, SPACE_XS)  # the frame takes the one
+_ACTIONS_HEIGHT = 24
 _BUBBLE_SHARE = 0.75
 
 
@@ -59,14 +60,10 @@ class MessageView(QFrame):
         self._speaker = speaker
         self.text = text
         self._name_it()
-        self._time = label(clock(created_at_ns), "small")
+        self._created_at_ns = created_at_ns
         self._acts: dict[Act, str] = {}
         self._actions = QWidget()
-        self._action_row = row(self._actions, spacing=0)
-        self._action_row.addWidget(self._time)
-        copy = self._action(tr("Copy"), "copy", self.copy)
-        copy.setAccessibleName(tr("Copy this message"))
-        copy.setToolTip(tr("Copy this message ({keys})").format(keys=_copy_keys()))
+        self._actions.setFixedHeight(_ACTIONS_HEIGHT)
         self._versions = VersionSwitch()
         self._versions.chosen.connect(self.version_wanted)
         policy = self._actions.sizePolicy()
@@ -77,10 +74,7 @@ class MessageView(QFrame):
     def offer(self, acts: Sequence[Act], versions: Sequence[Turn], turn_id: str) -> None:
         """What can be done with the message from now on, and which versions of it there are."""
         self._versions.show_versions([turn.id for turn in versions], turn_id)
-        for act in acts:
-            if act not in self._acts:
-                self._acts[act] = _words(act)
-                self._action(_words(act), act.value, partial(self.acted.emit, act))
+        self._acts = {act: _words(act) for act in acts}
 
     def copy(self) -> None:
         QGuiApplication.clipboard().setText(self.text)
@@ -110,7 +104,7 @@ class MessageView(QFrame):
 
     def enterEvent(self, event: QEnterEvent) -> None:  # noqa: N802 - Qt's name
         super().enterEvent(event)
-        self._actions.show()
+        self._show_actions()
 
     def leaveEvent(self, event: QEvent) -> None:  # noqa: N802 - Qt's name
         super().leaveEvent(event)
@@ -118,19 +112,23 @@ class MessageView(QFrame):
 
     def focusInEvent(self, event: QFocusEvent) -> None:  # noqa: N802 - Qt's name
         super().focusInEvent(event)
-        self._actions.show()
+        self._show_actions()
 
     def focusOutEvent(self, event: QFocusEvent) -> None:  # noqa: N802 - Qt's name
         super().focusOutEvent(event)
         self._actions.setVisible(self.underMouse())
 
-    def _action(self, words: str, icon: str, on_click: Callable[[], object]) -> Button:
-        button = Button("", "action", icon=icon, on_click=on_click)
-        button.setAccessibleName(words)
-        button.setToolTip(words)
-        button.setFocusPolicy(Qt.FocusPolicy.ClickFocus)  # the menu key is the keyboard's way
-        self._action_row.addWidget(button)
-        return button
+    def _show_actions(self) -> None:
+        """Made when they are first looked at: a long conversation has many messages, of which few are pointed at."""
+        if self._actions.layout() is None:
+            line = row(self._actions)
+            line.addWidget(label(clock(self._created_at_ns), "small"))
+            copy = _action(tr("Copy this message"), "copy", self.copy)
+            copy.setToolTip(tr("Copy this message ({keys})").format(keys=_copy_keys()))
+            line.addWidget(copy)
+            for act, words in self._acts.items():
+                line.addWidget(_action(words, act.value, partial(self.acted.emit, act)))
+        self._actions.show()
 
     def _name_it(self) -> None:
         self.setAccessibleName(f"{self._speaker}: {self.text}")
@@ -218,6 +216,14 @@ def acts_for(turn: Turn) -> list[Act]:
         return [Act.EDIT, Act.BRANCH]
     cut_short = turn.facts is not None and turn.facts.finish in ("cancelled", "max_tokens")
     return [*([Act.GO_ON] if cut_short else []), Act.AGAIN, Act.BRANCH]
+
+
+def _action(words: str, icon: str, on_click: Callable[[], object]) -> Button:
+    button = Button("", "action", icon=icon, on_click=on_click)
+    button.setAccessibleName(words)
+    button.setToolTip(words)
+    button.setFocusPolicy(Qt.FocusPolicy.ClickFocus)  # the message's menu is the keyboard's way
+    return button
 
 
 def _words(act: Act) -> str:

@@ -19,7 +19,7 @@ from ui.widgets.notice import Notice
 _END_TOLERANCE = 4
 _SIDE = SPACE_XXL - MESSAGE_MARGIN  # so that words stand in line with header and composer
 # So many turns are laid out at once: a long conversation opens as fast as a short one.
-_TURNS_AT_ONCE = 40
+_TURNS_AT_ONCE = 24
 
 
 class Transcript(QScrollArea):
@@ -132,7 +132,8 @@ class Transcript(QScrollArea):
     def _known(self, turn: Turn, message: MessageView) -> MessageView:
         """A message that says which turn it stands for when something is done with it."""
         assert self._conversation is not None
-        message.offer(acts_for(turn), self._conversation.versions(turn.id), turn.id)
+        versions = self._conversation.versions(turn.id) if self._conversation.aside else (turn,)
+        message.offer(acts_for(turn), versions, turn.id)
         message.acted.connect(partial(self._act, turn.id))
         message.version_wanted.connect(self.version_wanted)
         self._by_turn[turn.id] = message

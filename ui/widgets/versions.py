@@ -20,22 +20,20 @@ class VersionSwitch(QWidget):
         super().__init__()
         self._ids: Sequence[str] = ()
         self._at = 0
-        self._number = label("", "small")
-        self._back = self._arrow("left", tr("Earlier version"), -1)
-        self._on = self._arrow("right", tr("Later version"), 1)
-        layout = row(self)
-        for widget in (self._back, self._number, self._on):
-            layout.addWidget(widget)
         self.hide()
 
     def show_versions(self, ids: Sequence[str], shown: str) -> None:
-        """The versions in order, and which of them is shown."""
+        """The versions in order, and which of them is shown. To be called once."""
         self._ids, self._at = ids, list(ids).index(shown)
-        self._number.setText(f"{self._at + 1}/{len(ids)}")
-        self._number.setAccessibleName(tr("Version {number} of {count}").format(number=self._at + 1, count=len(ids)))
-        self._back.setEnabled(self._at > 0)
-        self._on.setEnabled(self._at + 1 < len(ids))
-        self.setVisible(len(ids) > 1)
+        if len(ids) < 2:
+            return
+        number = label(f"{self._at + 1}/{len(ids)}", "small")
+        number.setAccessibleName(tr("Version {number} of {count}").format(number=self._at + 1, count=len(ids)))
+        line = row(self)
+        line.addWidget(self._arrow("left", tr("Earlier version"), -1))
+        line.addWidget(number)
+        line.addWidget(self._arrow("right", tr("Later version"), 1))
+        self.show()
 
     @property
     def neighbours(self) -> list[tuple[str, str]]:
@@ -48,6 +46,7 @@ class VersionSwitch(QWidget):
 
     def _arrow(self, icon: str, words: str, step: int) -> Button:
         button = Button("", "action", icon=icon, on_click=lambda: self.chosen.emit(self._ids[self._at + step]))
+        button.setEnabled(0 <= self._at + step < len(self._ids))
         button.setAccessibleName(words)
         button.setToolTip(words)
         button.setFocusPolicy(Qt.FocusPolicy.ClickFocus)  # the message's menu is the keyboard's way
