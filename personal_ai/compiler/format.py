@@ -12,6 +12,8 @@ from enum import IntEnum
 
 MAGIC = b"PAIPROG\x00"
 VERSION = 1
+PACKED_MAGIC = b"PAIPACK\x00"
+PACKED_VERSION = 1
 ALIGNMENT_BYTES = 64  # of every section and every weight
 ROW_ALIGNMENT_BYTES = 16  # of every row of activations and state: one vector of four f32
 RANK_MAX = 8
@@ -49,9 +51,11 @@ class Element(IntEnum):
     I8_BLOCK_PACKED = 4  # int8 weights [outputs, inputs] in groups of four outputs, one f32 scale per block of 64
     I16_KEPT = 5  # keys or values in groups of four positions, one f32 scale per head and position
     I4_BLOCK_PACKED = 6  # int4 weights [outputs, inputs] in groups of 16 outputs, one f32 scale per block of 64
+    I4_BLOCK_BYTES = 7  # the same with a byte for each weight: larger, and a third faster
 
 
-INTEGER_WEIGHTS = frozenset((Element.I8_BLOCK_PACKED, Element.I4_BLOCK_PACKED))  # they take quantised activations
+# They take quantised activations.
+INTEGER_WEIGHTS = frozenset((Element.I8_BLOCK_PACKED, Element.I4_BLOCK_PACKED, Element.I4_BLOCK_BYTES))
 
 
 class Storage(IntEnum):
@@ -60,6 +64,13 @@ class Storage(IntEnum):
     ARENA = 1  # activations: `offset` from the arena's start
     WEIGHTS = 2  # in the program: `offset` from the start of the weights section
     STATE = 3  # keys and values: `offset` in the row that each position has
+
+
+class Packing(IntEnum):
+    """How a frame of a packed file becomes bytes of the program."""
+
+    RAW = 1  # as they are
+    I4_BLOCKS = 2  # blocks of I4_BLOCK_PACKED become those of I4_BLOCK_BYTES
 
 
 class RowSource(IntEnum):
@@ -180,7 +191,9 @@ OPERATOR = Record(
         ("attributes", f"{ATTRIBUTE_COUNT}u32"),
     ),
 )
-RECORDS = (HEADER, SECTION, DIMENSION, TENSOR, OPERATOR)
+PACKED_HEADER = Record("PackedHeader", (("magic", "8u8"), ("version", "u32"), ("program_size_bytes", "u32")))
+FRAME = Record("Frame", (("packing", "u32"), ("program_size_bytes", "u32")))
+RECORDS = (HEADER, SECTION, DIMENSION, TENSOR, OPERATOR, PACKED_HEADER, FRAME)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -254,7 +267,20 @@ def packed_size_bytes(element: Element, outputs: int, inputs: int) -> int:
         return round_up(outputs, GROUP) * inputs * 4
     if element is Element.I4_BLOCK_PACKED:
         return round_up(outputs, WIDE_GROUP) * blocks * (BLOCK // 2 + 4)
+    if element is Element.I4_BLOCK_BYTES:
+        return round_up(outputs, WIDE_GROUP) * blocks * (BLOCK + 4)
     return round_up(outputs, GROUP) * blocks * (BLOCK + 4)
+
+
+def packing_of(element: Element) -> Packing:
+    """How a weight lies in a packed file."""
+    return Packing.I4_BLOCKS if element is Element.I4_BLOCK_BYTES else Packing.RAW
+
+
+def file_size_bytes(element: Element, outputs: int, inputs: int) -> int:
+    """Bytes of packed weights in the file."""
+    stored = Element.I4_BLOCK_PACKED if element is Element.I4_BLOCK_BYTES else element
+    return packed_size_bytes(stored, outputs, inputs)
 
 
 def kept_size_bytes(element: Element, heads: int, head_size: int) -> int:

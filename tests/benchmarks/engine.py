@@ -32,12 +32,13 @@ from personal_ai.common.jobs import Cancel, Meter, ignore_progress
 from personal_ai.common.paths import resource
 from personal_ai.compiler.builder import Builder
 from personal_ai.compiler.compile import ProgramInfo, compile_onnx
-from personal_ai.compiler.format import Code, RowSource
-from personal_ai.compiler.ir import ONE
+from personal_ai.compiler.format import Code, Element, RowSource
+from personal_ai.compiler.ir import ONE, Step, Weight
 from personal_ai.compiler.onnx_graph import Int4Matrix
 from personal_ai.compiler.values import BlockMatrix, Constant
 from personal_ai.ic.profile import IC
-from personal_ai.models.decoder import Decoder, Rope, Weight
+from personal_ai.models import decoder as decoders
+from personal_ai.models.decoder import Decoder, Rope, Windows
 from personal_ai.models.manifest import MODEL_FILE
 from personal_ai.models.onnx_file import write_model
 from personal_ai.models.quantisation import Quantisation
@@ -46,6 +47,7 @@ from tests.benchmarks.programs import write_steps
 from tests.canister.engine.wasm_engine import WasmEngine, compile_harness
 from tests.canister.installed import QUERY_LIMIT, UPDATE_LIMIT, Installed, Network
 from tests.canister.models import GREEDY, hash_of, load
+from tests.compiler.unpacking import read_unpacked
 
 PAGE_TOUCH_INSTRUCTIONS = 80_000
 CONTEXT = 256  # positions that are cached when a token is decoded
@@ -83,11 +85,19 @@ def _shape(
 
 
 _GPT2 = {"activation": "gelu_tanh", "rope": None, "qkv_bias": True, "output_bias": True, "mlp_bias": True}
+_GEMMA3 = {
+    "activation": "gelu_tanh",
+    "qk_norm": True,
+    "post_norms": True,
+    "embedding_scale": 640**0.5,
+    "windows": Windows(512, tuple(layer for layer in range(18) if layer % 6 != 5), Rope(10_000.0)),
+}
 SHAPES: Final = {
     "gpt2": _shape(50257, 768, 12, (12, 12, 64), 3072, **_GPT2),
     "smollm2-135m": _shape(49152, 576, 30, (9, 3, 64), 1536),
     "qwen2.5-0.5b": _shape(151936, 896, 24, (14, 2, 64), 4864, qkv_bias=True),
     "qwen3-0.6b": _shape(151936, 1024, 28, (16, 8, 128), 3072, qk_norm=True),
+    "gemma3-270m": _shape(262144, 640, 18, (4, 1, 256), 2048, **_GEMMA3),
     "llama3.2-1b": _shape(128256, 2048, 16, (32, 8, 64), 8192),
 }
 
@@ -98,14 +108,14 @@ class CheapWeights:
     def __init__(self) -> None:
         self._pool = np.random.default_rng(0).standard_normal(1 << 20).astype(np.float32) * np.float32(0.05)
 
-    def vector(self, weight: Weight) -> Floats:
+    def vector(self, weight: decoders.Weight) -> Floats:
         return np.resize(self._part(weight), weight.shape) + np.float32(1.0)
 
     def columns(self, weight: Weight, start: int, stop: int) -> Floats:
         inputs = weight.shape[0 if weight.kind == "matrix" else 1]
         return np.resize(self._part(weight), (inputs, stop - start))
 
-    def _part(self, weight: Weight) -> Floats:
+    def _part(self, weight: decoders.Weight) -> Floats:
         return self._pool[zlib.crc32(weight.name.encode()) % (1 << 16) :]
 
 
@@ -211,7 +221,7 @@ def kernel_costs(harness: wasmtime.Module) -> dict[str, float]:
     """Instructions per multiplication of the matrix kernels."""
     return {
         f"{weights} {inputs}x{outputs}, {rows} rows": round(kernel_cost(harness, weights, inputs, outputs, rows), 4)
-        for weights in ("int4", "int8", "f32")
+        for weights in ("int4", "int4 packed", "int8", "f32")
         for inputs, outputs in ((576, 1536), (768, 3072), (3072, 768))
         for rows in (1, 4, 8, 16)
     }
@@ -231,18 +241,28 @@ def _product_cost(harness: wasmtime.Module, weights: str, inputs: int, outputs: 
         builder.multiply(x, _matrix(weights, inputs, outputs))
     last = builder.emit(Code.LAST_ROW, [x], ONE, inputs)
     logits = builder.multiply(last, _matrix(weights, inputs, 8))
+    if weights == "int4":
+        _widen(builder.steps)
     with tempfile.TemporaryDirectory() as scratch:
         program = write_steps(Path(scratch) / "program", builder.steps, logits)
-        engine = WasmEngine(harness, program.read_bytes())
+        engine = WasmEngine(harness, read_unpacked(program))
     engine.forward([1] * rows, 0)
     return engine.instructions
+
+
+def _widen(steps: list[Step]) -> None:
+    """As the compiler does where the heap has room for a byte for each weight."""
+    for step in steps:
+        for operand in step.inputs:
+            if isinstance(operand, Weight) and operand.element is Element.I4_BLOCK_PACKED:
+                operand.element = Element.I4_BLOCK_BYTES
 
 
 def _matrix(weights: str, inputs: int, outputs: int) -> Constant | BlockMatrix:
     if weights == "f32":
         return Constant(np.zeros((inputs, outputs), dtype=np.float32))
     scales = np.zeros((inputs // 64, outputs), dtype=np.float32)
-    if weights == "int4":
+    if weights.startswith("int4"):
         return BlockMatrix(Int4Matrix(np.zeros(inputs * outputs // 2, dtype=np.uint8), (inputs, outputs)), scales, 64)
     return BlockMatrix(np.zeros((inputs, outputs), dtype=np.int8), scales, 64)
 

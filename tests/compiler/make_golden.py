@@ -13,6 +13,7 @@ from personal_ai.models.decoder import Decoder
 from personal_ai.models.quantisation import Quantisation
 from tests.canister.engine.wasm_engine import WasmEngine, compile_harness
 from tests.compiler.decoders import GPT2, LLAMA, write_decoder
+from tests.compiler.unpacking import read_unpacked
 
 FOLDER = Path(__file__).parent / "golden"
 TOKENS = (3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8, 9, 7, 9, 3, 2, 3, 8, 4)
@@ -35,7 +36,7 @@ def main() -> None:
         shutil.rmtree(folder, ignore_errors=True)
         path = write_decoder(folder, decoder, quantisation)
         compile_onnx(path, folder / "program", end_tokens=END_TOKENS, context_length=CONTEXT_LENGTH)
-        logits = WasmEngine(harness, (folder / "program").read_bytes()).run(TOKENS)
+        logits = WasmEngine(harness, read_unpacked(folder / "program")).run(TOKENS)
         expected = {"tokens": TOKENS, "logits": [value.hex() for value in logits.astype(float).tolist()]}
         (folder / "expected.json").write_text(json.dumps(expected, indent=1) + "\n")
 

@@ -16,6 +16,7 @@ from personal_ai.compiler.program_file import read_program
 from tests.canister.engine.conftest import harness  # noqa: F401 - a fixture
 from tests.canister.engine.wasm_engine import WasmEngine
 from tests.compiler.make_golden import CONTEXT_LENGTH, DECODERS, END_TOKENS, FOLDER
+from tests.compiler.unpacking import read_unpacked
 
 NAMES = sorted(DECODERS)
 
@@ -43,6 +44,6 @@ def test_the_reader_reads_what_was_compiled(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_the_engine_computes_the_golden_bits(harness: wasmtime.Module, name: str) -> None:  # noqa: F811 - the fixture
     expected = json.loads((FOLDER / name / "expected.json").read_text())
-    logits = WasmEngine(harness, (FOLDER / name / "program").read_bytes()).run(expected["tokens"])
+    logits = WasmEngine(harness, read_unpacked(FOLDER / name / "program")).run(expected["tokens"])
     assert [value.hex() for value in logits.astype(float).tolist()] == expected["logits"]
     assert np.isfinite(logits).all()

@@ -133,7 +133,7 @@ fn state(slot: store.SlotIndex) interface.ActivationState {
     const instance = &loaded[slot];
     return .{
         .done = instance.phase == .loaded,
-        .bytes_loaded = instance.bytes_loaded,
+        .bytes_loaded = instance.bytesLoaded(),
         .bytes_total = store.slots[slot].manifest.file(manifest.program_name).?.size_bytes, // a manifest has one
     };
 }

@@ -209,7 +209,7 @@ fn budgetOf(request: *const Request, choice: sampling.Sampling, instance: *Insta
     return .{
         .cost = &instance.cost,
         .footprint = .{
-            .program_bytes = instance.bytes_total,
+            .program_bytes = instance.unpacker.program_bytes,
             .working_bytes = instance.workingBytes() + instance.layout.logitsBytes(),
             .state_bytes = instance.model.stateSizeBytes(),
         },

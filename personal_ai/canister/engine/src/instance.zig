@@ -9,6 +9,7 @@ const ic0 = @import("ic0.zig");
 const memory = @import("memory.zig");
 const sampling = @import("sampling.zig");
 const store = @import("store.zig");
+const unpacking = @import("unpacking.zig");
 const program_name = @import("manifest.zig").program_name;
 
 const Conversation = conversations.Conversation;
@@ -17,27 +18,41 @@ const Conversation = conversations.Conversation;
 pub const conversations_most = 16;
 /// What the conversations beside the first may take together.
 const further_conversations_bytes = 512 << 20;
-const load_step_bytes = 8 << 20;
 /// What measuring one long piece may take, so that the message ends well within its limit.
 const measured_piece_most = 12_000_000_000;
 
-pub const LoadError = memory.Error || engine.OpenError || engine.ForwardError;
+pub const LoadError = memory.Error || unpacking.Error || engine.OpenError || engine.ForwardError;
 
 pub const Phase = enum {
     unloaded,
-    /// The program is being copied from stable memory.
-    copying,
-    /// All is copied; the program is to be opened and given its memory.
-    copied,
+    /// The program is being taken from stable memory.
+    unpacking,
+    /// It is all there, to be opened and given its memory.
+    unpacked,
     measuring_near,
     measuring_far,
     loaded,
 };
 
+/// The program's file in stable memory.
+const Source = struct {
+    slot: store.SlotIndex,
+    offset: u64,
+    size_bytes: u64,
+
+    fn of(slot: store.SlotIndex) Source {
+        const file = store.slots[slot].manifest.file(program_name).?; // a manifest has one
+        return .{ .slot = slot, .offset = file.offset, .size_bytes = file.size_bytes };
+    }
+
+    pub fn read(source: Source, offset: u64, target: []u8) void {
+        store.read(source.slot, source.offset + offset, target);
+    }
+};
+
 pub const Instance = struct {
     phase: Phase = .unloaded,
-    bytes_loaded: u64 = 0,
-    bytes_total: u64 = 0,
+    unpacker: unpacking.Unpacker = undefined,
     model: engine.Model = undefined,
     cost: Cost = .{},
     /// Bytes that a single-region request could not get; told to the caller.
@@ -56,8 +71,8 @@ pub const Instance = struct {
     pub fn load(self: *Instance, slot: store.SlotIndex) LoadError!void {
         switch (self.phase) {
             .unloaded => try self.begin(slot),
-            .copying => self.copy(slot),
-            .copied => try self.open(),
+            .unpacking => try self.unpack(slot),
+            .unpacked => try self.open(),
             .measuring_near => {
                 try self.measure(0, &self.cost.one_near, &self.cost.many_near);
                 self.phase = .measuring_far;
@@ -75,6 +90,11 @@ pub const Instance = struct {
         self.freeWorkingMemory();
         memory.free(self.program);
         self.* = .{};
+    }
+
+    /// Bytes of the program's file that have been read.
+    pub fn bytesLoaded(self: *const Instance) u64 {
+        return if (self.phase == .unloaded) 0 else self.unpacker.position;
     }
 
     pub fn workingBytes(self: *const Instance) u64 {
@@ -128,23 +148,19 @@ pub const Instance = struct {
     }
 
     fn begin(self: *Instance, slot: store.SlotIndex) LoadError!void {
-        const file = store.slots[slot].manifest.file(program_name).?; // a manifest has one
-        self.bytes_total = file.size_bytes;
-        self.program = try self.allocate(file.size_bytes);
-        self.phase = .copying;
+        const source = Source.of(slot);
+        self.unpacker = try .begin(source, source.size_bytes);
+        self.program = try self.allocate(self.unpacker.program_bytes);
+        self.phase = .unpacking;
     }
 
-    fn copy(self: *Instance, slot: store.SlotIndex) void {
-        const file = store.slots[slot].manifest.file(program_name).?;
-        const count: usize = @intCast(@min(load_step_bytes, self.bytes_total - self.bytes_loaded));
-        const start: usize = @intCast(self.bytes_loaded);
-        store.read(slot, file.offset + self.bytes_loaded, self.program.bytes()[start..][0..count]);
-        self.bytes_loaded += count;
-        if (self.bytes_loaded == self.bytes_total) self.phase = .copied;
+    fn unpack(self: *Instance, slot: store.SlotIndex) LoadError!void {
+        try self.unpacker.step(Source.of(slot), self.program.bytes());
+        if (try self.unpacker.finished()) self.phase = .unpacked;
     }
 
     fn open(self: *Instance) LoadError!void {
-        self.model = try engine.Model.open(self.program.bytes()[0..@intCast(self.bytes_total)]);
+        self.model = try engine.Model.open(self.program.bytes()[0..@intCast(self.unpacker.program_bytes)]);
         errdefer self.freeWorkingMemory();
         self.arena = try self.allocate(self.model.arenaSizeBytes());
         self.scratch = try self.allocate(sampling.Scratch.sizeBytes(self.model.vocabulary_size));

@@ -102,7 +102,7 @@ pub const Call = struct {
                 .f32 => elementwise.copyRow(table.vectors(row), y.vectors(i), y.vectorCount()),
                 .f32_packed => matmul_f32.unpackRow(@ptrCast(table.base), row, y.columns, target),
                 .i8_block_packed => matmul_i8.dequantiseRow(@ptrCast(table.base), row, y.columns, target),
-                .i4_block_packed, .i16_block, .i16_kept => unreachable, // checked
+                .i4_block_packed, .i4_block_bytes, .i16_block, .i16_kept => unreachable, // checked
             }
         }
     }
@@ -114,7 +114,8 @@ pub const Call = struct {
         switch (@as(format.Element, @enumFromInt(call.program.tensors[in[1]].element))) {
             .f32_packed => matmul_f32.multiply(x, @ptrCast(weights), bias, y),
             .i8_block_packed => matmul_i8.multiply(x, @ptrCast(weights), bias, y, @ptrCast(call.scratch)),
-            .i4_block_packed => matmul_i4.multiply(x, @ptrCast(weights), bias, y, @ptrCast(call.scratch)),
+            .i4_block_packed => matmul_i4.multiply(matmul_i4.NibbleBlock, x, @ptrCast(weights), bias, y, @ptrCast(call.scratch)),
+            .i4_block_bytes => matmul_i4.multiply(matmul_i4.ByteBlock, x, @ptrCast(weights), bias, y, @ptrCast(call.scratch)),
             else => unreachable, // checked
         }
     }

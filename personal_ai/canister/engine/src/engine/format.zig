@@ -1,7 +1,9 @@
 //! Written by personal_ai/compiler/zig_constants.py from format.py: change it there.
 
 pub const magic = [8]u8{ 80, 65, 73, 80, 82, 79, 71, 0 };
+pub const packed_magic = [8]u8{ 80, 65, 73, 80, 65, 67, 75, 0 };
 pub const version = 1;
+pub const packed_version = 1;
 pub const alignment_bytes = 64;
 pub const row_alignment_bytes = 16;
 pub const rank_max = 8;
@@ -31,12 +33,18 @@ pub const Element = enum(u8) {
     i8_block_packed = 4,
     i16_kept = 5,
     i4_block_packed = 6,
+    i4_block_bytes = 7,
 };
 
 pub const Storage = enum(u8) {
     arena = 1,
     weights = 2,
     state = 3,
+};
+
+pub const Packing = enum(u32) {
+    raw = 1,
+    i4_blocks = 2,
 };
 
 pub const RowSource = enum(u32) {
@@ -108,6 +116,17 @@ pub const Operator = extern struct {
     output_count: u8,
     first_operand: u32,
     attributes: [8]u32,
+};
+
+pub const PackedHeader = extern struct {
+    magic: [8]u8,
+    version: u32,
+    program_size_bytes: u32,
+};
+
+pub const Frame = extern struct {
+    packing: u32,
+    program_size_bytes: u32,
 };
 
 pub const RowsAttributes = extern struct {
