@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from personal_ai.canister.client import CanisterBusy, CanisterClient, Generated, NeedPrefix, NoModel
 from personal_ai.chat.conversation import Finish, Place
 from personal_ai.common.jobs import Cancel
-from personal_ai.models.local import LocalModel
+from personal_ai.models.local.process import LocalProcess
 from personal_ai.models.sampling import Sampling
 
 # A canister returns tokens only at the end of a call. Two rounds of the network's work (2 B instructions each) let
@@ -55,17 +55,14 @@ class Answerer(Protocol):
 
 
 class LocalAnswerer:
-    """Answers on this computer. The model is loaded when it is first needed."""
+    """Answers on this computer."""
 
     place = Place.LOCAL
 
-    def __init__(self, load: Callable[[], LocalModel]) -> None:
-        self._load = load
-        self._model: LocalModel | None = None
+    def __init__(self, model: LocalProcess) -> None:
+        self._model = model
 
     def answer(self, question: Question, listener: Listener, cancel: Cancel) -> Finish:
-        if self._model is None:
-            self._model = self._load()
         return self._model.generate(
             question.tokens,
             max_tokens=question.max_tokens,
@@ -75,9 +72,7 @@ class LocalAnswerer:
         ).finish
 
     def close(self) -> None:
-        if self._model is not None:
-            self._model.close()
-            self._model = None
+        self._model.close()
 
 
 class CanisterAnswerer:

@@ -7,6 +7,7 @@ answered around: it is a security error.
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -23,6 +24,7 @@ TextCallback = Callable[[str], None]
 PlaceCallback = Callable[[Place, str | None], None]
 
 REPLY_TOKENS_MAX = 512
+_LIVELY_TEMPERATURE = 0.7
 
 
 class ContextFullError(UserFacingError):
@@ -76,7 +78,38 @@ class ChatSession:
         Raises ContextFullError, and UserFacingError when no side can answer.
         """
         asked = conversation.with_turn(Turn("user", user_text))
-        question = self._question(asked)
+        return self._answered(asked, self._sampling_of(asked), on_text, on_place, cancel)
+
+    def again(
+        self,
+        conversation: Conversation,
+        reply_id: str,
+        *,
+        on_text: TextCallback,
+        on_place: PlaceCallback,
+        cancel: Cancel,
+    ) -> Conversation:
+        """The conversation with another version of a shown reply at its end; else as `reply`."""
+        asked = conversation.before(reply_id)
+        return self._answered(asked, _livelier(self._sampling_of(asked)), on_text, on_place, cancel)
+
+    def resume(
+        self, conversation: Conversation, *, on_text: TextCallback, on_place: PlaceCallback, cancel: Cancel
+    ) -> Conversation:
+        """The conversation with its last reply carried on from where it ends; on_text gets what is new of it."""
+        return self._answered(conversation, self._sampling_of(conversation), on_text, on_place, cancel)
+
+    def _answered(
+        self,
+        asked: Conversation,
+        sampling: Sampling,
+        on_text: TextCallback,
+        on_place: PlaceCallback,
+        cancel: Cancel,
+    ) -> Conversation:
+        """With a reply after the question at the end, or with the reply at the end carried on."""
+        begun = asked.turns[-1] if asked.turns[-1].role == "assistant" else None
+        question = self._question(asked.without_last() if begun else asked, begun.text if begun else "", sampling)
         reply = _Reply(self._model, on_text)
         first = self._first(asked.pinned)
         on_place(first.place, None)
@@ -89,7 +122,10 @@ class ChatSession:
             continued_at = len(reply.tokens) or None
             facts = reply.ask(self._local, question, cancel)
             facts = replace(facts, fallback_reason=error.what, continued_locally_at=continued_at)
-        return asked.with_turn(Turn("assistant", reply.text, facts))
+        if begun is None:
+            return asked.with_turn(Turn("assistant", reply.text, facts))
+        whole = Turn("assistant", begun.text + reply.text, begun.facts.followed_by(facts) if begun.facts else facts)
+        return asked.without_last().with_turn(whole)
 
     def close(self) -> None:
         self._local.close()
@@ -97,8 +133,12 @@ class ChatSession:
     def _first(self, pinned: Place | None) -> Answerer:
         return self._local if self._canister is None or pinned is Place.LOCAL else self._canister
 
-    def _question(self, conversation: Conversation) -> Question:
-        tokens = tuple(self._model.tokenizer.encode_chat(conversation.messages()))
+    def _sampling_of(self, conversation: Conversation) -> Sampling:
+        return conversation.sampling or self._sampling
+
+    def _question(self, conversation: Conversation, begun: str, sampling: Sampling) -> Question:
+        tokenizer = self._model.tokenizer
+        tokens = (*tokenizer.encode_chat(conversation.messages()), *(tokenizer.encode_text(begun) if begun else ()))
         room = self._model.context_length - len(tokens)
         if room <= 0:
             raise ContextFullError(
@@ -106,7 +146,12 @@ class ChatSession:
                 not_lost="Everything said so far is kept.",
                 next_step="Start a new conversation.",
             )
-        return Question(conversation.id, tokens, min(self._max_tokens, room), self._sampling)
+        return Question(conversation.id, tokens, min(self._max_tokens, room), sampling)
+
+
+def _livelier(sampling: Sampling) -> Sampling:
+    """One that chooses other words: the likeliest ones alone would come out the same again."""
+    return replace(sampling, temperature=sampling.temperature or _LIVELY_TEMPERATURE, seed=secrets.randbits(64))
 
 
 class _StopTextReached(Exception):

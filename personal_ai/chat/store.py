@@ -2,34 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import apsw
 
-from personal_ai.chat.conversation import Conversation, Place, ReplyFacts, Turn
-from personal_ai.common.errors import DamagedFileError, StorageError, UnknownVersionError
+from personal_ai.chat import turn_fields
+from personal_ai.chat.conversation import Conversation, Place, branch_to
+from personal_ai.chat.store_schema import bring_up_to_date, forget_copies
+from personal_ai.common.errors import DamagedFileError, StorageError
 from personal_ai.common.files import storage_errors
 
-FORMAT_VERSION = 1
 _CIPHER = "chacha20"
-
-_SCHEMA = """
-CREATE TABLE conversation (
-    id TEXT PRIMARY KEY, title TEXT NOT NULL, model TEXT NOT NULL, deployment TEXT, pinned TEXT,
-    updated_at_ns INTEGER NOT NULL
-) STRICT;
-CREATE TABLE turn (
-    conversation TEXT NOT NULL REFERENCES conversation(id) ON DELETE CASCADE, position INTEGER NOT NULL,
-    id TEXT NOT NULL, role TEXT NOT NULL, text TEXT NOT NULL, created_at_ns INTEGER NOT NULL, facts TEXT,
-    PRIMARY KEY (conversation, position)
-) STRICT;
-"""
+_INDEXED_FROM = 3  # letters: what is shorter is looked for without the index
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +27,7 @@ class ConversationSummary:
     id: str
     title: str
     updated_at_ns: int
+    starred: bool = False
 
 
 class ConversationStore:
@@ -58,58 +47,87 @@ class ConversationStore:
             self._open(key)
         except apsw.Error as error:
             self._db.close()
-            raise DamagedFileError(
-                "The stored conversations cannot be read with this vault.",
-                not_lost="Your vault, models and canisters are not affected.",
-                next_step=f"Put a backup of {path.name} in its place, or move the file away to start afresh.",
-            ) from error
+            raise _damaged(path) from error
+        except BaseException:
+            self._db.close()
+            raise
 
     def _open(self, key: bytes) -> None:
         self._db.pragma("cipher", _CIPHER)
         self._db.pragma("hexkey", key.hex())
-        version = self._db.pragma("user_version")
-        if version not in (0, FORMAT_VERSION):
-            self._db.close()
-            raise UnknownVersionError(
-                f"The conversations were written by a newer version of this program (format {version}).",
-                not_lost="They are unchanged.",
-                next_step="Update the program to read them.",
-            )
+        self._db.pragma("user_version")  # the first page is read: a wrong key shows itself here
+        if self._db.pragma("quick_check") != "ok":
+            raise _damaged(self._path)
         self._db.pragma("journal_mode", "wal")
+        self._db.pragma("secure_delete", True)
+        bring_up_to_date(self._db, self._path)
         self._db.pragma("foreign_keys", True)
-        if version == 0:
-            with self._db:
-                self._db.execute(_SCHEMA)
-                self._db.pragma("user_version", FORMAT_VERSION)
 
-    def list(self) -> list[ConversationSummary]:
-        """All conversations, the one touched last first."""
-        rows = self._db.execute("SELECT id, title, updated_at_ns FROM conversation ORDER BY updated_at_ns DESC, id")
-        return [ConversationSummary(*row) for row in rows]
+    # Reading
+
+    def list(self) -> Sequence[ConversationSummary]:
+        """All conversations: the starred ones first, of each kind the one touched last first."""
+        return self._summaries("", ())
+
+    def search(self, text: str) -> Sequence[ConversationSummary]:
+        """The conversations with `text` in their title or in anything that was said in them, in the order of `list`."""
+        wanted = text.strip()
+        in_title = "title LIKE ? ESCAPE '\\'"
+        if len(wanted) < _INDEXED_FROM:
+            said, looked_for = "SELECT conversation FROM turn WHERE text LIKE ? ESCAPE '\\'", _like(wanted)
+        else:
+            said = "SELECT conversation FROM words JOIN turn ON number = words.rowid WHERE words MATCH ?"
+            looked_for = '"' + wanted.replace('"', '""') + '"'
+        return self._summaries(f"WHERE {in_title} OR id IN ({said})", (_like(wanted), looked_for))
 
     def get(self, conversation_id: str) -> Conversation | None:
         """One conversation whole, or None."""
         row = self._db.execute(
-            "SELECT model, deployment, pinned, title FROM conversation WHERE id = ?", (conversation_id,)
+            "SELECT model, deployment, pinned, title, tip, starred, instructions, sampling "
+            "FROM conversation WHERE id = ?",
+            (conversation_id,),
         ).fetchone()
         if row is None:
             return None
-        model, deployment, pinned, title = row
-        turns = self._db.execute(
-            "SELECT role, text, facts, id, created_at_ns FROM turn WHERE conversation = ? ORDER BY position",
+        model, deployment, pinned, title, tip, starred, instructions, sampling = row
+        rows = self._db.execute(
+            "SELECT role, text, facts, id, created_at_ns, parent FROM turn WHERE conversation = ? ORDER BY number",
             (conversation_id,),
         )
+        turns = {turn.id: turn for turn in map(turn_fields.turn_from_row, rows)}
+        shown = branch_to(tip, turns)
+        for turn in shown:
+            del turns[turn.id]
         return Conversation(
-            model, deployment, Place(pinned) if pinned else None, title, tuple(map(_turn, turns)), conversation_id
+            model,
+            deployment,
+            Place(pinned) if pinned else None,
+            title,
+            shown,
+            conversation_id,
+            tuple(turns.values()),
+            bool(starred),
+            instructions,
+            turn_fields.sampling_from_text(sampling),
         )
 
+    def draft(self, conversation_id: str) -> str:
+        """What was written and not sent; "" stands for the chat that has no turn yet."""
+        row = self._db.execute("SELECT text FROM draft WHERE conversation = ?", (conversation_id,)).fetchone()
+        return row[0] if row else ""
+
+    # Writing
+
     def save(self, conversation: Conversation) -> None:
-        """Writes the conversation whole; the turns that stood there before are replaced in the same transaction."""
+        """Writes the conversation. Turns never change: those that are new are added, those that are gone are erased."""
         with self._writing("save the conversation"):
             self._db.execute(
-                "INSERT INTO conversation VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET "
-                "title = excluded.title, model = excluded.model, deployment = excluded.deployment, "
-                "pinned = excluded.pinned, updated_at_ns = excluded.updated_at_ns",
+                "INSERT INTO conversation "
+                "(id, title, model, deployment, pinned, updated_at_ns, tip, starred, instructions, sampling) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET title = excluded.title, "
+                "model = excluded.model, deployment = excluded.deployment, pinned = excluded.pinned, "
+                "updated_at_ns = excluded.updated_at_ns, tip = excluded.tip, starred = excluded.starred, "
+                "instructions = excluded.instructions, sampling = excluded.sampling",
                 (
                     conversation.id,
                     conversation.title,
@@ -117,26 +135,59 @@ class ConversationStore:
                     conversation.deployment,
                     conversation.pinned,
                     time.time_ns(),
+                    conversation.turns[-1].id if conversation.turns else None,
+                    conversation.starred,
+                    conversation.instructions,
+                    turn_fields.sampling_text(conversation.sampling),
                 ),
             )
-            self._db.execute("DELETE FROM turn WHERE conversation = ?", (conversation.id,))
-            self._db.executemany(
-                "INSERT INTO turn VALUES (?, ?, ?, ?, ?, ?, ?)",
-                [
-                    (conversation.id, position, turn.id, turn.role, turn.text, turn.created_at_ns, _facts_text(turn))
-                    for position, turn in enumerate(conversation.turns)
-                ],
-            )
+            self._save_turns(conversation)
+
+    def _save_turns(self, conversation: Conversation) -> None:
+        stored = self._db.execute("SELECT id FROM turn WHERE conversation = ?", (conversation.id,))
+        known = {turn_id for (turn_id,) in stored}
+        turns = {turn.id: turn for turn in conversation.everything}
+        self._db.executemany(
+            "DELETE FROM turn WHERE conversation = ? AND id = ?",
+            [(conversation.id, turn_id) for turn_id in known - turns.keys()],
+        )
+        self._db.executemany(
+            "INSERT INTO turn (conversation, role, text, facts, id, created_at_ns, parent) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?)",
+            [(conversation.id, *turn_fields.row(turn)) for turn in turns.values() if turn.id not in known],
+        )
+
+    def save_draft(self, conversation_id: str, text: str) -> None:
+        """Keeps what is written and not sent; an empty text keeps nothing."""
+        with self._writing("save the draft"):
+            self._db.execute("DELETE FROM draft WHERE conversation = ?", (conversation_id,))
+            if text:
+                self._db.execute("INSERT INTO draft VALUES (?, ?)", (conversation_id, text))
+
+    def merge(self, conversation: Conversation) -> None:
+        """Adds a conversation from elsewhere; where it is known, only the turns that it lacks, as versions."""
+        known = self.get(conversation.id)
+        self.save(known.merged(conversation) if known else conversation)
 
     def delete(self, conversation_id: str) -> None:
         """Removes a conversation and overwrites its pages, so that deleted words are not left on disk."""
         with self._writing("delete the conversation"):
-            self._db.pragma("secure_delete", True)
             self._db.execute("DELETE FROM conversation WHERE id = ?", (conversation_id,))
+            self._db.execute("DELETE FROM draft WHERE conversation = ?", (conversation_id,))
         self._db.pragma("wal_checkpoint(TRUNCATE)")
+        with storage_errors("erase older copies of the conversations"):
+            forget_copies(self._path)
 
     def close(self) -> None:
         self._db.close()
+
+    def _summaries(self, where: str, parameters: tuple[str, ...]) -> Sequence[ConversationSummary]:
+        rows = self._db.execute(
+            f"SELECT id, title, updated_at_ns, starred FROM conversation {where} "  # noqa: S608 - our own words
+            "ORDER BY starred DESC, updated_at_ns DESC, id",
+            parameters,
+        )
+        return [ConversationSummary(one, title, at_ns, bool(starred)) for one, title, at_ns, starred in rows]
 
     @contextmanager
     def _writing(self, doing: str) -> Iterator[None]:
@@ -156,13 +207,15 @@ class ConversationStore:
                 self._db.execute("ROLLBACK")
 
 
-def _facts_text(turn: Turn) -> str | None:
-    return None if turn.facts is None else json.dumps(asdict(turn.facts))
+def _like(text: str) -> str:
+    for special in "\\%_":
+        text = text.replace(special, f"\\{special}")
+    return f"%{text}%"
 
 
-def _turn(row: tuple[Any, ...]) -> Turn:
-    role, text, facts, turn_id, created_at_ns = row
-    if facts is not None:
-        values = json.loads(facts)
-        facts = ReplyFacts(**{**values, "place": Place(values["place"])})
-    return Turn(role, text, facts, turn_id, created_at_ns)
+def _damaged(path: Path) -> DamagedFileError:
+    return DamagedFileError(
+        "The stored conversations cannot be read with this vault.",
+        not_lost="Your vault, models and canisters are not affected.",
+        next_step=f"Put a backup of {path.name} in its place, or move the file away to start afresh.",
+    )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -22,10 +22,10 @@ from personal_ai.compiler.lower_floats import FLOAT_HANDLERS
 from personal_ai.compiler.lower_integers import INTEGER_HANDLERS
 from personal_ai.compiler.lowering import Lowered, lower
 from personal_ai.compiler.obstacles import ModelObstaclesError, Obstacle
-from personal_ai.compiler.onnx_graph import read_onnx
+from personal_ai.compiler.onnx_graph import OnnxGraph, read_onnx
 from personal_ai.compiler.planning import Plan, Sizes
 from personal_ai.compiler.program_file import tables_size_bytes
-from personal_ai.compiler.program_writer import weight_size_bytes, write_file
+from personal_ai.compiler.program_writer import file_size_bytes, weights_size_bytes, write_file
 from personal_ai.models.package import ModelPackage
 
 HEAP_SIZE_BYTES_MAX = 7 << 29  # 3.5 GiB of a canister's 4 GiB: the rest is for uploads and the engine itself
@@ -38,15 +38,14 @@ _HANDLERS = INTEGER_HANDLERS | FLOAT_HANDLERS | ATTENTION_HANDLERS
 
 
 @dataclass(frozen=True, slots=True)
-class ProgramInfo:
-    """What was written. heap_bytes: the program, activations, and keys and values of a full context.
+class ProgramSizes:
+    """How large a program is. heap_bytes: the program, activations, and keys and values of a full context.
 
     program_bytes: of the program in the heap, where weights of 4 bits take more than in the file.
     context_length: the most tokens of prompt and reply; it may be less than the model's own.
     weights_per_token: multiplications with weights that one token of a reply needs.
     """
 
-    path: Path
     size_bytes: int
     program_bytes: int
     heap_bytes: int
@@ -55,6 +54,22 @@ class ProgramInfo:
     vocabulary_size: int
     context_length: int
     weights_per_token: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramInfo(ProgramSizes):
+    """What was written, and where."""
+
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Foretold:
+    """A program that need not exist: its sizes, its steps, and how it keeps keys and values."""
+
+    sizes: ProgramSizes
+    steps: tuple[Step, ...]
+    kept: f.Element
 
 
 def compile_package(
@@ -83,7 +98,7 @@ def compile_package(
 def check(onnx_path: Path, context_length: int = CONTEXT_LENGTH_DEFAULT) -> tuple[Obstacle, ...]:
     """Every reason why the model cannot run in a canister; none where it can. Raises FormatError."""
     try:
-        _plan(onnx_path, (), context_length)
+        _plan(read_onnx(onnx_path), (), context_length)
     except ModelObstaclesError as error:
         return error.obstacles
     return ()
@@ -99,8 +114,17 @@ def compile_onnx(
     cancel: Cancel | None = None,
 ) -> ProgramInfo:
     """As `compile_package`, from an ONNX file alone."""
-    plan, steps = _plan(onnx_path, end_tokens, context_length)
-    return _info(write_program(plan, target, on_progress, cancel or Cancel()), steps, target)
+    plan, steps = _plan(read_onnx(onnx_path), end_tokens, context_length)
+    program = write_program(plan, target, on_progress, cancel or Cancel())
+    sizes = _sizes(program, steps, target.stat().st_size)
+    return ProgramInfo(**asdict(sizes), path=target)
+
+
+def foretell_program(graph: OnnxGraph, context_length: int) -> Foretold:
+    """The program of a graph whose weights need not be there. Raises ModelObstaclesError."""
+    plan, steps = _plan(graph, (), context_length)
+    program = plan.program([0] * len(plan.weights), weights_size_bytes(plan))
+    return Foretold(_sizes(program, steps, file_size_bytes(plan)), tuple(steps), plan.kept_element)
 
 
 def write_program(plan: Plan, target: Path, on_progress: ProgressCallback, cancel: Cancel) -> f.Program:
@@ -110,8 +134,8 @@ def write_program(plan: Plan, target: Path, on_progress: ProgressCallback, cance
     return program[0]
 
 
-def _plan(onnx_path: Path, end_tokens: tuple[int, ...], context_length: int) -> tuple[Plan, list[Step]]:
-    lowered = lower(read_onnx(onnx_path), _HANDLERS)
+def _plan(graph: OnnxGraph, end_tokens: tuple[int, ...], context_length: int) -> tuple[Plan, list[Step]]:
+    lowered = lower(graph, _HANDLERS)
     if lowered.obstacles or lowered.logits is None:
         raise ModelObstaclesError(lowered.obstacles)
     steps = fuse(lowered.steps, lowered.logits)
@@ -168,7 +192,7 @@ def _fitting_context(lowered: Lowered, steps: list[Step], wanted: int) -> int:
     room = _room(plan)
     if min(longest, room) < CONTEXT_LENGTH_MIN:
         reason = (
-            f"weights of {_weights_size_bytes(plan)} bytes, activations of {plan.arena_size_bytes} and "
+            f"weights of {weights_size_bytes(plan)} bytes, activations of {plan.arena_size_bytes} and "
             f"{plan.state_row_size_bytes} for each token of the context (at most {longest}) leave room for "
             f"{max(room, 0)} tokens in a heap of {HEAP_SIZE_BYTES_MAX} bytes; {CONTEXT_LENGTH_MIN} are the least"
         )
@@ -179,12 +203,8 @@ def _fitting_context(lowered: Lowered, steps: list[Step], wanted: int) -> int:
 def _room(plan: Plan) -> int:
     """Tokens of context whose keys and values the heap has room for beside the rest of the plan."""
     tables_size = tables_size_bytes(plan.program([0] * len(plan.weights), 0))
-    fixed = tables_size + _weights_size_bytes(plan) + plan.arena_size_bytes + _ENGINE_SIZE_BYTES
+    fixed = tables_size + weights_size_bytes(plan) + plan.arena_size_bytes + _ENGINE_SIZE_BYTES
     return (HEAP_SIZE_BYTES_MAX - fixed) // max(plan.state_row_size_bytes, 1) - f.STATE_CHUNK - f.GROUP
-
-
-def _weights_size_bytes(plan: Plan) -> int:
-    return sum(f.round_up(weight_size_bytes(weight), f.ALIGNMENT_BYTES) for weight in plan.weights)
 
 
 def _write_aside(target: Path, write: Callable[[BinaryIO], object]) -> None:
@@ -204,12 +224,11 @@ def _write_aside(target: Path, write: Callable[[BinaryIO], object]) -> None:
         sync_folder(target.parent)
 
 
-def _info(program: f.Program, steps: list[Step], target: Path) -> ProgramInfo:
-    program_bytes = tables_size_bytes(program) + program.weights_size_bytes
+def _sizes(program: f.Program, steps: list[Step], size_bytes: int) -> ProgramSizes:
     products = (step.inputs[1] for step in steps if step.code is f.Code.MATMUL)
-    return ProgramInfo(
-        path=target,
-        size_bytes=target.stat().st_size,
+    program_bytes = tables_size_bytes(program) + program.weights_size_bytes
+    return ProgramSizes(
+        size_bytes=size_bytes,
         program_bytes=program_bytes,
         heap_bytes=program_bytes + program.arena_size_bytes + program.state_size_bytes + _ENGINE_SIZE_BYTES,
         arena_bytes=program.arena_size_bytes,

@@ -98,6 +98,7 @@ class Code(IntEnum):
     GELU_ERF = 13
     GELU_TANH = 14
     LAST_ROW = 15
+    TANH = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +120,14 @@ SIGNATURES: dict[Code, Signature] = {
     Code.ATTENTION: Signature(
         5,
         1,
-        (("heads", "u32"), ("key_heads", "u32"), ("head_size", "u32"), ("window", "u32"), ("scale", "f32")),
+        (
+            ("heads", "u32"),
+            ("key_heads", "u32"),
+            ("head_size", "u32"),
+            ("window", "u32"),
+            ("scale", "f32"),
+            ("cap", "f32"),
+        ),
     ),
     Code.ADD: Signature(2, 1),
     Code.MULTIPLY: Signature(2, 1),
@@ -129,6 +137,7 @@ SIGNATURES: dict[Code, Signature] = {
     Code.GELU_ERF: Signature(1, 1),
     Code.GELU_TANH: Signature(1, 1),
     Code.LAST_ROW: Signature(1, 1),
+    Code.TANH: Signature(1, 1),
 }
 
 

@@ -38,6 +38,7 @@ def attention(site: Site) -> tuple[Value, ...]:
         head_size=head_size,
         window=_window(site.input(3, Condition, "a mask over positions")),
         scale=site.attribute("scale", 1 / math.sqrt(head_size)),
+        cap=site.attribute("softcap", 0.0),
     )
     return Floats(q.shape, mixed), Present(keys.slot), Present(values.slot)
 
@@ -57,8 +58,8 @@ def _head_size(q: Floats, k: Floats, v: Floats, heads: int, key_heads: int) -> i
 def _expect_plain(site: Site) -> None:
     if site.attribute("is_causal", 0) or site.has(6):
         raise NodeRefused("causality that is not given as a mask")
-    if site.attribute("softcap", 0.0) != 0.0:
-        raise NodeRefused("capped scores (softcap)")
+    if not 0.0 <= site.attribute("softcap", 0.0) < math.inf:
+        raise NodeRefused("a softcap that is no positive number")
     if site.attribute("softmax_precision", 1) != 1:
         raise NodeRefused("scores in another precision than float32")
 

@@ -350,6 +350,7 @@ FLOAT_HANDLERS: dict[str, Handler] = {
     "Mul": multiply,
     "Sigmoid": unary(Code.SIGMOID),
     "Gelu": gelu,
+    "Tanh": unary(Code.TANH),
     "RMSNormalization": norm(Code.RMS_NORM, 1),
     "LayerNormalization": norm(Code.LAYER_NORM, 2),
     "Reshape": reshape,

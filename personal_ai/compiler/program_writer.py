@@ -22,13 +22,35 @@ def weight_size_bytes(weight: Weight) -> int:
     return f.packed_size_bytes(weight.element, weight.rows, weight.columns)
 
 
+def weights_size_bytes(plan: Plan) -> int:
+    """Of the weights section, with no weight stored twice."""
+    end = 0
+    for weight in plan.weights:
+        end = f.round_up(end, f.ALIGNMENT_BYTES) + weight_size_bytes(weight)
+    return end
+
+
+def file_size_bytes(plan: Plan) -> int:
+    """What `write_file` will write, with no weight stored twice."""
+    tables_size = tables_size_bytes(plan.program([0] * len(plan.weights), 0))
+    if not _is_packed(plan):
+        return tables_size + weights_size_bytes(plan)
+    size = f.PACKED_HEADER.layout.size + f.FRAME.layout.size + tables_size
+    end = 0
+    for weight in plan.weights:
+        gap = -end % f.ALIGNMENT_BYTES
+        size += gap + _file_size_bytes(weight) + f.FRAME.layout.size * (2 if gap else 1)
+        end += gap + weight_size_bytes(weight)
+    return size
+
+
 def write_file(plan: Plan, file: BinaryIO, on_progress: ProgressCallback, cancel: Cancel) -> f.Program:
     """Writes the weights, each number once (a tied head is the embedding), then the tables before them.
 
     Raises FormatError, Cancelled, OSError.
     """
     meter = Meter("Compiling the model", sum(map(_file_size_bytes, plan.weights)), "bytes", on_progress)
-    frames = _Frames(file, packed=any(f.packing_of(weight.element) is not f.Packing.RAW for weight in plan.weights))
+    frames = _Frames(file, packed=_is_packed(plan))
     tables_size = tables_size_bytes(plan.program([0] * len(plan.weights), 0))
     tables_begin = frames.begin(f.Packing.RAW, tables_size)
     file.seek(tables_begin + tables_size)
@@ -91,6 +113,10 @@ def _write_weight(weight: Weight, gap_bytes: int, frames: _Frames, meter: Meter,
     if written != _file_size_bytes(weight):
         raise FormatError("A weight of the model does not have the size that its shape says.")
     return digest.digest()
+
+
+def _is_packed(plan: Plan) -> bool:
+    return any(f.packing_of(weight.element) is not f.Packing.RAW for weight in plan.weights)
 
 
 def _file_size_bytes(weight: Weight) -> int:

@@ -1,4 +1,4 @@
-"""A Hugging Face folder's weights under the names and in the layout of `decoder.weights`."""
+"""A foreign model's weights under the names and in the layout of `decoder.weights`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ import numpy.typing as npt
 from personal_ai.common.errors import FormatError, UnsupportedModelError
 from personal_ai.models.decoder import Decoder, Weight, weights
 from personal_ai.models.fields import Fields, read_json
-from personal_ai.models.safetensors_file import SafetensorsFile, StoredTensor
+from personal_ai.models.safetensors_file import SafetensorsFile
+from personal_ai.models.tensor_file import Tensor, TensorFile
 
 _INDEX_FILE = "model.safetensors.index.json"
 _SINGLE_FILE = "model.safetensors"
@@ -91,11 +92,11 @@ class _Origin:
 
 
 class Checkpoint:
-    """The open weight files of a folder. A `WeightSource` once `check` has passed."""
+    """The open weight files of a model. A `WeightSource` once `check` has passed."""
 
-    def __init__(self, files: tuple[SafetensorsFile, ...]) -> None:
+    def __init__(self, files: tuple[TensorFile, ...]) -> None:
         self._files = files
-        self._places: dict[str, SafetensorsFile] = {name: file for file in files for name in file.tensors}
+        self._places: dict[str, TensorFile] = {name: file for file in files for name in file.tensors}
         self._prefix = "transformer." if "transformer.wte.weight" in self._places else ""
         self._origins: dict[str, _Origin] = {}
 
@@ -133,7 +134,7 @@ class Checkpoint:
             return file.rows(origin.tensor, 0, origin.shape[0])[:, start:stop]
         return file.rows(origin.tensor, start, stop).T
 
-    def _stored(self, name: str) -> StoredTensor | None:
+    def _stored(self, name: str) -> Tensor | None:
         return self._places[name].tensors[name] if name in self._places else None
 
     def _obstacle(self, origin: _Origin) -> Iterator[str]:
@@ -141,7 +142,7 @@ class Checkpoint:
         if stored is None:
             yield f"The tensor {origin.tensor} is missing."
         elif not stored.readable:
-            yield f"The tensor {origin.tensor} is of type {stored.dtype}; F32, F16 and BF16 are known."
+            yield f"The tensor {origin.tensor} is of type {stored.dtype}, which is not known."
         elif stored.shape != origin.shape and not _is_longer_table(stored, origin):
             yield f"The tensor {origin.tensor} has shape {list(stored.shape)} instead of {list(origin.shape)}."
 
@@ -176,7 +177,7 @@ def _outputs(decoder: Decoder, part: str) -> int:
     return attention.get(part, decoder.intermediate_size)
 
 
-def _is_longer_table(stored: StoredTensor, origin: _Origin) -> bool:
+def _is_longer_table(stored: Tensor, origin: _Origin) -> bool:
     """Whether these are learned positions for a context longer than the wanted one."""
     return (
         origin.tensor.endswith("wpe.weight")

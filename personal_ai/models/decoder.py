@@ -11,13 +11,26 @@ WeightKind = Literal["vector", "matrix", "embedding", "table"]
 
 
 @dataclass(frozen=True, slots=True)
-class RopeScaling:
+class Llama3Scaling:
     """Stretches rotary positions over a longer context, as Llama 3.1 does: slow waves by `factor`, fast ones not."""
 
     factor: float
     low_frequency_factor: float
     high_frequency_factor: float
     original_context_length: int
+    kind: Literal["llama3"] = "llama3"
+
+
+@dataclass(frozen=True, slots=True)
+class PairScaling:
+    """Slows the wave of each pair by a divisor of its own, and enlarges all cosines and sines by `amplitude`."""
+
+    divisors: tuple[float, ...]
+    amplitude: float = 1.0
+    kind: Literal["pairs"] = "pairs"
+
+
+RopeScaling = Llama3Scaling | PairScaling
 
 
 @dataclass(frozen=True, slots=True)

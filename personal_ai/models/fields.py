@@ -95,6 +95,18 @@ class Fields:
             self._refuse(name, f"at most {max_count} integers from 0 to {high}")
         return tuple(items)
 
+    def numbers(self, name: str, low: float, high: float, max_count: int) -> tuple[float, ...]:
+        """A list of numbers from `low` to `high`; missing is empty."""
+        value = self._values.get(name)
+        items = [] if value is None else value
+        if (
+            not isinstance(items, list)
+            or len(items) > max_count
+            or not all(type(item) in (int, float) and low <= item <= high for item in items)
+        ):
+            self._refuse(name, f"at most {max_count} numbers from {low:g} to {high:g}")
+        return tuple(map(float, items))
+
     def texts(self, name: str, max_length: int, max_count: int) -> tuple[str, ...]:
         """A list of texts; missing is empty."""
         value = self._values.get(name)

@@ -8,8 +8,9 @@ from dataclasses import replace
 from typing import Final
 
 from personal_ai.common.errors import FormatError, UnsupportedModelError
-from personal_ai.models.decoder import Activation, Decoder, Rope, RopeScaling, Windows
+from personal_ai.models.decoder import Activation, Decoder, Rope, Windows
 from personal_ai.models.fields import Fields
+from personal_ai.models.huggingface_rope import parse_rope
 
 DEFAULT_CONTEXT_LENGTH = (
     8192  # longer contexts cost memory for positions that a canister cannot reach; may be asked for
@@ -112,6 +113,8 @@ def _llama_like(config: Fields, has_head: bool, context_length: int) -> Decoder:
     attention_bias = model_type not in ("mistral", "phi3") and config.boolean("attention_bias", False)
     layer_count = config.integer("num_hidden_layers", 1, _MAX_LAYERS)
     context_length = min(config.integer("max_position_embeddings", 1, _MAX_CONTEXT), context_length)
+    rotary_size = _rotary_size(config, head_size)
+    scaling = config.fields("rope_parameters" if "rope_parameters" in config else "rope_scaling")
     return Decoder(
         architecture=model_type,
         vocabulary_size=config.integer("vocab_size", 1, _MAX_VOCABULARY),
@@ -124,14 +127,14 @@ def _llama_like(config: Fields, has_head: bool, context_length: int) -> Decoder:
         context_length=context_length,
         norm_epsilon=config.number("rms_norm_eps", 0.0, 1.0, 1e-6),
         activation=_activation(config.text("hidden_act", 64, "silu")),
-        rope=_rope(config, config.fields("rope_parameters" if "rope_parameters" in config else "rope_scaling")),
+        rope=parse_rope(config, scaling, rotary_size=rotary_size or head_size, context_length=context_length),
         tied_embedding=config.boolean("tie_word_embeddings", not has_head),
         qkv_bias=attention_bias or model_type == "qwen2",
         output_bias=attention_bias and model_type != "qwen2",
         mlp_bias=model_type == "llama" and config.boolean("mlp_bias", False),
         qk_norm=model_type == "qwen3",
         windows=_windows(config, layer_count, context_length),
-        rotary_size=_rotary_size(config, head_size),
+        rotary_size=rotary_size,
     )
 
 
@@ -145,15 +148,18 @@ def _gemma3(config: Fields, has_head: bool, context_length: int) -> Decoder:
     if "rope_theta" not in own and "rope_theta" not in config:
         raise FormatError("config.json: 'rope_theta' must be a number.")
     base = _llama_like(config, has_head, context_length)
+
+    def rope(scaling: Fields) -> Rope:
+        return parse_rope(config, scaling, rotary_size=base.head_size, context_length=base.context_length)
+
     windows = base.windows
     if windows is not None:
         local_theta = config.number("rope_local_base_freq", 1.0, 1e12, 10_000.0)
-        rope = _rope(config, windowed) if "rope_theta" in windowed else Rope(local_theta)
-        windows = replace(windows, rope=rope)
+        windows = replace(windows, rope=rope(windowed) if "rope_theta" in windowed else Rope(local_theta))
     return replace(
         base,
         activation=_activation(config.text("hidden_activation", 64, "gelu_pytorch_tanh")),
-        rope=_rope(config, own) if "full_attention" in ropes else base.rope,
+        rope=rope(own) if "full_attention" in ropes else base.rope,
         tied_embedding=config.boolean("tie_word_embeddings", True),
         qk_norm=True,
         windows=windows,
@@ -225,21 +231,6 @@ def _activation(name: str) -> Activation:
     if name not in _ACTIVATIONS:
         raise _unsupported(f"Its activation {name!r} is not one of: {', '.join(sorted(_ACTIVATIONS))}.")
     return _ACTIVATIONS[name]
-
-
-def _rope(config: Fields, scaling: Fields) -> Rope:
-    """Reads both spellings: rope_theta with rope_scaling, and transformers 5's rope_parameters."""
-    theta = scaling.number("rope_theta", 1.0, 1e12, config.number("rope_theta", 1.0, 1e12, 10_000.0))
-    kind = scaling.text("rope_type", 64, scaling.text("type", 64, "default"))
-    if kind == "default":
-        return Rope(theta)
-    if kind != "llama3":
-        raise _unsupported(f"Its positions are scaled by {kind!r}; only 'default' and 'llama3' are known.")
-    low, high = (scaling.number(f"{end}_freq_factor", 1e-3, 1e6) for end in ("low", "high"))
-    if high <= low:
-        raise FormatError("config.json: high_freq_factor must be greater than low_freq_factor.")
-    original = scaling.integer("original_max_position_embeddings", 1, _MAX_CONTEXT)
-    return Rope(theta, RopeScaling(scaling.number("factor", 1.0, 1e6), low, high, original))
 
 
 def _unsupported(*reasons: str) -> UnsupportedModelError:

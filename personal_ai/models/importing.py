@@ -1,11 +1,10 @@
-"""A Hugging Face folder becomes a model package. Nothing in the folder is run, and no pickle is opened."""
+"""A foreign model becomes a package of the library, or nothing at all."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 
@@ -13,21 +12,17 @@ from personal_ai.common.errors import FormatError
 from personal_ai.common.files import write_atomically
 from personal_ai.common.jobs import Cancel, Meter, ProgressCallback, ignore_progress
 from personal_ai.models import huggingface
-from personal_ai.models.checkpoint import open_checkpoint
 from personal_ai.models.decoder import Decoder, weights
-from personal_ai.models.fields import Fields, read_bounded, read_json
+from personal_ai.models.foreign import open_foreign
 from personal_ai.models.library import Library
 from personal_ai.models.local import LocalModel
 from personal_ai.models.manifest import MANIFEST_FILE, Manifest, checked_name, name_from
 from personal_ai.models.package import ModelPackage, record_files
 from personal_ai.models.quantisation import Quantisation
-from personal_ai.models.words import read_words
+from personal_ai.models.words import proven_words
 
 __all__ = ["Origin", "Quantisation", "import_folder"]
 
-_CONFIG_FILE: Final = "config.json"
-_CARD_FILE: Final = "README.md"
-_MAX_CARD_SIZE_BYTES = 1 << 20
 _UNKNOWN = "unknown"
 
 
@@ -67,21 +62,22 @@ def import_folder(
     cancel = cancel or Cancel()
     origin = origin or _origin(source)
     name = name_from(origin.label) if name is None else checked_name(name)
-    config = _config(source)
-    with open_checkpoint(source) as checkpoint:
-        decoder = huggingface.parse_decoder(config, has_head=checkpoint.has_head, context_length=context_length)
-        checkpoint.check(decoder)
-        words = read_words(source, config, decoder.vocabulary_size)
+    with open_foreign(source) as model:
+        decoder = huggingface.parse_decoder(
+            model.config, has_head=model.checkpoint.has_head, context_length=context_length
+        )
+        model.checkpoint.check(decoder)
+        words = proven_words(model.words(), decoder.vocabulary_size)
         with library.adding(name) as folder:
             meter = Meter("Importing the model", _parameters(decoder), "weights", on_progress)
-            write_model(folder, decoder, checkpoint, quantisation=quantisation, meter=meter, cancel=cancel)
+            write_model(folder, decoder, model.checkpoint, quantisation=quantisation, meter=meter, cancel=cancel)
             for file, content in words.files.items():
                 write_atomically(folder / file, content, mode=0o644)
             manifest = Manifest(
                 name=name,
                 label=label or origin.label,
                 description=description,
-                licence=origin.licence or _licence(source),
+                licence=origin.licence or model.licence,
                 source=origin.source,
                 revision=origin.revision,
                 quantisation=quantisation,
@@ -104,26 +100,6 @@ def _origin(source: Path) -> Origin:
     if folder.parent.name == "snapshots" and cached:
         return Origin(cached[2], f"{cached[1]}/{cached[2]}", folder.name)
     return Origin(folder.name, folder.name, _UNKNOWN)
-
-
-def _config(source: Path) -> Fields:
-    if not (source / _CONFIG_FILE).is_file():
-        raise FormatError(
-            f"{source.name} is no model folder: there is no {_CONFIG_FILE} in it.",
-            next_step="Choose the folder that holds config.json, the .safetensors files and tokenizer.json.",
-        )
-    return Fields(read_json(source / _CONFIG_FILE), _CONFIG_FILE)
-
-
-def _licence(source: Path) -> str:
-    """What the model card's head says."""
-    try:
-        card = read_bounded(source / _CARD_FILE, _MAX_CARD_SIZE_BYTES).decode(errors="replace")
-    except FormatError:
-        return _UNKNOWN
-    head = re.match(r"---\n(.*?)\n---", card, re.DOTALL)
-    named = re.search(r"^license:\s*[\"']?([\w.+ -]{1,80})", head[1], re.MULTILINE) if head else None
-    return named[1].strip() if named else _UNKNOWN
 
 
 def _parameters(decoder: Decoder) -> int:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final, Self
 
 from personal_ai.common.errors import BadInputError, FormatError, UnknownVersionError
-from personal_ai.models.decoder import Activation, Decoder, Rope, RopeScaling, Windows
+from personal_ai.models.decoder import Activation, Decoder, Llama3Scaling, PairScaling, Rope, RopeScaling, Windows
 from personal_ai.models.fields import Fields, parse_json
 from personal_ai.models.quantisation import QUANTISATIONS, Quantisation
 
@@ -171,7 +171,13 @@ def _rope(fields: Fields) -> Rope:
     theta = fields.number("theta", 1.0, 1e12)
     if "scaling" not in fields:
         return Rope(theta)
-    scaling = fields.fields("scaling")
+    return Rope(theta, _rope_scaling(fields.fields("scaling")))
+
+
+def _rope_scaling(scaling: Fields) -> RopeScaling:
+    """The first packages knew one kind and did not name it."""
+    if scaling.text("kind", 16, "llama3") == "pairs":
+        return PairScaling(scaling.numbers("divisors", 1e-3, 1e6, 512), scaling.number("amplitude", 1e-3, 1e6))
     low, high = (scaling.number(f"{end}_frequency_factor", 1e-3, 1e6) for end in ("low", "high"))
     original = scaling.integer("original_context_length", 1, 1 << 24)
-    return Rope(theta, RopeScaling(scaling.number("factor", 1.0, 1e6), low, high, original))
+    return Llama3Scaling(scaling.number("factor", 1.0, 1e6), low, high, original)

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from personal_ai.models.decoder import Rope, RopeScaling
+from personal_ai.models.decoder import Llama3Scaling, PairScaling, Rope
 
 Floats64 = npt.NDArray[np.float64]
 
@@ -15,13 +15,18 @@ Floats64 = npt.NDArray[np.float64]
 def rope_tables(rope: Rope, head_size: int, length: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     """Cosines and sines, each [length, head_size / 2], computed in float64 and rounded once."""
     frequencies = rope.theta ** (-np.arange(0, head_size, 2, dtype=np.float64) / head_size)
-    if rope.scaling is not None:
-        frequencies = _scaled(frequencies, rope.scaling)
+    amplitude = 1.0
+    match rope.scaling:
+        case Llama3Scaling():
+            frequencies = _scaled(frequencies, rope.scaling)
+        case PairScaling():
+            frequencies = frequencies / np.asarray(rope.scaling.divisors)
+            amplitude = rope.scaling.amplitude
     angles = np.arange(length, dtype=np.float64)[:, None] * frequencies[None, :]
-    return np.cos(angles).astype(np.float32), np.sin(angles).astype(np.float32)
+    return (amplitude * np.cos(angles)).astype(np.float32), (amplitude * np.sin(angles)).astype(np.float32)
 
 
-def _scaled(frequencies: Floats64, scaling: RopeScaling) -> Floats64:
+def _scaled(frequencies: Floats64, scaling: Llama3Scaling) -> Floats64:
     """Llama 3.1's rule: waves longer than the original context are slowed by `factor`, short ones kept, and those
     between are blended in proportion to how often they fit into the original context.
     """

@@ -1,4 +1,6 @@
-"""Reads tensors from a safetensors file lazily: the header is checked once, numbers are mapped from disk on demand.
+"""Reads tensors from a safetensors file lazily: the header is checked once, numbers are read from disk on demand.
+
+They are read and not mapped: pages of a mapped file count as memory of the program, and a large model has many.
 
 Format: 8 bytes little-endian header length, a JSON object name -> {dtype, shape, data_offsets}, then the data that
 the offsets count from.
@@ -7,16 +9,17 @@ the offsets count from.
 from __future__ import annotations
 
 import math
-import mmap
+import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from personal_ai.common.errors import FormatError
 from personal_ai.models.fields import parse_json
+from personal_ai.models.tensor_file import read_at
 
 _MAX_HEADER_SIZE_BYTES = 16 << 20
 _MAX_TENSORS = 100_000
@@ -51,28 +54,26 @@ class SafetensorsFile:
     def __init__(self, path: Path) -> None:
         self.name = path.name
         try:
-            with path.open("rb") as file:
-                self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        except (OSError, ValueError) as error:  # ValueError: an empty file cannot be mapped
+            self._file = path.open("rb")
+        except OSError as error:
             raise FormatError(f"{path.name} cannot be read as a safetensors file.") from error
         try:
-            self.tensors = _parse_header(self._map, path.name)
+            self.tensors = _parse_header(self._file, path.name)
         except BaseException:
-            self._map.close()
+            self._file.close()
             raise
 
     def close(self) -> None:
-        self._map.close()
+        self._file.close()
 
     def rows(self, name: str, start: int, stop: int) -> npt.NDArray[np.float32]:
-        """Rows start..stop along the first dimension as f32, a copy of its own."""
+        """See `tensor_file.TensorFile`."""
         tensor = self.tensors[name]
         row_size = math.prod(tensor.shape[1:])
         stored_as = _STORED_AS[tensor.dtype]
-        offset = tensor.start + start * row_size * stored_as.itemsize
         count = (stop - start) * row_size
-        end = offset + count * stored_as.itemsize
-        values = np.frombuffer(self._map[offset:end], stored_as)
+        offset = tensor.start + start * row_size * stored_as.itemsize
+        values = np.frombuffer(read_at(self._file, offset, count * stored_as.itemsize, self.name), stored_as)
         return _as_float32(values, tensor.dtype).reshape(stop - start, *tensor.shape[1:])
 
 
@@ -82,15 +83,16 @@ def _as_float32(values: npt.NDArray[np.generic], dtype: str) -> npt.NDArray[np.f
     return values.astype(np.float32, copy=False)
 
 
-def _parse_header(data: mmap.mmap, name: str) -> dict[str, StoredTensor]:
-    length = int.from_bytes(data[:8], "little")
-    if len(data) < 8 or not 2 <= length <= min(_MAX_HEADER_SIZE_BYTES, len(data) - 8):
+def _parse_header(file: BinaryIO, name: str) -> dict[str, StoredTensor]:
+    file_size = file.seek(0, os.SEEK_END)
+    length = int.from_bytes(read_at(file, 0, min(8, file_size), name), "little")
+    if not 2 <= length <= min(_MAX_HEADER_SIZE_BYTES, file_size - 8):
         raise FormatError(f"{name} is no safetensors file, or it is cut short.")
-    header = parse_json(data[8 : 8 + length], f"The header of {name}")
+    header = parse_json(read_at(file, 8, length, name), f"The header of {name}")
     if not isinstance(header, dict) or len(header) > _MAX_TENSORS:
         raise FormatError(f"The header of {name} lists no tensors, or too many.")
     header.pop("__metadata__", None)
-    return {tensor: _parse_entry(entry, 8 + length, len(data), f"{name}: {tensor}") for tensor, entry in header.items()}
+    return {tensor: _parse_entry(entry, 8 + length, file_size, f"{name}: {tensor}") for tensor, entry in header.items()}
 
 
 def _parse_entry(entry: object, data_start: int, file_size: int, where: str) -> StoredTensor:

@@ -1,4 +1,4 @@
-"""The words of a Hugging Face folder: its tokenizer, its chat template, and the tokens that end a reply."""
+"""The words of a foreign model: its tokenizer, its chat template, and the tokens that end a reply."""
 
 from __future__ import annotations
 
@@ -29,11 +29,18 @@ class Words:
     stop_texts: tuple[str, ...]
 
 
-def read_words(source: Path, config: Fields, vocabulary_size: int) -> Words:
-    """Reads and tries them. A model without a template gets a plain one.
+@dataclass(frozen=True, slots=True)
+class ForeignWords:
+    """The words as a model's makers gave them, in Hugging Face's formats; `template` None where there is none."""
 
-    vocabulary_size: the model's. Raises UnsupportedModelError, FormatError, TemplateRefusedError.
-    """
+    tokenizer_json: bytes
+    settings_json: bytes
+    template: str | None
+    end_tokens: tuple[int, ...]
+
+
+def folder_words(source: Path, config: Fields) -> ForeignWords:
+    """Reads them from a Hugging Face folder. Raises UnsupportedModelError, FormatError."""
     if not (source / TOKENIZER_FILE).is_file():
         reason = f"There is no {TOKENIZER_FILE}; older tokenizer formats are not read."
         raise UnsupportedModelError("The model's tokenizer cannot be used.", (reason,))
@@ -41,20 +48,33 @@ def read_words(source: Path, config: Fields, vocabulary_size: int) -> Words:
     path = source / TOKENIZER_CONFIG_FILE
     settings_json = read_bounded(path, _MAX_CONFIG_SIZE_BYTES) if path.is_file() else b"{}\n"
     settings = Fields(parse_json(settings_json, TOKENIZER_CONFIG_FILE), TOKENIZER_CONFIG_FILE)
-    vocabulary = Vocabulary(tokenizer_json, settings_json)
+    ends = (*huggingface.end_tokens(config), *_generation_end_tokens(source))
+    return ForeignWords(tokenizer_json, settings_json, _template(source, settings), ends)
+
+
+def proven_words(foreign: ForeignWords, vocabulary_size: int) -> Words:
+    """Tries them. A model without a template gets a plain one.
+
+    vocabulary_size: the model's. Raises UnsupportedModelError, FormatError, TemplateRefusedError.
+    """
+    settings = Fields(parse_json(foreign.settings_json, TOKENIZER_CONFIG_FILE), TOKENIZER_CONFIG_FILE)
+    vocabulary = Vocabulary(foreign.tokenizer_json, foreign.settings_json)
     # Gemma's tokenizers have a special token for images that its text models do not know; no text yields it.
     size = vocabulary.size_in_text
     if size > vocabulary_size:
         raise FormatError(f"The tokenizer has {size:,} tokens, the model only {vocabulary_size:,}: they do not fit.")
-    own_template = _template(source, settings)
-    template = _plain_template(settings) if own_template is None else own_template
+    template = _plain_template(settings) if foreign.template is None else foreign.template
     end_of_turn = ChatWords(vocabulary, ChatTemplate(template, vocabulary.named_texts)).end_of_turn()
     named_end = vocabulary.id_of(vocabulary.named_texts.get("eos_token", ""))
-    ends = {end_of_turn, named_end, *huggingface.end_tokens(config), *_generation_end_tokens(source)}
+    ends = {end_of_turn, named_end, *foreign.end_tokens}
     return Words(
-        files={TOKENIZER_FILE: tokenizer_json, TOKENIZER_CONFIG_FILE: settings_json, TEMPLATE_FILE: template.encode()},
+        files={
+            TOKENIZER_FILE: foreign.tokenizer_json,
+            TOKENIZER_CONFIG_FILE: foreign.settings_json,
+            TEMPLATE_FILE: template.encode(),
+        },
         end_tokens=tuple(sorted(token for token in ends if token is not None and token < vocabulary_size)),
-        stop_texts=DEFAULT_STOP_TEXTS if own_template is None else (),
+        stop_texts=DEFAULT_STOP_TEXTS if foreign.template is None else (),
     )
 
 

@@ -32,18 +32,17 @@ from personal_ai.common.jobs import Cancel, Meter, ignore_progress
 from personal_ai.common.paths import resource
 from personal_ai.compiler.builder import Builder
 from personal_ai.compiler.compile import ProgramInfo, compile_onnx
-from personal_ai.compiler.format import Code, Element, RowSource
-from personal_ai.compiler.ir import ONE, Step, Weight
+from personal_ai.compiler.format import Code, RowSource
+from personal_ai.compiler.ir import ONE
 from personal_ai.compiler.onnx_graph import Int4Matrix
 from personal_ai.compiler.values import BlockMatrix, Constant
 from personal_ai.ic.profile import IC
-from personal_ai.models import decoder as decoders
-from personal_ai.models.decoder import Decoder, Rope, Windows
+from personal_ai.models.decoder import Decoder, Rope, Weight, Windows
 from personal_ai.models.manifest import MODEL_FILE
 from personal_ai.models.onnx_file import write_model
 from personal_ai.models.quantisation import Quantisation
 from personal_ai.replica.messages import Outcome
-from tests.benchmarks.programs import write_steps
+from tests.benchmarks.programs import widen, write_steps
 from tests.canister.engine.wasm_engine import WasmEngine, compile_harness
 from tests.canister.installed import QUERY_LIMIT, UPDATE_LIMIT, Installed, Network
 from tests.canister.models import GREEDY, hash_of, load
@@ -108,14 +107,14 @@ class CheapWeights:
     def __init__(self) -> None:
         self._pool = np.random.default_rng(0).standard_normal(1 << 20).astype(np.float32) * np.float32(0.05)
 
-    def vector(self, weight: decoders.Weight) -> Floats:
+    def vector(self, weight: Weight) -> Floats:
         return np.resize(self._part(weight), weight.shape) + np.float32(1.0)
 
     def columns(self, weight: Weight, start: int, stop: int) -> Floats:
         inputs = weight.shape[0 if weight.kind == "matrix" else 1]
         return np.resize(self._part(weight), (inputs, stop - start))
 
-    def _part(self, weight: decoders.Weight) -> Floats:
+    def _part(self, weight: Weight) -> Floats:
         return self._pool[zlib.crc32(weight.name.encode()) % (1 << 16) :]
 
 
@@ -145,11 +144,11 @@ def measure(name: str, weights: Quantisation) -> dict[str, Any]:
     """The figures of one shape, from one layer, two layers, and two vocabularies behind a thin layer."""
     decoder = SHAPES[name]
     small = replace(decoder, layer_count=1, vocabulary_size=_VOCABULARY)
-    one = _count(small, weights)
-    two = _count(replace(small, layer_count=2), weights)
+    one = counts_of(small, weights)
+    two = counts_of(replace(small, layer_count=2), weights)
     thin = replace(small, head_count=1, key_value_head_count=1, intermediate_size=64)
-    narrow = _count(thin, weights)
-    wide = _count(replace(thin, vocabulary_size=2 * _VOCABULARY), weights)
+    narrow = counts_of(thin, weights)
+    wide = counts_of(replace(thin, vocabulary_size=2 * _VOCABULARY), weights)
     whole = one.plus(decoder.layer_count - 1, two, one)
     return _figures(name, weights, whole.plus(decoder.vocabulary_size / _VOCABULARY - 1, wide, narrow))
 
@@ -179,7 +178,7 @@ def _figures(name: str, weights: Quantisation, counts: Counts) -> dict[str, Any]
     }
 
 
-def _count(decoder: Decoder, weights: Quantisation) -> Counts:
+def counts_of(decoder: Decoder, weights: Quantisation) -> Counts:
     with tempfile.TemporaryDirectory() as scratch:
         info = _compile(Path(scratch), decoder, weights)
         canister = Network(Path(scratch) / "network").canister()
@@ -242,20 +241,12 @@ def _product_cost(harness: wasmtime.Module, weights: str, inputs: int, outputs: 
     last = builder.emit(Code.LAST_ROW, [x], ONE, inputs)
     logits = builder.multiply(last, _matrix(weights, inputs, 8))
     if weights == "int4":
-        _widen(builder.steps)
+        widen(builder.steps)
     with tempfile.TemporaryDirectory() as scratch:
         program = write_steps(Path(scratch) / "program", builder.steps, logits)
         engine = WasmEngine(harness, read_unpacked(program))
     engine.forward([1] * rows, 0)
     return engine.instructions
-
-
-def _widen(steps: list[Step]) -> None:
-    """As the compiler does where the heap has room for a byte for each weight."""
-    for step in steps:
-        for operand in step.inputs:
-            if isinstance(operand, Weight) and operand.element is Element.I4_BLOCK_PACKED:
-                operand.element = Element.I4_BLOCK_BYTES
 
 
 def _matrix(weights: str, inputs: int, outputs: int) -> Constant | BlockMatrix:

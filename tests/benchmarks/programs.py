@@ -6,7 +6,8 @@ from pathlib import Path
 
 from personal_ai.common.jobs import Cancel, ignore_progress
 from personal_ai.compiler.compile import write_program
-from personal_ai.compiler.ir import Activation, Step
+from personal_ai.compiler.format import Element
+from personal_ai.compiler.ir import Activation, Step, Weight
 from personal_ai.compiler.planning import Plan, Sizes
 
 
@@ -14,3 +15,11 @@ def write_steps(target: Path, steps: list[Step], logits: Activation) -> Path:
     """Writes the program of `steps`, for up to 32 tokens and a context of 64."""
     write_program(Plan(steps, logits, (), Sizes(64, 32, ())), target, ignore_progress, Cancel())
     return target
+
+
+def widen(steps: list[Step]) -> None:
+    """Weights of 4 bits in bytes, as the compiler has them where the heap has room."""
+    for step in steps:
+        for operand in step.inputs:
+            if isinstance(operand, Weight) and operand.element is Element.I4_BLOCK_PACKED:
+                operand.element = Element.I4_BLOCK_BYTES

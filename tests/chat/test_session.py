@@ -12,6 +12,7 @@ from personal_ai.chat.session import ChatModel, ChatSession, ContextFullError
 from personal_ai.common.errors import NetworkUnreachableError, SecurityError
 from personal_ai.common.jobs import Cancel
 from personal_ai.models.messages import Message
+from personal_ai.models.sampling import Sampling
 
 END = 0
 
@@ -31,6 +32,9 @@ class _Tokenizer:
 
     def encode_chat(self, messages: Sequence[Message], add_generation_prompt: bool = True) -> list[int]:
         return [token for message in messages for token in (*map(ord, message.content), END)]
+
+    def encode_text(self, text: str) -> list[int]:
+        return list(map(ord, text))
 
     def decoder(self) -> _Decoder:
         return _Decoder()
@@ -171,3 +175,41 @@ def test_the_beginning_of_a_stop_text_is_shown_when_nothing_follows() -> None:
     model = ChatModel(_Tokenizer(), 100, ("\nUser:",))  # type: ignore[arg-type]
     session = ChatSession(model, _Side(Place.LOCAL, "fine.\nUs"), None, max_tokens=50)  # type: ignore[arg-type]
     assert _reply(session, Conversation("g"), _Heard()).turns[-1].text == "fine.\nUs"
+
+
+def _again(session: ChatSession, conversation: Conversation, reply_id: str) -> Conversation:
+    heard = _Heard()
+    return session.again(conversation, reply_id, on_text=heard.on_text, on_place=heard.on_place, cancel=Cancel())
+
+
+def test_another_version_of_a_reply_is_asked_for_with_other_luck_and_keeps_the_first() -> None:
+    local = _Side(Place.LOCAL, "yes")
+    session = _session(local)
+    replied = _reply(session, Conversation("g"), _Heard())
+    once = _again(session, replied, replied.turns[1].id)
+    again = _again(session, once, once.turns[1].id)
+    assert len(again.versions(again.turns[1].id)) == 3
+    first, second, third = local.questions
+    assert first.tokens == second.tokens == third.tokens
+    assert first.sampling.temperature == 0 and second.sampling.temperature > 0
+    assert second.sampling.seed != third.sampling.seed
+
+
+def test_a_reply_is_carried_on_from_where_it_ends() -> None:
+    local, heard = _Side(Place.LOCAL, " more"), _Heard()
+    session = _session(local)
+    replied = _reply(session, Conversation("g"), _Heard())
+    carried_on = session.resume(replied, on_text=heard.on_text, on_place=heard.on_place, cancel=Cancel())
+    assert [turn.text for turn in carried_on.turns] == ["hi", " more more"]
+    assert heard.text == " more"
+    assert local.questions[1].tokens == (*map(ord, "hi"), END, *map(ord, " more"))
+    facts = carried_on.turns[-1].facts
+    assert facts is not None and facts.tokens == 12
+
+
+def test_instructions_and_sampling_of_the_conversation_are_used() -> None:
+    local = _Side(Place.LOCAL, "yes")
+    _reply(_session(local), Conversation("g", instructions="Be brief.", sampling=Sampling(0.3)), _Heard())
+    (question,) = local.questions
+    assert question.tokens[:9] == tuple(map(ord, "Be brief."))
+    assert question.sampling == Sampling(0.3)

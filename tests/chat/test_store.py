@@ -10,6 +10,7 @@ import pytest
 from personal_ai.chat.conversation import Conversation, Place, ReplyFacts, Turn
 from personal_ai.chat.store import ConversationStore
 from personal_ai.common.errors import DamagedFileError, StorageError, UnknownVersionError
+from personal_ai.models.sampling import Sampling
 
 KEY = bytes(range(32))
 FACTS = ReplyFacts(Place.LOCAL, 3, 0.5, "end", calls=2, instructions=10**12, fallback_reason="away")
@@ -20,6 +21,14 @@ def _conversation() -> Conversation:
     return empty.with_turn(Turn("user", "What is a canister?")).with_turn(Turn("assistant", "A home.", FACTS))
 
 
+def _unlocked(path: Path) -> apsw.Connection:
+    """The file without the store around it."""
+    db = apsw.Connection(str(path))
+    db.pragma("cipher", "chacha20")
+    db.pragma("hexkey", KEY.hex())
+    return db
+
+
 def test_the_golden_file_of_version_1_is_read(tmp_path: Path) -> None:
     path = tmp_path / "conversations.sqlite"
     shutil.copy(Path(__file__).parent / "golden" / "conversations-1.sqlite", path)
@@ -27,10 +36,36 @@ def test_the_golden_file_of_version_1_is_read(tmp_path: Path) -> None:
     facts = replace(FACTS, continued_locally_at=1)
     turns = (
         Turn("user", "What is a canister?", None, "01" * 16, 5),
-        Turn("assistant", "A home for your model.", facts, "02" * 16, 6),
+        Turn("assistant", "A home for your model.", facts, "02" * 16, 6, parent="01" * 16),
     )
     expected = Conversation("guide", "aa" * 16, Place.PRACTICE, "What is a canister?", turns, "bb" * 16)
     assert store.get("bb" * 16) == expected
+    assert [one.id for one in store.search("for your mod")] == ["bb" * 16]
+    store.close()
+
+    kept = path.with_name("conversations-before-2.sqlite")
+    copy = _unlocked(kept)
+    assert copy.pragma("user_version") == 1
+    assert copy.execute("SELECT text FROM turn WHERE position = 1").fetchall() == [("A home for your model.",)]
+    copy.close()
+    store = ConversationStore(path, KEY)
+    store.delete("bb" * 16)
+    assert not kept.exists()
+    store.close()
+
+
+def test_the_golden_file_of_version_2_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "conversations.sqlite"
+    shutil.copy(Path(__file__).parent / "golden" / "conversations-2.sqlite", path)
+    store = ConversationStore(path, KEY)
+    question = Turn("user", "What is a canister?", None, "01" * 16, 5)
+    answer = Turn("assistant", "A home for your model.", FACTS, "02" * 16, 6, parent="01" * 16)
+    other = Turn("assistant", "A kind of jar.", None, "03" * 16, 7, parent="01" * 16)
+    expected = Conversation(
+        "guide", None, None, "Jars", (question, answer), "cc" * 16, (other,), True, "Be brief.", Sampling(0.5, top_k=40)
+    )
+    assert store.get("cc" * 16) == expected
+    assert store.draft("cc" * 16) == "And who"
     store.close()
 
 
@@ -64,6 +99,75 @@ def test_no_word_is_readable_on_disk_nor_left_after_deleting(tmp_path: Path) -> 
     store.close()
 
 
+def test_a_deleted_word_is_not_even_left_in_the_index(tmp_path: Path) -> None:
+    store = ConversationStore(tmp_path / "conversations.sqlite", KEY)
+    conversation = Conversation("guide").with_turn(Turn("user", "xqzvjk"))
+    store.save(conversation)
+    assert _index_holds(store, b"xqz")
+    store.save(conversation.without_last())
+    assert not _index_holds(store, b"xqz")
+    store.close()
+
+
+def _index_holds(store: ConversationStore, letters: bytes) -> bool:
+    return any(letters in block for (block,) in store._db.execute("SELECT block FROM words_data"))
+
+
+def test_search_finds_titles_and_words_of_any_length_and_script(tmp_path: Path) -> None:
+    store = ConversationStore(tmp_path / "conversations.sqlite", KEY)
+    for title, text in (
+        ("Jars", "Ein Gefäß für GRÜNE Oliven"),
+        ("100%", "你好吗 朋友"),
+        ('Say "so"', 'He said "no" twice'),
+    ):
+        store.save(Conversation("guide", title=title).with_turn(Turn("user", text)))
+    found = {
+        text: [one.title for one in store.search(text)]
+        for text in ("grüne oli", "Jar", "好", "你好吗", "0%", "%", 'said "no"', "fa", "nothing", '"', "a_b")
+    }
+    assert found == {
+        "grüne oli": ["Jars"],
+        "Jar": ["Jars"],
+        "好": ["100%"],
+        "你好吗": ["100%"],
+        "0%": ["100%"],
+        "%": ["100%"],
+        'said "no"': ['Say "so"'],
+        "fa": [],
+        "nothing": [],
+        '"': ['Say "so"'],
+        "a_b": [],
+    }
+    store.close()
+
+
+def test_versions_stars_settings_and_drafts_come_back(tmp_path: Path) -> None:
+    store = ConversationStore(tmp_path / "conversations.sqlite", KEY)
+    talk = replace(_conversation(), starred=True, instructions="Be brief.", sampling=Sampling(0.7, seed=3))
+    talk = talk.before(talk.turns[1].id).with_turn(Turn("assistant", "A jar."))
+    store.save(talk)
+    store.save(Conversation("guide", title="Later"))
+    store.save_draft(talk.id, "And who")
+    store.save_draft("", "Never sent")
+    assert store.get(talk.id) == talk
+    assert [one.title for one in store.list()] == ["What is a canister?", "Later"]
+    assert (store.draft(talk.id), store.draft(""), store.draft("nobody")) == ("And who", "Never sent", "")
+    store.save_draft("", "")
+    store.delete(talk.id)
+    assert (store.draft(talk.id), store.draft("")) == ("", "")
+    store.close()
+
+
+def test_a_long_conversation_is_saved_by_what_is_new(tmp_path: Path) -> None:
+    store = ConversationStore(tmp_path / "conversations.sqlite", KEY)
+    talk = _conversation()
+    store.save(talk)
+    before = store._db.total_changes()
+    store.save(talk.with_turn(Turn("user", "Thanks")))
+    assert store._db.total_changes() - before <= 8  # the turn, its line in the index, the conversation
+    store.close()
+
+
 def test_a_wrong_key_is_told_and_changes_nothing(tmp_path: Path) -> None:
     path = tmp_path / "conversations.sqlite"
     store = ConversationStore(path, KEY)
@@ -89,9 +193,7 @@ def test_a_full_disk_is_told_and_loses_nothing(tmp_path: Path) -> None:
 def test_a_newer_version_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "conversations.sqlite"
     ConversationStore(path, KEY).close()
-    db = apsw.Connection(str(path))
-    db.pragma("cipher", "chacha20")
-    db.pragma("hexkey", KEY.hex())
+    db = _unlocked(path)
     db.pragma("user_version", 9)
     db.close()
     with pytest.raises(UnknownVersionError, match="format 9"):

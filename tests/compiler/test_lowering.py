@@ -153,6 +153,15 @@ def _scale(model: ModelProto) -> None:
     find(model, "mixed").attribute.append(helper.make_attribute("scale", 0.7))
 
 
+def _capped_scores(model: ModelProto) -> None:
+    find(model, "mixed").attribute.append(helper.make_attribute("softcap", 1.5))
+
+
+def _tanh(model: ModelProto) -> None:
+    insert_before(model, "q", node("Tanh", ["x"], ["bent"]))
+    _use_instead_of_x(model, "bent")
+
+
 def _tied_head(model: ModelProto) -> None:
     insert_before(model, "logits", node("Transpose", ["embed"], ["head_of_embed"], perm=[1, 0]))
     find(model, "logits").input[1] = "head_of_embed"
@@ -187,6 +196,7 @@ CHANGES: dict[str, Change] = {
     change.__name__.strip("_").replace("_", " "): change
     for change in (
         *(_one_matrix_for_q_k_v, _slices_of_columns, _bias_and_gate, _a_sigmoid_used_twice, _norm_of_heads),
+        *(_capped_scores, _tanh),
         *(_shape_from_lengths, _rotary_of_a_part, _scale, _tied_head, _layer_norm_and_gelus, _learned_positions),
     )
 }

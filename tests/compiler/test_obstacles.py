@@ -35,7 +35,7 @@ def _foreign_operator(model: ModelProto) -> None:
 
 
 def _softcap(model: ModelProto) -> None:
-    find(model, "mixed").attribute.append(helper.make_attribute("softcap", 30.0))
+    find(model, "mixed").attribute.append(helper.make_attribute("softcap", -30.0))
 
 
 def _is_causal(model: ModelProto) -> None:

@@ -9,9 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from personal_ai.common.jobs import Cancel, Meter, ignore_progress
-from personal_ai.models.checkpoint import open_checkpoint
 from personal_ai.models.decoder import Decoder
-from personal_ai.models.fields import Fields, read_json
+from personal_ai.models.foreign import open_foreign
 from personal_ai.models.huggingface import parse_decoder
 from personal_ai.models.manifest import MODEL_FILE
 from personal_ai.models.onnx_file import write_model
@@ -22,14 +21,13 @@ Logits = npt.NDArray[np.float32]
 
 
 def write_onnx(source: Path, folder: Path, weights: Quantisation) -> Decoder:
-    """The ONNX files of a Hugging Face folder, as an import writes them, in the new `folder`."""
+    """The ONNX files of a foreign model, as an import writes them, in the new `folder`."""
     folder.mkdir()
-    config = Fields(read_json(source / "config.json"), "config.json")
-    with open_checkpoint(source) as checkpoint:
-        decoder = parse_decoder(config, has_head=checkpoint.has_head)
-        checkpoint.check(decoder)
+    with open_foreign(source) as model:
+        decoder = parse_decoder(model.config, has_head=model.checkpoint.has_head)
+        model.checkpoint.check(decoder)
         meter = Meter("", 1, "", ignore_progress)
-        write_model(folder, decoder, checkpoint, quantisation=weights, meter=meter, cancel=Cancel())
+        write_model(folder, decoder, model.checkpoint, quantisation=weights, meter=meter, cancel=Cancel())
     return decoder
 
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from personal_ai.common.errors import FormatError, UnsupportedModelError
-from personal_ai.models.decoder import Decoder, Rope, RopeScaling, Windows
+from personal_ai.models.decoder import Decoder, Llama3Scaling, Rope, Windows
 from personal_ai.models.fields import Fields
 from personal_ai.models.huggingface import parse_decoder
 from tests.support.checkpoints import Shape, config
@@ -68,7 +68,7 @@ def test_biases_and_norms_by_architecture(shape: Shape, biases: tuple[bool, ...]
 
 
 def test_both_spellings_of_rope() -> None:
-    expected = Rope(500000.0, RopeScaling(8.0, 1.0, 4.0, 32))
+    expected = Rope(500000.0, Llama3Scaling(8.0, 1.0, 4.0, 32))
     assert parsed(rope_theta=500000.0, rope_scaling=LLAMA_3).rope == expected
     assert parsed(rope_theta=None, rope_parameters=LLAMA_3 | {"rope_theta": 500000.0}).rope == expected
     assert parsed(rope_theta=1e6, rope_scaling={"type": "default"}).rope == Rope(1e6)
@@ -129,8 +129,8 @@ def test_a_phi3() -> None:
     assert parsed(Shape("phi3")).rotary_size == 0
     with pytest.raises(FormatError, match="even part"):
         parsed(Shape("phi3"), partial_rotary_factor=0.2)
-    with pytest.raises(UnsupportedModelError, match="longrope"):
-        parsed(Shape("phi3"), rope_scaling={"type": "longrope", "short_factor": [1.0]})
+    with pytest.raises(FormatError, match="long_factor"):
+        parsed(Shape("phi3"), original_max_position_embeddings=64, rope_scaling={"type": "su", "long_factor": [1.0]})
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ def test_a_phi3() -> None:
         ({"quantization_config": {"bits": 4}}, "already quantised"),
         ({"architectures": ["LlamaForSequenceClassification"]}, "does not write text"),
         ({"hidden_act": "relu"}, "'relu'"),
-        ({"rope_scaling": {"rope_type": "yarn", "factor": 4.0}}, "'yarn'"),
+        ({"rope_scaling": {"rope_type": "dynamic", "factor": 4.0}}, "'dynamic'"),
         ({"partial_rotary_factor": 0.5}, "part of each head"),
     ],
     ids=str,

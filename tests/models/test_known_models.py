@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from personal_ai.models.decoder import Rope, RopeScaling, weights
+from personal_ai.models.decoder import Llama3Scaling, Rope, weights
 from personal_ai.models.fields import Fields
 from personal_ai.models.huggingface import parse_decoder
 
@@ -76,7 +76,7 @@ def test_what_is_particular() -> None:
     decoders = {
         name: parse_decoder(Fields(config, "config.json"), has_head=False) for name, (config, _) in CONFIGS.items()
     }
-    assert decoders["Llama-3.2-1B"].rope == Rope(500_000.0, RopeScaling(32.0, 1.0, 4.0, 8192))
+    assert decoders["Llama-3.2-1B"].rope == Rope(500_000.0, Llama3Scaling(32.0, 1.0, 4.0, 8192))
     assert decoders["SmolLM2-135M"].rope == Rope(100_000.0)
     gemma = decoders["gemma-3-270m"].windows
     assert gemma is not None

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from personal_ai.common.errors import BadInputError, Cancelled, DamagedFileError, FormatError, UnknownVersionError
 from personal_ai.common.jobs import Cancel, Progress, ignore_progress
-from personal_ai.models.decoder import Decoder, Rope, RopeScaling, Windows
+from personal_ai.models.decoder import Decoder, Llama3Scaling, PairScaling, Rope, Windows
 from personal_ai.models.manifest import FileRecord, Manifest, checked_name, name_from
 from personal_ai.models.package import ModelPackage
 from tests.models.conftest import Importer
@@ -46,13 +46,13 @@ EXAMPLE = Manifest(
         context_length=8192,
         norm_epsilon=1e-5,
         activation="silu",
-        rope=Rope(500_000.0, RopeScaling(32.0, 1.0, 4.0, 8192)),
+        rope=Rope(500_000.0, Llama3Scaling(32.0, 1.0, 4.0, 8192)),
         tied_embedding=True,
         qkv_bias=False,
         output_bias=False,
         mlp_bias=False,
         qk_norm=False,
-        windows=Windows(512, (0, 1, 3), Rope(10_000.0)),
+        windows=Windows(512, (0, 1, 3), Rope(10_000.0, PairScaling((1.0, 2.0, 4.0), 1.25))),
         attention_scale=0.0625,
     ),
     files={
@@ -199,3 +199,9 @@ def test_any_damage_to_a_manifest_is_typed(position: int, noise: bytes) -> None:
     content = GOLDEN.read_bytes()
     with contextlib.suppress(BadInputError):
         Manifest.from_bytes(content[:position] + noise + content[position + len(noise) :])
+
+
+def test_the_first_packages_did_not_name_the_kind_of_scaling() -> None:
+    decoder = json.loads(GOLDEN.read_bytes())["decoder"]
+    del decoder["rope"]["scaling"]["kind"]
+    assert Manifest.from_bytes(changed(decoder=decoder)).decoder.rope == EXAMPLE.decoder.rope

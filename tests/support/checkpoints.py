@@ -32,6 +32,23 @@ _TRAINING_TEXT = [
     "Where do my words go? They stay on this computer, or they go to your own canister.",
     "Grüße, привет, 你好, 🙂 and 1234567890 are encoded as bytes where no word is known.",
 ]
+ROPE_SCALINGS: dict[str, dict[str, Any]] = {  # for heads of 16 and a context of 128
+    "linear": {"rope_type": "linear", "factor": 4.0},
+    "llama3": {
+        "rope_type": "llama3",
+        "factor": 8.0,
+        "low_freq_factor": 1.0,
+        "high_freq_factor": 4.0,
+        "original_max_position_embeddings": 64,
+    },
+    "yarn": {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 64},
+    "longrope": {
+        "rope_type": "longrope",
+        "short_factor": [1.0 + 0.125 * pair for pair in range(8)],
+        "long_factor": [1.0 + 0.5 * pair for pair in range(8)],
+        "original_max_position_embeddings": 64,
+    },
+}
 _NUMPY_TYPES: dict[NumberFormat, Any] = {"F32": np.float32, "F16": np.float16, "BF16": ml_dtypes.bfloat16}
 
 

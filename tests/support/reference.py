@@ -55,7 +55,7 @@ def _llama(config: dict[str, Any], w: dict[str, Array], tokens: np.ndarray[Any, 
     def norm(x: Array, name: str) -> Array:
         return x / np.sqrt((x**2).mean(-1, keepdims=True) + config["rms_norm_eps"]) * w[f"{name}.weight"]
 
-    frequencies = _rope_frequencies(config)
+    frequencies, amplitude = _rope(config)
     window = config["sliding_window"] if config["model_type"] in ("mistral", "phi3") else None
     x = w["model.embed_tokens.weight"][tokens]
     for layer in range(config["num_hidden_layers"]):
@@ -65,8 +65,8 @@ def _llama(config: dict[str, Any], w: dict[str, Array], tokens: np.ndarray[Any, 
         if config["model_type"] == "qwen3":
             q, k = norm(q, f"{name}.self_attn.q_norm"), norm(k, f"{name}.self_attn.k_norm")
         groups = config["num_attention_heads"] // config["num_key_value_heads"]
-        k, v = np.repeat(_rotated(k, frequencies), groups, axis=0), np.repeat(v, groups, axis=0)
-        mixed = _attention(_rotated(q, frequencies), k, v, window=window)
+        k, v = np.repeat(_rotated(k, frequencies, amplitude), groups, axis=0), np.repeat(v, groups, axis=0)
+        mixed = _attention(_rotated(q, frequencies, amplitude), k, v, window=window)
         x = x + linear(mixed, f"{name}.self_attn.o_proj")
         normed = norm(x, f"{name}.post_attention_layernorm")
         gate = linear(normed, f"{name}.mlp.gate_proj")
@@ -142,19 +142,30 @@ def _attention(q: Array, k: Array, v: Array, *, window: int | None = None, scale
     return mixed.transpose(1, 0, 2).reshape(q.shape[1], -1)
 
 
-def _rotated(x: Array, frequencies: Array) -> Array:
+def _rotated(x: Array, frequencies: Array, amplitude: float = 1.0) -> Array:
     """Pairs (i, i + n) of each head's first 2 n elements turned by position * frequency i, as complex numbers."""
     n = len(frequencies)
-    turned = (x[..., :n] + 1j * x[..., n : 2 * n]) * np.exp(1j * np.outer(np.arange(x.shape[1]), frequencies))
+    turned = (
+        (x[..., :n] + 1j * x[..., n : 2 * n]) * amplitude * np.exp(1j * np.outer(np.arange(x.shape[1]), frequencies))
+    )
     return np.concatenate((turned.real, turned.imag, x[..., 2 * n :]), axis=-1)
 
 
-def _rope_frequencies(config: dict[str, Any]) -> Array:
+def _rope(config: dict[str, Any]) -> tuple[Array, float]:
+    """Frequencies and the amplitude of cosines and sines."""
     size = int(config["head_dim"] * config["partial_rotary_factor"])
     frequencies = np.array([config["rope_theta"] ** (-i / size) for i in range(0, size, 2)])
     scaling = config.get("rope_scaling")
     if not scaling:
-        return frequencies
+        return frequencies, 1.0
+    if scaling["rope_type"] == "linear":
+        return frequencies / scaling["factor"], 1.0
+    if scaling["rope_type"] == "yarn":
+        return _yarn(scaling, frequencies, size, config["rope_theta"])
+    if scaling["rope_type"] == "longrope":
+        original, longest = scaling["original_max_position_embeddings"], config["max_position_embeddings"]
+        divisors = scaling["long_factor" if longest > original else "short_factor"]
+        return frequencies / divisors, math.sqrt(1 + math.log(longest / original) / math.log(original))
     low, high, original = (
         scaling[k] for k in ("low_freq_factor", "high_freq_factor", "original_max_position_embeddings")
     )
@@ -168,4 +179,13 @@ def _rope_frequencies(config: dict[str, Any]) -> Array:
         else:
             smooth = (original / wavelength - low) / (high - low)
             scaled.append((1 - smooth) * frequency / scaling["factor"] + smooth * frequency)
-    return np.array(scaled)
+    return np.array(scaled), 1.0
+
+
+def _yarn(scaling: dict[str, Any], frequencies: Array, size: int, theta: float) -> tuple[Array, float]:
+    """Between the pairs that turn 32 times and once within the original context, rounded outwards, a ramp."""
+    original, factor = scaling["original_max_position_embeddings"], scaling["factor"]
+    pair = [size / 2 * math.log(original / (2 * math.pi * turns), theta) for turns in (32, 1)]
+    first, last = max(0, math.floor(pair[0])), min(size - 1, math.ceil(pair[1]))
+    slowed = np.clip((np.arange(size // 2) - first) / (last - first), 0, 1)
+    return frequencies * (1 - slowed) + frequencies / factor * slowed, 0.1 * math.log(factor) + 1

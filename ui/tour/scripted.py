@@ -71,10 +71,19 @@ class ScriptedConversations:
     def __init__(self, script: Script) -> None:
         self._script = script
         self._saved: dict[str, tuple[int, Conversation]] = {}
+        self.drafts: dict[str, str] = {}
 
-    def list(self) -> list[ConversationSummary]:
-        newest_first = sorted(self._saved.values(), key=lambda entry: -entry[0])
-        return [ConversationSummary(one.id, one.title, saved_ns) for saved_ns, one in newest_first]
+    def list(self) -> Sequence[ConversationSummary]:
+        newest_first = sorted(self._saved.values(), key=lambda entry: (not entry[1].starred, -entry[0]))
+        return [ConversationSummary(one.id, one.title, saved_ns, one.starred) for saved_ns, one in newest_first]
+
+    def search(self, text: str) -> Sequence[ConversationSummary]:
+        found = {
+            one.id
+            for _, one in self._saved.values()
+            if text.lower() in "\n".join((one.title, *(turn.text for turn in one.everything))).lower()
+        }
+        return [summary for summary in self.list() if summary.id in found]
 
     def get(self, conversation_id: str) -> Conversation | None:
         return self._saved[conversation_id][1] if conversation_id in self._saved else None
@@ -82,6 +91,16 @@ class ScriptedConversations:
     def save(self, conversation: Conversation) -> None:
         self._script.on_save(conversation)
         self._saved[conversation.id] = (time.time_ns(), conversation)
+
+    def merge(self, conversation: Conversation) -> None:
+        known = self.get(conversation.id)
+        self.save(known.merged(conversation) if known else conversation)
+
+    def draft(self, conversation_id: str) -> str:
+        return self.drafts.get(conversation_id, "")
+
+    def save_draft(self, conversation_id: str, text: str) -> None:
+        self.drafts[conversation_id] = text
 
     def delete(self, conversation_id: str) -> None:
         self._saved.pop(conversation_id, None)
@@ -101,6 +120,39 @@ class ScriptedChat:
         conversation: Conversation,
         user_text: str,
         *,
+        on_text: Callable[[str], None],
+        on_place: Callable[[Place, str | None], None],
+        cancel: Cancel,
+    ) -> Conversation:
+        return self._answered(conversation.with_turn(Turn("user", user_text)), on_text, on_place, cancel)
+
+    def again(
+        self,
+        conversation: Conversation,
+        reply_id: str,
+        *,
+        on_text: Callable[[str], None],
+        on_place: Callable[[Place, str | None], None],
+        cancel: Cancel,
+    ) -> Conversation:
+        return self._answered(conversation.before(reply_id), on_text, on_place, cancel)
+
+    def resume(
+        self,
+        conversation: Conversation,
+        *,
+        on_text: Callable[[str], None],
+        on_place: Callable[[Place, str | None], None],
+        cancel: Cancel,
+    ) -> Conversation:
+        begun = conversation.turns[-1]
+        rest = self._answered(conversation.without_last(), on_text, on_place, cancel).turns[-1]
+        whole = Turn("assistant", begun.text + rest.text, rest.facts)
+        return conversation.without_last().with_turn(whole)
+
+    def _answered(
+        self,
+        conversation: Conversation,
         on_text: Callable[[str], None],
         on_place: Callable[[Place, str | None], None],
         cancel: Cancel,
@@ -131,7 +183,7 @@ class ScriptedChat:
             instructions=0 if place is Place.LOCAL else 21_400_000 * max(1, len(said)),
             fallback_reason=reason if place is Place.LOCAL else None,
         )
-        return conversation.with_turn(Turn("user", user_text)).with_turn(Turn("assistant", "".join(said), facts))
+        return conversation.with_turn(Turn("assistant", "".join(said), facts))
 
     def close(self) -> None:
         pass

@@ -18,6 +18,8 @@ pub const Shape = struct {
     /// Positions that a token sees, its own included; 0: all.
     window: usize,
     scale: f32,
+    /// A score x becomes cap tanh(x / cap); 0: it stays.
+    cap: f32,
 };
 
 /// Bytes of scratch: the scores of one head at one position, in whole vectors.
@@ -55,6 +57,7 @@ pub fn attend(
             const target = y.vectors(row) + head * head_vectors;
             const count = end - first;
             score(query, keys.vectors(first) + key_head * head_vectors, keys.stride_bytes, shape, scores, count);
+            capScores(scores[0 .. (count + 3) / 4], shape.cap);
             const factor = softmax(scores, count);
             mix(values.vectors(first) + key_head * head_vectors, values.stride_bytes, scores, count, shape, target);
             for (0..head_vectors) |i| target[i] *= simd.splat(factor);
@@ -79,6 +82,13 @@ fn score(
             Tile(size).score(query + done, keys + done, stride_bytes / @sizeOf(F32x4), shape.scale, scores, groups);
         }
     }
+}
+
+/// Bends scores (Gemma 2's soft cap). Where they are scaled by a factor, so must be the cap.
+pub fn capScores(scores: []F32x4, cap: f32) void {
+    if (!(cap > 0)) return;
+    const inverse = simd.splat(1 / cap);
+    for (scores) |*four| four.* = simd.splat(cap) * functions.tanh(four.* * inverse);
 }
 
 /// Makes scores[0..count] e^(score - greatest) and gives 1 / their sum. The rest of the last vector becomes next to 0.
@@ -229,7 +239,8 @@ const Case = struct {
             for (0..size) |i| {
                 product += @as(f64, case.q[position * width + head * size + i]) * case.k[other * key_width + key_at + i];
             }
-            const weight = @exp(product * shape.scale);
+            const score_of = product * shape.scale;
+            const weight = @exp(if (shape.cap > 0) shape.cap * std.math.tanh(score_of / shape.cap) else score_of);
             total += weight;
             mixed += weight * case.v[other * key_width + key_at + index];
         }
@@ -247,10 +258,10 @@ test "equals plain attention, whatever the heads, and the bits do not depend on 
         for (values) |*value| value.* = random.floatNorm(f32);
     }
     const shapes = [_]Shape{
-        .{ .heads = 4, .key_heads = 2, .head_size = 64, .window = 0, .scale = 0.125 },
-        .{ .heads = 3, .key_heads = 1, .head_size = 28, .window = 0, .scale = 0.2 },
-        .{ .heads = 2, .key_heads = 2, .head_size = 4, .window = 7, .scale = 0.5 },
-        .{ .heads = 1, .key_heads = 1, .head_size = 160, .window = 5, .scale = 0.1 },
+        .{ .heads = 4, .key_heads = 2, .head_size = 64, .window = 0, .scale = 0.125, .cap = 0 },
+        .{ .heads = 3, .key_heads = 1, .head_size = 28, .window = 0, .scale = 0.2, .cap = 1.5 },
+        .{ .heads = 2, .key_heads = 2, .head_size = 4, .window = 7, .scale = 0.5, .cap = 0 },
+        .{ .heads = 1, .key_heads = 1, .head_size = 160, .window = 5, .scale = 0.1, .cap = 0.5 },
     };
     for (shapes) |shape| {
         const size = Case.context * shape.heads * shape.head_size;

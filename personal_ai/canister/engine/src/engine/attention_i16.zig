@@ -19,7 +19,8 @@ const simd = @import("simd.zig");
 const functions = @import("functions.zig");
 const quantise = @import("quantise.zig");
 const Matrix = @import("matrix.zig").Matrix;
-const Shape = @import("attention.zig").Shape;
+const attention = @import("attention.zig");
+const Shape = attention.Shape;
 const F32x4 = simd.F32x4;
 const I16x8 = simd.I16x8;
 
@@ -115,6 +116,7 @@ pub fn attend(
             const query = q.vectors(row) + head * head_vectors;
             const span = Span.of(first, end);
             score(query, keys, key_head, shape, span, scratch);
+            attention.capScores((scratch.scores + span.offset())[0..span.groupCount()], shape.cap * std.math.log2e);
             const factor = weigh(values, key_head, shape.head_size, span, scratch);
             mix(values, key_head, shape.head_size, span, scratch, factor, y.vectors(row) + head * head_vectors);
         }
@@ -419,7 +421,8 @@ const Case = struct {
                 const query: f64 = case.q[(position * shape.heads + head) * size + i];
                 product += query * case.k[other * key_width + key_at + i];
             }
-            const weight = @exp(product * shape.scale);
+            const score_of = product * shape.scale;
+            const weight = @exp(if (shape.cap > 0) shape.cap * std.math.tanh(score_of / shape.cap) else score_of);
             total += weight;
             mixed += weight * case.v[other * key_width + key_at + index];
         }
@@ -437,10 +440,10 @@ test "near plain attention; the bits depend on neither split nor stale memory" {
         for (values) |*value| value.* = prng.random().floatNorm(f32);
     }
     const shapes = [_]Shape{
-        .{ .heads = 3, .key_heads = 1, .head_size = 64, .window = 0, .scale = 0.125 },
-        .{ .heads = 3, .key_heads = 3, .head_size = 72, .window = 0, .scale = 0.1 },
-        .{ .heads = 2, .key_heads = 1, .head_size = 8, .window = 7, .scale = 0.5 },
-        .{ .heads = 1, .key_heads = 1, .head_size = 152, .window = 70, .scale = 0.05 },
+        .{ .heads = 3, .key_heads = 1, .head_size = 64, .window = 0, .scale = 0.125, .cap = 0 },
+        .{ .heads = 3, .key_heads = 3, .head_size = 72, .window = 0, .scale = 0.1, .cap = 2 },
+        .{ .heads = 2, .key_heads = 1, .head_size = 8, .window = 7, .scale = 0.5, .cap = 0 },
+        .{ .heads = 1, .key_heads = 1, .head_size = 152, .window = 70, .scale = 0.05, .cap = 0.5 },
     };
     for (shapes) |shape| {
         const size = Case.context * shape.heads * shape.head_size;
@@ -466,7 +469,7 @@ test "the largest numbers do not overflow" {
     const case = try testing.allocator.create(Case);
     defer testing.allocator.destroy(case);
     case.* = .{};
-    const shape = Shape{ .heads = 1, .key_heads = 1, .head_size = 64, .window = 0, .scale = 1e-6 };
+    const shape = Shape{ .heads = 1, .key_heads = 1, .head_size = 64, .window = 0, .scale = 1e-6, .cap = 0 };
     for ([_]*[Case.context * Case.width_max]f32{ &case.q, &case.k, &case.v }) |values| @memset(values, 1000);
     case.run(shape, &.{128}, 0);
     for (case.y[0 .. 128 * 64]) |value| try testing.expectApproxEqRel(@as(f32, 1000), value, 1e-3);

@@ -84,6 +84,7 @@ pub const Call = struct {
             .silu => elementwise.unary(functions.silu, call.matrix(in[0]), y),
             .gelu_erf => elementwise.unary(functions.geluErf, call.matrix(in[0]), y),
             .gelu_tanh => elementwise.unary(functions.geluTanh, call.matrix(in[0]), y),
+            .tanh => elementwise.unary(functions.tanh, call.matrix(in[0]), y),
             .last_row => {
                 const x = call.matrix(in[0]);
                 elementwise.copyRow(x.vectors(x.rows - 1), y.vectors(0), y.vectorCount());
@@ -128,6 +129,7 @@ pub const Call = struct {
             .head_size = a.head_size,
             .window = a.window,
             .scale = a.scale,
+            .cap = a.cap,
         };
         const q = call.matrix(in[0]);
         const k = call.matrix(in[1]);

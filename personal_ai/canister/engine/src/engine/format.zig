@@ -68,6 +68,7 @@ pub const Code = enum(u16) {
     gelu_erf = 13,
     gelu_tanh = 14,
     last_row = 15,
+    tanh = 16,
 };
 
 pub const Header = extern struct {
@@ -152,6 +153,7 @@ pub const AttentionAttributes = extern struct {
     head_size: u32,
     window: u32,
     scale: f32,
+    cap: f32,
 };
 
 pub const Signature = struct { inputs: u8, outputs: u8, attributes: u8 };
@@ -164,7 +166,7 @@ pub fn signature(code: Code) Signature {
         .rms_norm => .{ .inputs = 2, .outputs = 1, .attributes = 1 },
         .layer_norm => .{ .inputs = 3, .outputs = 1, .attributes = 1 },
         .rotary => .{ .inputs = 3, .outputs = 1, .attributes = 2 },
-        .attention => .{ .inputs = 5, .outputs = 1, .attributes = 5 },
+        .attention => .{ .inputs = 5, .outputs = 1, .attributes = 6 },
         .add => .{ .inputs = 2, .outputs = 1, .attributes = 0 },
         .multiply => .{ .inputs = 2, .outputs = 1, .attributes = 0 },
         .sigmoid => .{ .inputs = 1, .outputs = 1, .attributes = 0 },
@@ -173,5 +175,6 @@ pub fn signature(code: Code) Signature {
         .gelu_erf => .{ .inputs = 1, .outputs = 1, .attributes = 0 },
         .gelu_tanh => .{ .inputs = 1, .outputs = 1, .attributes = 0 },
         .last_row => .{ .inputs = 1, .outputs = 1, .attributes = 0 },
+        .tanh => .{ .inputs = 1, .outputs = 1, .attributes = 0 },
     };
 }

@@ -20,7 +20,7 @@ pub fn check(program: Program) Error!void {
             .rotary => try checkRotary(o),
             .attention => try checkAttention(o),
             .add, .multiply, .silu_multiply => try checkBinary(o),
-            .sigmoid, .silu, .gelu_erf, .gelu_tanh => try checkSame(o),
+            .sigmoid, .silu, .gelu_erf, .gelu_tanh, .tanh => try checkSame(o),
             .last_row => try checkLastRow(o),
         }
     }

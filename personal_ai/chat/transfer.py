@@ -1,0 +1,138 @@
+"""Conversations out of the program and in again: Markdown to read, JSON to keep (docs/formats/conversations.md)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from personal_ai.chat import turn_fields
+from personal_ai.chat.conversation import Conversation, Place, Turn, branch_to
+from personal_ai.common.errors import FormatError, UnknownVersionError
+from personal_ai.models.sampling import Sampling
+
+FORMAT = "personal-ai-conversations"
+VERSION = 1
+SIZE_BYTES_MAX = 256 << 20
+
+_SPEAKERS = {"system": "Instructions", "user": "You", "assistant": "Reply"}
+_TEXT_LENGTH_MAX = 1 << 20
+_ID_LENGTH_MAX = 64
+
+
+def to_markdown(conversation: Conversation) -> str:
+    """What is shown of a conversation, as Markdown. Replies keep their own Markdown."""
+    parts = [f"# {conversation.title}"]
+    parts += [f"## {_SPEAKERS[message.role]}\n\n{message.content.strip()}" for message in conversation.messages()]
+    return "\n\n".join(parts) + "\n"
+
+
+def to_json(conversations: Sequence[Conversation]) -> bytes:
+    """Everything there is to conversations, other versions included, as UTF-8."""
+    written = {"format": FORMAT, "version": VERSION, "conversations": [_fields(each) for each in conversations]}
+    return json.dumps(written, indent=1, ensure_ascii=False).encode()
+
+
+def from_json(content: bytes) -> list[Conversation]:
+    """The opposite of `to_json`, for bytes from anywhere. Raises FormatError, UnknownVersionError."""
+    if len(content) > SIZE_BYTES_MAX:
+        raise _not_ours(f"it has more than {SIZE_BYTES_MAX >> 20} MiB")
+    try:
+        read = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise _not_ours("it is no JSON") from error
+    if not isinstance(read, dict) or read.get("format") != FORMAT:
+        raise _not_ours(f"it does not say that it is of the format {FORMAT}")
+    if read.get("version") != VERSION:
+        raise UnknownVersionError(
+            f"The file has version {read.get('version')!r}; this program knows version {VERSION}.",
+            not_lost="Your conversations are unchanged.",
+            next_step="Update the program to read it.",
+        )
+    try:
+        return [_conversation(fields) for fields in read["conversations"]]
+    except (KeyError, TypeError, ValueError) as error:
+        raise _not_ours("a conversation in it is incomplete or contradicts itself") from error
+
+
+def _fields(conversation: Conversation) -> dict[str, Any]:
+    sampling = conversation.sampling
+    return {
+        "id": conversation.id,
+        "title": conversation.title,
+        "model": conversation.model,
+        "deployment": conversation.deployment,
+        "pinned": conversation.pinned,
+        "starred": conversation.starred,
+        "instructions": conversation.instructions,
+        "sampling": None if sampling is None else asdict(sampling),
+        "shown": conversation.turns[-1].id if conversation.turns else None,
+        "turns": [asdict(turn) for turn in conversation.everything],
+    }
+
+
+def _conversation(fields: dict[str, Any]) -> Conversation:
+    """Raises KeyError, TypeError, ValueError."""
+    turns = {turn.id: turn for turn in map(_turn, fields["turns"])}
+    _require_tree(turns)
+    shown = branch_to(fields["shown"], turns)
+    for turn in shown:
+        del turns[turn.id]
+    pinned, deployment, sampling = fields["pinned"], fields["deployment"], fields["sampling"]
+    return Conversation(
+        model=_text(fields["model"], _ID_LENGTH_MAX),
+        deployment=None if deployment is None else _text(deployment, _ID_LENGTH_MAX),
+        pinned=None if pinned is None else Place(pinned),
+        title=_text(fields["title"]),
+        turns=shown,
+        id=_text(fields["id"], _ID_LENGTH_MAX),
+        aside=tuple(turns.values()),
+        starred=bool(fields["starred"]),
+        instructions=_text(fields["instructions"]),
+        sampling=None if sampling is None else Sampling(**sampling),
+    )
+
+
+def _turn(fields: dict[str, Any]) -> Turn:
+    role, facts, parent, created_at_ns = fields["role"], fields["facts"], fields["parent"], fields["created_at_ns"]
+    if role not in _SPEAKERS or not isinstance(created_at_ns, int) or not 0 <= created_at_ns < 1 << 63:
+        raise ValueError("no turn")
+    return Turn(
+        role=role,
+        text=_text(fields["text"]),
+        facts=None if facts is None else turn_fields.facts_from(facts),
+        id=_text(fields["id"], _ID_LENGTH_MAX),
+        created_at_ns=created_at_ns,
+        parent=None if parent is None else _text(parent, _ID_LENGTH_MAX),
+    )
+
+
+def _require_tree(turns: dict[str, Turn]) -> None:
+    """Every turn follows one that is there, and none follows itself. Raises KeyError, ValueError."""
+    rooted: set[str | None] = {None}
+    for turn in turns.values():
+        way: list[str] = []
+        at: str | None = turn.id
+        while at not in rooted:
+            assert at is not None
+            way.append(at)
+            at = turns[at].parent
+            if len(way) > len(turns):
+                raise ValueError("turns follow each other in a circle")
+        rooted.update(way)
+
+
+def _text(value: object, length_max: int = _TEXT_LENGTH_MAX) -> str:
+    if not isinstance(value, str) or len(value) > length_max:
+        raise ValueError("no text, or too long")
+    value.encode()  # half a surrogate pair is no text; it would break the store
+    return value
+
+
+def _not_ours(why: str) -> FormatError:
+    return FormatError(
+        f"This file holds no conversations that this program can read: {why}.",
+        not_lost="Your conversations are unchanged.",
+        next_step="Choose a file that was exported from this program as JSON.",
+    )
