@@ -17,6 +17,7 @@ from personal_ai.common.jobs import Cancel, ProgressCallback, ignore_progress
 from personal_ai.compiler import format as f
 from personal_ai.compiler.fusion import fuse
 from personal_ai.compiler.ir import Step, Weight
+from personal_ai.compiler.layouts import fastest
 from personal_ai.compiler.lower_attention import ATTENTION_HANDLERS
 from personal_ai.compiler.lower_floats import FLOAT_HANDLERS
 from personal_ai.compiler.lower_integers import INTEGER_HANDLERS
@@ -179,16 +180,16 @@ def _tables(steps: list[Step], source: f.RowSource) -> list[tuple[Step, Weight]]
 def _fitting_context(lowered: Lowered, steps: list[Step], wanted: int) -> int:
     """The longest context up to `wanted` that tables and heap allow. Raises ModelObstaclesError.
 
-    Weights of 4 bits lie in bytes where that costs no context, and else in halves of bytes.
+    Weights lie as the engine is fastest with them where that costs no context, and else as small as they go.
     """
     longest = min([wanted, *(table.rows for _, table in _tables(steps, f.RowSource.POSITIONS))])
     plan = _sized_plan(lowered, steps, Sizes(max(longest, 1), SEQUENCE_MAX, ()))
-    narrow = [weight for weight in plan.weights if weight.element is f.Element.I4_BLOCK_PACKED]
-    for weight in narrow:
-        weight.element = f.Element.I4_BLOCK_BYTES
+    smallest = [(weight, weight.element, weight.source) for weight in plan.weights]
+    for weight in plan.weights:
+        weight.element, weight.source = fastest(weight, plan.logits.columns)
     if _room(plan) < longest:
-        for weight in narrow:
-            weight.element = f.Element.I4_BLOCK_PACKED
+        for weight, element, source in smallest:
+            weight.element, weight.source = element, source
     room = _room(plan)
     if min(longest, room) < CONTEXT_LENGTH_MIN:
         reason = (

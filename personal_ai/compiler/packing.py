@@ -83,19 +83,40 @@ class PackedI4:
     def pieces(self) -> Iterator[bytes]:
         inputs, outputs = self.matrix.values.shape
         for start, stop in _spans(outputs, inputs, WIDE_GROUP):
-            yield self._packed(start, stop).tobytes()
+            yield _in_halves(self.matrix, _integers(self.matrix, start, stop), start, stop).tobytes()
 
-    def _packed(self, start: int, stop: int) -> Bytes:
-        inputs = self.matrix.values.shape[0]
-        blocks, groups = round_up(inputs, BLOCK) // BLOCK, round_up(stop - start, WIDE_GROUP) // WIDE_GROUP
-        codes = np.zeros((blocks * BLOCK, groups * WIDE_GROUP), dtype=np.uint8)
-        codes[:inputs, : stop - start] = _integers(self.matrix, start, stop).view(np.uint8) & np.uint8(0xF)
-        pairs = codes[::2] | codes[1::2] << np.uint8(4)
-        packed = np.empty((groups, blocks, WIDE_GROUP * (4 + BLOCK // 2)), dtype=np.uint8)
-        packed[:, :, : WIDE_GROUP * 4] = _scales(self.matrix, start, stop, groups, WIDE_GROUP)
-        ordered = pairs.reshape(blocks, BLOCK // 2, groups, WIDE_GROUP).transpose(2, 0, 1, 3)
-        packed[:, :, WIDE_GROUP * 4 :] = ordered.reshape(groups, blocks, -1)
-        return packed
+
+@dataclass(frozen=True, slots=True)
+class ScreenedI8:
+    """A matrix as I8_SCREENED: upper halves as I4_BLOCK_PACKED, then lower halves without scales."""
+
+    matrix: BlockMatrix
+
+    def pieces(self) -> Iterator[bytes]:
+        inputs, outputs = self.matrix.values.shape
+        for start, stop in _spans(outputs, inputs, WIDE_GROUP):
+            upper = np.right_shift(_integers(self.matrix, start, stop).view(np.int8), 4)
+            yield _in_halves(self.matrix, upper, start, stop).tobytes()
+        for start, stop in _spans(outputs, inputs, WIDE_GROUP):
+            yield _wide_pairs(_integers(self.matrix, start, stop)).tobytes()
+
+
+def _in_halves(matrix: BlockMatrix, integers: Array, start: int, stop: int) -> Bytes:
+    """Scales and lower halves of some outputs' integers, [groups, blocks, bytes of a group's block]."""
+    pairs = _wide_pairs(integers)
+    scales = _scales(matrix, start, stop, len(pairs), WIDE_GROUP)
+    return np.concatenate([scales, pairs], axis=2)
+
+
+def _wide_pairs(integers: Array) -> Bytes:
+    """The lower halves of [inputs, outputs], two inputs to a byte: [groups, blocks, 16 bytes for each pair]."""
+    inputs, outputs = integers.shape
+    blocks, groups = round_up(inputs, BLOCK) // BLOCK, round_up(outputs, WIDE_GROUP) // WIDE_GROUP
+    codes = np.zeros((blocks * BLOCK, groups * WIDE_GROUP), dtype=np.uint8)
+    codes[:inputs, :outputs] = integers.view(np.uint8) & np.uint8(0xF)
+    pairs = codes[::2] | codes[1::2] << np.uint8(4)
+    ordered = pairs.reshape(blocks, BLOCK // 2, groups, WIDE_GROUP).transpose(2, 0, 1, 3)
+    return ordered.reshape(groups, blocks, -1)
 
 
 def _integers(matrix: BlockMatrix, start: int, stop: int) -> Array:

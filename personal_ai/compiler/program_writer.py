@@ -39,7 +39,7 @@ def file_size_bytes(plan: Plan) -> int:
     end = 0
     for weight in plan.weights:
         gap = -end % f.ALIGNMENT_BYTES
-        size += gap + _file_size_bytes(weight) + f.FRAME.layout.size * (2 if gap else 1)
+        size += gap + _file_size_bytes(weight) + f.FRAME.layout.size * (len(_parts(weight)) + bool(gap))
         end += gap + weight_size_bytes(weight)
     return size
 
@@ -102,24 +102,35 @@ def _write_weight(weight: Weight, gap_bytes: int, frames: _Frames, meter: Meter,
     """
     frames.begin(f.Packing.RAW, gap_bytes)
     frames.file.write(bytes(gap_bytes))
-    frames.begin(f.packing_of(weight.element), weight_size_bytes(weight))
     digest = hashlib.sha256()
-    written = 0
-    for piece in weight.source.pieces():
-        cancel.raise_if_cancelled()
-        digest.update(piece)
-        written += frames.file.write(piece)
-        meter.advance(len(piece))
-    if written != _file_size_bytes(weight):
+    pieces = weight.source.pieces()
+    for packing, size_bytes in _parts(weight):
+        frames.begin(packing, size_bytes)
+        left = f.stored_size_bytes(packing, size_bytes)
+        while left > 0:
+            piece = next(pieces, b"")
+            left -= len(piece)
+            if not piece or left < 0:
+                raise FormatError("A weight of the model does not have the size that its shape says.")
+            cancel.raise_if_cancelled()
+            digest.update(piece)
+            frames.file.write(piece)
+            meter.advance(len(piece))
+    if next(pieces, b""):
         raise FormatError("A weight of the model does not have the size that its shape says.")
     return digest.digest()
 
 
+def _parts(weight: Weight) -> tuple[tuple[f.Packing, int], ...]:
+    """The packing of each part of a weight, and its bytes in the program."""
+    if weight.element is f.Element.F32:
+        return ((f.Packing.RAW, weight_size_bytes(weight)),)
+    return f.frames(weight.element, weight.rows, weight.columns)
+
+
 def _is_packed(plan: Plan) -> bool:
-    return any(f.packing_of(weight.element) is not f.Packing.RAW for weight in plan.weights)
+    return any(packing is not f.Packing.RAW for weight in plan.weights for packing, _ in _parts(weight))
 
 
 def _file_size_bytes(weight: Weight) -> int:
-    if weight.element is f.Element.F32:
-        return weight_size_bytes(weight)
-    return f.file_size_bytes(weight.element, weight.rows, weight.columns)
+    return sum(f.stored_size_bytes(packing, size_bytes) for packing, size_bytes in _parts(weight))

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 import wasmtime
@@ -25,13 +25,14 @@ from personal_ai.compiler.compile import SEQUENCE_MAX, write_program
 from personal_ai.compiler.foretelling import foretell
 from personal_ai.compiler.format import Code, Element, RowSource
 from personal_ai.compiler.ir import ONE, TOKENS, Activation, Kept, Step, Weight
+from personal_ai.compiler.layouts import SCREENED_OUTPUTS_MIN
 from personal_ai.compiler.onnx_graph import Int4Matrix
 from personal_ai.compiler.planning import Plan, Sizes
 from personal_ai.compiler.values import BlockMatrix, Constant
 from personal_ai.ic.profile import IC
 from personal_ai.models.decoder import Decoder
 from tests.benchmarks.engine import CONTEXT, SHAPES, counts_of
-from tests.benchmarks.programs import widen
+from tests.benchmarks.programs import lay_out
 from tests.canister.engine.wasm_engine import WasmEngine
 from tests.compiler.unpacking import read_unpacked
 
@@ -40,6 +41,7 @@ _TOKENS = 8  # rows of the tables that are looked up
 _PASTS: Final = (31, 255, 480)
 _WIDTHS: Final = (576, 896, 2048)
 _MATRICES: Final = ((576, 1536), (1536, 576), (576, 192), (896, 4864), (1024, 2048), (576, 4096))
+_HEAD_MATRICES: Final = ((576, 4096), (576, 16384), (1024, 8192))
 _VOCABULARIES: Final = (1024, 8192)
 _THIN: Final = replace(SHAPES["smollm2-135m"], layer_count=1)
 _HEADS: Final = ((9, 3, 64), (12, 12, 64), (16, 8, 128), (14, 2, 64), (32, 8, 64), (4, 1, 256))
@@ -49,13 +51,13 @@ Make = Callable[[Builder, Activation, int], None]  # adds one step; the number t
 
 @dataclass(frozen=True)
 class Case:
-    """One step to measure: the width of its input, how keys and values are kept, and whether 4 bits lie in bytes."""
+    """One step to measure: the width of its input, how keys and values are kept, and the layout of integers."""
 
     width: int
     make: Make
     heads: tuple[int, int, int] | None = None
     quantised: bool = True
-    wide: bool = False
+    layout: Literal["smallest", "fastest", "head"] = "smallest"
 
 
 def calibrate(harness: wasmtime.Module) -> EngineCosts:
@@ -123,8 +125,8 @@ class _Program:
             case.make(builder, x, number)
         self.step: Step = builder.steps[-1]
         assert len(builder.steps) == first + count or self.step.code is Code.MATMUL
-        if case.wide:
-            widen(builder.steps)
+        if case.layout != "smallest":
+            lay_out(builder.steps[first:], head=case.layout == "head")
         last = builder.emit(Code.LAST_ROW, [x], ONE, x.columns)
         logits = builder.multiply(last, _int8(x.columns, 8) if case.quantised else _f32(x.columns, 8))
         kept = tuple(Kept(slot, *case.heads[1:]) for slot in range(2 * count)) if case.heads else ()
@@ -149,8 +151,11 @@ def _cases() -> Iterator[Case]:
             multiply = partial(_multiply, matrix=lambda i, o, make=make_matrix: make(i, o), outputs=outputs)
             yield Case(inputs, multiply)
             if make_matrix is _int4:
-                yield Case(inputs, multiply, wide=True)
+                yield Case(inputs, multiply, layout="fastest")
+    for inputs, outputs in _HEAD_MATRICES:
+        yield Case(inputs, partial(_multiply, matrix=_int8, outputs=outputs), layout="head")
     for width in _WIDTHS:
+        yield Case(width, partial(_int8_rows, count=SCREENED_OUTPUTS_MIN), layout="head")
         for make in (_quantise, _rms_norm, _layer_norm, _add, _multiply_rows, _silu_multiply):
             yield Case(width, make)
         for code in (Code.SIGMOID, Code.SILU, Code.GELU_ERF, Code.GELU_TANH, Code.LAST_ROW):
@@ -241,8 +246,8 @@ def _packed_rows(builder: Builder, x: Activation, number: int) -> None:
     _look_up(builder, builder.matrix(Constant(_random(_TOKENS, x.columns), transposed=True)), RowSource.TOKENS)
 
 
-def _int8_rows(builder: Builder, x: Activation, number: int) -> None:
-    _look_up(builder, builder.matrix(_int8(x.columns, _TOKENS)), RowSource.TOKENS)
+def _int8_rows(builder: Builder, x: Activation, number: int, *, count: int = _TOKENS) -> None:
+    _look_up(builder, builder.matrix(_int8(x.columns, count)), RowSource.TOKENS)
 
 
 def _look_up(builder: Builder, table: Weight, source: RowSource) -> None:

@@ -42,7 +42,7 @@ from personal_ai.models.manifest import MODEL_FILE
 from personal_ai.models.onnx_file import write_model
 from personal_ai.models.quantisation import Quantisation
 from personal_ai.replica.messages import Outcome
-from tests.benchmarks.programs import widen, write_steps
+from tests.benchmarks.programs import lay_out, write_steps
 from tests.canister.engine.wasm_engine import WasmEngine, compile_harness
 from tests.canister.installed import QUERY_LIMIT, UPDATE_LIMIT, Installed, Network
 from tests.canister.models import GREEDY, hash_of, load
@@ -52,7 +52,7 @@ PAGE_TOUCH_INSTRUCTIONS = 80_000
 CONTEXT = 256  # positions that are cached when a token is decoded
 PROMPT = 300  # tokens of the prompt whose first reply token is timed
 _CONTEXT_LENGTH = 512
-_VOCABULARY = 1024  # of the models that are run
+_VOCABULARY = 4096  # of the models that are run: heads as large as this are screened, as those of the whole are
 
 Floats = npt.NDArray[np.float32]
 
@@ -234,14 +234,14 @@ def kernel_cost(harness: wasmtime.Module, weights: str, inputs: int, outputs: in
 
 def _product_cost(harness: wasmtime.Module, weights: str, inputs: int, outputs: int, *, rows: int, count: int) -> int:
     builder = Builder()
-    table = np.zeros((8, inputs), dtype=np.float32)
+    table = np.ones((8, inputs), dtype=np.float32)
     x = builder.look_up(builder.matrix(Constant(table, transposed=True)), RowSource.TOKENS)
     for _ in range(count):
         builder.multiply(x, _matrix(weights, inputs, outputs))
     last = builder.emit(Code.LAST_ROW, [x], ONE, inputs)
     logits = builder.multiply(last, _matrix(weights, inputs, 8))
-    if weights == "int4":
-        widen(builder.steps)
+    if weights in ("int4", "int8 head"):
+        lay_out(builder.steps, head=weights == "int8 head")
     with tempfile.TemporaryDirectory() as scratch:
         program = write_steps(Path(scratch) / "program", builder.steps, logits)
         engine = WasmEngine(harness, read_unpacked(program))
@@ -255,7 +255,11 @@ def _matrix(weights: str, inputs: int, outputs: int) -> Constant | BlockMatrix:
     scales = np.zeros((inputs // 64, outputs), dtype=np.float32)
     if weights.startswith("int4"):
         return BlockMatrix(Int4Matrix(np.zeros(inputs * outputs // 2, dtype=np.uint8), (inputs, outputs)), scales, 64)
-    return BlockMatrix(np.zeros((inputs, outputs), dtype=np.int8), scales, 64)
+    values = np.zeros((inputs, outputs), dtype=np.int8)
+    if weights == "int8 head":  # its exact part depends on the numbers: no two results are equal
+        values[0] = np.arange(outputs, dtype=np.int32) % 127
+        scales[0] = np.linspace(0.1, 1, outputs)
+    return BlockMatrix(values, scales, 64)
 
 
 def main(arguments: list[str] | None = None) -> int:

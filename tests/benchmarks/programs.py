@@ -6,8 +6,8 @@ from pathlib import Path
 
 from personal_ai.common.jobs import Cancel, ignore_progress
 from personal_ai.compiler.compile import write_program
-from personal_ai.compiler.format import Element
 from personal_ai.compiler.ir import Activation, Step, Weight
+from personal_ai.compiler.layouts import fastest
 from personal_ai.compiler.planning import Plan, Sizes
 
 
@@ -17,9 +17,10 @@ def write_steps(target: Path, steps: list[Step], logits: Activation) -> Path:
     return target
 
 
-def widen(steps: list[Step]) -> None:
-    """Weights of 4 bits in bytes, as the compiler has them where the heap has room."""
+def lay_out(steps: list[Step], *, head: bool = False) -> None:
+    """Gives weights the layouts that the compiler chooses where the heap has room. head: those of 8 bits are a head's."""
     for step in steps:
         for operand in step.inputs:
-            if isinstance(operand, Weight) and operand.element is Element.I4_BLOCK_PACKED:
-                operand.element = Element.I4_BLOCK_BYTES
+            if isinstance(operand, Weight):
+                vocabulary_size = operand.rows if head else 0
+                operand.element, operand.source = fastest(operand, vocabulary_size)

@@ -34,6 +34,7 @@ pub const Element = enum(u8) {
     i16_kept = 5,
     i4_block_packed = 6,
     i4_block_bytes = 7,
+    i8_screened = 8,
 };
 
 pub const Storage = enum(u8) {

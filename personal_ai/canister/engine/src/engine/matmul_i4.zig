@@ -82,6 +82,7 @@ pub const Scratch = struct { lookups: [tile_blocks_max]Lookup, rest: [lanes]F32x
 /// y [rows, outputs] = x [rows, inputs] times the weights, plus `bias`.
 pub fn multiply(
     comptime Block: type,
+    comptime codes: tables_i4.Codes,
     x: Matrix,
     weights: [*]const Block,
     bias: ?[*]const F32x4,
@@ -92,12 +93,13 @@ pub fn multiply(
         const target = y.vectors(row);
         for (0..y.vectorCount()) |i| target[i] = if (bias) |from| from[i] else simd.splat(0);
         const activations = matmul_i8.Activations.of(x, row);
-        multiplyRow(Block, activations, blockCount(x.columns), weights, target, y.vectorCount(), scratch);
+        multiplyRow(Block, codes, activations, blockCount(x.columns), weights, target, y.vectorCount(), scratch);
     }
 }
 
 fn multiplyRow(
     comptime Block: type,
+    comptime codes: tables_i4.Codes,
     activations: matmul_i8.Activations,
     blocks: usize,
     weights: [*]const Block,
@@ -114,7 +116,7 @@ fn multiplyRow(
     for (0..tiles) |tile| {
         const count = (blocks - start + tiles - tile - 1) / (tiles - tile);
         for (scratch.lookups[0..count], start..) |*lookup, b| {
-            lookup.fill(@ptrCast(@alignCast(&activations.values[b])), activations.scales[b]);
+            lookup.fill(codes, @ptrCast(@alignCast(&activations.values[b])), activations.scales[b]);
         }
         switch (count) {
             inline 1...tile_blocks_max => |size| {
@@ -232,7 +234,7 @@ fn Case(comptime Block: type) type {
             var total = case.bias[output];
             for (0..blocks) |b| {
                 var lookup: Lookup = undefined;
-                lookup.fill(@ptrCast(@alignCast(&from.values[b])), from.scales[b]);
+                lookup.fill(.weights, @ptrCast(@alignCast(&from.values[b])), from.scales[b]);
                 const block = &case.weights[output / wide * blocks + b];
                 var sum: i32 = 0;
                 for (0..groups) |g| {
@@ -274,7 +276,7 @@ fn Case(comptime Block: type) type {
             const y = Matrix{ .base = @ptrCast(&case.y), .stride_bytes = width * 4, .rows = rows, .columns = outputs };
             const untouched = 12345.0;
             @memset(&case.y, untouched);
-            multiply(Block, x, &case.weights, @ptrCast(&case.bias), y, &case.scratch);
+            multiply(Block, .weights, x, &case.weights, @ptrCast(&case.bias), y, &case.scratch);
             try testing.expectEqual(untouched, case.y[rows * width]);
             for (0..rows) |row| for (0..outputs) |output| {
                 const want: u32 = @bitCast(case.expected(x, row, output));
@@ -343,6 +345,6 @@ test "whatever the bytes are, nothing overflows or traps" {
             else => {},
         }
         if (i < 3) case.weights[0].codes = @splat(@splat(8));
-        multiply(ByteBlock, x, &case.weights, null, y, &case.scratch);
+        multiply(ByteBlock, .weights, x, &case.weights, null, y, &case.scratch);
     }
 }

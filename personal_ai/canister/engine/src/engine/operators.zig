@@ -126,7 +126,7 @@ fn checkMatmul(o: Operands) Error!void {
     try inWeights(weights);
     switch (@as(format.Element, @enumFromInt(weights.element))) {
         .f32_packed => try o.vectors(x),
-        .i8_block_packed, .i4_block_packed, .i4_block_bytes => try expect(x.element, .i16_block),
+        .i8_block_packed, .i4_block_packed, .i4_block_bytes, .i8_screened => try expect(x.element, .i16_block),
         else => return error.BadProgram,
     }
     try expect(y.element, .f32);

@@ -101,7 +101,7 @@ pub const Program = struct {
         const columns = program.columnsOf(tensor);
         if (element == .f32) return checkExtent(tensor, element, columns, rows.constant, program.weights.len);
         switch (element) {
-            .f32_packed, .i8_block_packed, .i4_block_packed, .i4_block_bytes => {},
+            .f32_packed, .i8_block_packed, .i4_block_packed, .i4_block_bytes, .i8_screened => {},
             else => return error.BadProgram,
         }
         if (tensor.row_stride_bytes != 0) return error.BadProgram;
@@ -170,10 +170,12 @@ pub fn rowSizeBytes(element: format.Element, columns: u32) u64 {
 
 fn packedSizeBytes(element: format.Element, outputs: u32, columns: u32) u64 {
     const narrow = roundUp(outputs, format.group);
+    const wide = roundUp(outputs, format.wide_group);
     return switch (element) {
         .f32_packed => narrow *| columns *| 4,
-        .i4_block_packed => roundUp(outputs, format.wide_group) * blocks(columns) *| (format.block / 2 + 4),
-        .i4_block_bytes => roundUp(outputs, format.wide_group) * blocks(columns) *| (format.block + 4),
+        .i4_block_packed => wide * blocks(columns) *| (format.block / 2 + 4),
+        .i4_block_bytes => wide * blocks(columns) *| (format.block + 4),
+        .i8_screened => wide * blocks(columns) *| (format.block + format.block / 2 + 4),
         else => narrow * blocks(columns) *| (format.block + 4),
     };
 }

@@ -42,17 +42,29 @@ const steps = blk: {
     break :blk found;
 };
 
+/// What a code stands for.
+pub const Codes = enum {
+    /// A weight of 4 bits.
+    weights,
+    /// The upper half of a weight of 8 bits: 16 * (code + 15/32), the mean of the 16 that have it.
+    upper_halves,
+
+    fn factor(codes: Codes) f32 {
+        return if (codes == .upper_halves) 16 else 1;
+    }
+};
+
 /// What a block of activations is to its weights.
 pub const Lookup = struct {
     tables: [format.block]simd.I8x16,
     multipliers: [groups]simd.I8x16,
     scale: F32x4,
 
-    pub fn fill(lookup: *Lookup, values: *const [format.block / 8]simd.I16x8, scale: f32) void {
+    pub fn fill(lookup: *Lookup, comptime codes: Codes, values: *const [format.block / 8]simd.I16x8, scale: f32) void {
         const all = levels(values);
         const highest = simd.greatest(simd.greater(all, simd.splat(1)));
         const fraction = @min(@as(u32, @intFromFloat(reach * 32768 / highest)), fraction_max);
-        lookup.scale = simd.splat(scale * ((1 << 30) / unit) / @as(f32, @floatFromInt(fraction)));
+        lookup.scale = simd.splat(scale * codes.factor() * ((1 << 30) / unit) / @as(f32, @floatFromInt(fraction)));
         const reduction: simd.I16x8 = @splat(@intCast(fraction));
         const needed = simd.roundedUp(all * simd.splat(multiplier_max / highest));
         inline for (0..groups) |g| {
@@ -61,7 +73,7 @@ pub const Lookup = struct {
             inline for (0..group / 8) |half| {
                 const eight = g * group / 8 + half;
                 const reduced = simd.productOfFractions(values[eight], reduction);
-                fillTables(lookup.tables[eight * 8 ..][0..8], reduced, step.factor);
+                fillTables(lookup.tables[eight * 8 ..][0..8], reduced, step.factor, codes);
             }
         }
     }
@@ -86,9 +98,10 @@ fn levels(values: *const [format.block / 8]simd.I16x8) F32x4 {
     return simd.lesser(most, simd.splat(statistical_reach) * @sqrt(square));
 }
 
-inline fn fillTables(tables: *[8]simd.I8x16, values: simd.I16x8, factor: i16) void {
-    const positive = simd.I16x8{ 0, 1, 2, 3, 4, 5, 6, 7 } *% @as(simd.I16x8, @splat(factor));
-    const negative = simd.I16x8{ -8, -7, -6, -5, -4, -3, -2, -1 } *% @as(simd.I16x8, @splat(factor));
+inline fn fillTables(tables: *[8]simd.I8x16, values: simd.I16x8, factor: i16, comptime codes: Codes) void {
+    const beside: simd.I16x8 = @splat(if (codes == .upper_halves) (factor >> 1) - (factor >> 5) else 0); // 15/32 of it
+    const positive = simd.I16x8{ 0, 1, 2, 3, 4, 5, 6, 7 } *% @as(simd.I16x8, @splat(factor)) +% beside;
+    const negative = simd.I16x8{ -8, -7, -6, -5, -4, -3, -2, -1 } *% @as(simd.I16x8, @splat(factor)) +% beside;
     inline for (tables, 0..) |*table, i| {
         const value: simd.I16x8 = @splat(values[i]);
         const low = simd.productOfFractions(value, positive);
@@ -104,7 +117,7 @@ test "a group whose level is 8 times its sum never saturates" {
     values[17] = -900;
     values[18] = 1;
     var lookup: Lookup = undefined;
-    lookup.fill(@ptrCast(&values), 1);
+    lookup.fill(.weights, @ptrCast(&values), 1);
     for (0..groups) |g| {
         var most: i32 = 0;
         for (g * group..(g + 1) * group) |i| {
