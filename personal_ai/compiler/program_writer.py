@@ -10,6 +10,7 @@ from typing import BinaryIO
 from personal_ai.common.errors import FormatError
 from personal_ai.common.jobs import Cancel, Meter, ProgressCallback
 from personal_ai.compiler import format as f
+from personal_ai.compiler.graph_planning import GraphPlan
 from personal_ai.compiler.ir import Weight
 from personal_ai.compiler.planning import Plan
 from personal_ai.compiler.program_file import tables_size_bytes, write_tables
@@ -22,7 +23,7 @@ def weight_size_bytes(weight: Weight) -> int:
     return f.packed_size_bytes(weight.element, weight.rows, weight.columns)
 
 
-def weights_size_bytes(plan: Plan) -> int:
+def weights_size_bytes(plan: Plan | GraphPlan) -> int:
     """Of the weights section, with no weight stored twice."""
     end = 0
     for weight in plan.weights:
@@ -30,7 +31,7 @@ def weights_size_bytes(plan: Plan) -> int:
     return end
 
 
-def file_size_bytes(plan: Plan) -> int:
+def file_size_bytes(plan: Plan | GraphPlan) -> int:
     """What `write_file` will write, with no weight stored twice."""
     tables_size = tables_size_bytes(plan.program([0] * len(plan.weights), 0))
     if not _is_packed(plan):
@@ -44,7 +45,7 @@ def file_size_bytes(plan: Plan) -> int:
     return size
 
 
-def write_file(plan: Plan, file: BinaryIO, on_progress: ProgressCallback, cancel: Cancel) -> f.Program:
+def write_file(plan: Plan | GraphPlan, file: BinaryIO, on_progress: ProgressCallback, cancel: Cancel) -> f.Program:
     """Writes the weights, each number once (a tied head is the embedding), then the tables before them.
 
     Raises FormatError, Cancelled, OSError.
@@ -128,7 +129,7 @@ def _parts(weight: Weight) -> tuple[tuple[f.Packing, int], ...]:
     return f.frames(weight.element, weight.rows, weight.columns)
 
 
-def _is_packed(plan: Plan) -> bool:
+def _is_packed(plan: Plan | GraphPlan) -> bool:
     return any(packing is not f.Packing.RAW for weight in plan.weights for packing, _ in _parts(weight))
 
 

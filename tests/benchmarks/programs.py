@@ -18,7 +18,7 @@ def write_steps(target: Path, steps: list[Step], logits: Activation) -> Path:
 
 
 def lay_out(steps: list[Step], *, head: bool = False) -> None:
-    """Gives weights the layouts that the compiler chooses where the heap has room. head: those of 8 bits are a head's."""
+    """Gives weights the layouts that the compiler chooses in a heap with room. head: those of 8 bits are a head's."""
     for step in steps:
         for operand in step.inputs:
             if isinstance(operand, Weight):

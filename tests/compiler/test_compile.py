@@ -17,6 +17,7 @@ from personal_ai.compiler import compile as compiling
 from personal_ai.compiler import format as f
 from personal_ai.compiler import program_writer
 from personal_ai.compiler.compile import compile_onnx
+from personal_ai.compiler.layouts import SCREENED_OUTPUTS_MIN
 from personal_ai.compiler.program_file import read_program
 from personal_ai.models.quantisation import Quantisation
 from tests.canister.engine.conftest import harness  # noqa: F401 - a fixture
@@ -101,6 +102,30 @@ def test_weights_of_4_bits_are_two_to_a_byte_in_the_file_and_where_the_heap_is_s
     assert 0 < wide.size_bytes - narrow.size_bytes < 1000, "frames are all that the file has more"
     logits = [WasmEngine(harness, read_unpacked(info.path)).run([3, 1, 4]) for info in (wide, narrow)]
     np.testing.assert_array_equal(*logits)
+
+
+def test_a_head_is_screened_with_its_embedding_and_looks_up_the_same(
+    tmp_path: Path,
+    harness: wasmtime.Module,  # noqa: F811 - the fixture
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    path = write_decoder(tmp_path, replace(LLAMA, vocabulary_size=SCREENED_OUTPUTS_MIN, tied_embedding=True), "int8")
+    screened = _compile(path, tmp_path / "screened")
+    program = read_program(screened.path)
+    lookup, product = program.operators[0], program.operators[-1]
+    table, head = program.tensors[lookup.inputs[0]], program.tensors[product.inputs[1]]
+    assert table.element is head.element is f.Element.I8_SCREENED
+    assert table.offset == head.offset
+    again = f.packed_size_bytes(f.Element.I8_SCREENED, SCREENED_OUTPUTS_MIN, LLAMA.hidden_size)  # not known to be equal
+    monkeypatch.setattr(compiling, "HEAP_SIZE_BYTES_MAX", screened.heap_bytes + again - 1)
+    plain = _compile(path, tmp_path / "plain")
+    assert f.Element.I8_SCREENED not in {tensor.element for tensor in read_program(plain.path).tensors}
+    assert abs(screened.size_bytes - plain.size_bytes) < 1000
+    rough, exact = (WasmEngine(harness, read_unpacked(info.path)).run([3, 1, 4]) for info in (screened, plain))
+    same = rough == exact
+    assert 32 * 16 <= same.sum() < 40 * 16, "the embedding is the same, and so are the greatest logits"
+    assert exact[~same].max() < exact[same].max()
+    assert rough.argmax() == exact.argmax()
 
 
 def test_progress_ends_at_the_whole(tmp_path: Path) -> None:
