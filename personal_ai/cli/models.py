@@ -19,13 +19,15 @@ from personal_ai.models.quantisation import QUANTISATIONS
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     group = commands.add_parser("model", help="models on this computer").add_subparsers(required=True)
     group.add_parser("list", help="list the models").set_defaults(run=_list)
-    imported = group.add_parser("import", help="take a Hugging Face folder, or fetch a model by its id")
+    imported = group.add_parser("import", help="take a folder or file with a model, or fetch one by its id")
     imported.add_argument(
         "source",
-        metavar="FOLDER|OWNER/NAME[@REVISION]",
-        help="a folder with config.json, safetensors and tokenizer.json; else what to fetch from the hub",
+        metavar="FOLDER|FILE|OWNER/NAME[@REVISION]",
+        help="a folder with config.json, safetensors and tokenizer.json, or a .gguf file; else what to fetch from the hub",
     )
-    imported.add_argument("--name", help="the model's name here; the folder's or the id's name if not given")
+    imported.add_argument(
+        "--name", help="the model's name here; the folder's, the file's or the id's name if not given"
+    )
     imported.add_argument("--endpoint", default=PUBLIC_ENDPOINT, metavar="URL", help="the hub; default %(default)s")
     imported.add_argument("--proxy", metavar="URL", help="the way to the hub, such as socks5://127.0.0.1:9050")
     imported.add_argument("--token-file", metavar="FILE", help="file with the hub's access token (-: standard input)")

@@ -100,6 +100,10 @@ class Checkpoint:
         self._prefix = "transformer." if "transformer.wte.weight" in self._places else ""
         self._origins: dict[str, _Origin] = {}
 
+    def file(self, tensor: str) -> TensorFile:
+        """Where a tensor lies."""
+        return self._places[tensor]
+
     @property
     def has_head(self) -> bool:
         return "lm_head.weight" in self._places

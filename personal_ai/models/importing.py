@@ -13,7 +13,7 @@ from personal_ai.common.files import write_atomically
 from personal_ai.common.jobs import Cancel, Meter, ProgressCallback, ignore_progress
 from personal_ai.models import huggingface
 from personal_ai.models.decoder import Decoder, weights
-from personal_ai.models.foreign import open_foreign
+from personal_ai.models.detection import open_foreign
 from personal_ai.models.library import Library
 from personal_ai.models.local import LocalModel
 from personal_ai.models.manifest import MANIFEST_FILE, Manifest, checked_name, name_from
@@ -99,7 +99,8 @@ def _origin(source: Path) -> Origin:
     cached = re.fullmatch(r"models--(.+?)--(.+)", folder.parent.parent.name)
     if folder.parent.name == "snapshots" and cached:
         return Origin(cached[2], f"{cached[1]}/{cached[2]}", folder.name)
-    return Origin(folder.name, folder.name, _UNKNOWN)
+    name = folder.stem if source.is_file() else folder.name
+    return Origin(name, name, _UNKNOWN)
 
 
 def _parameters(decoder: Decoder) -> int:

@@ -1,0 +1,30 @@
+"""What a folder or file with a foreign model is; each format's room does the rest.
+
+Nothing foreign is run, and no pickle is opened.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from personal_ai.common.errors import FormatError
+from personal_ai.models.folder import CONFIG_FILE, open_folder
+from personal_ai.models.foreign import ForeignModel
+from personal_ai.models.gguf.opening import is_gguf, open_gguf
+
+
+def open_foreign(source: Path) -> AbstractContextManager[ForeignModel]:
+    """Finds out what `source` is and opens it.
+
+    Raises, also on entering, UnsupportedModelError for what cannot be imported, FormatError for what is broken or no
+    model at all.
+    """
+    if source.is_file() and is_gguf(source):
+        return open_gguf(source)
+    if (source / CONFIG_FILE).is_file():
+        return open_folder(source)
+    raise FormatError(
+        f"{source.name} is no model: it is neither a GGUF file nor a folder with a {CONFIG_FILE}.",
+        next_step="Choose a .gguf file, or the folder that holds config.json, .safetensors files and tokenizer.json.",
+    )
