@@ -35,7 +35,7 @@ from personal_ai.models.hub.download import downloaded
 from personal_ai.models.hub.planning import HubModel
 from personal_ai.models.importing import Origin, Quantisation, import_folder
 from personal_ai.models.library import Library, starter
-from personal_ai.models.local import LocalModel
+from personal_ai.models.local.process import LocalProcess
 from personal_ai.models.manifest import name_from
 from personal_ai.models.package import ModelPackage
 from personal_ai.models.sampling import Sampling
@@ -253,13 +253,15 @@ class Workspace:
     def open_chat(self, *, model: str, deployment: Deployment | None, sampling: Sampling | None = None) -> ChatSession:
         """A chat with a model, in its deployment's canister first where one is given."""
         package = self.model(model)
-        local = LocalAnswerer(lambda: LocalModel(package))
+        local = LocalProcess(package)
         canister = None
-        if deployment is not None:
+        if deployment is None:
+            local.warm()  # it loads while the user still writes
+        else:
             place = Place.PRACTICE if deployment.network == PRACTICE else Place.CANISTER
             canister = CanisterAnswerer(self.canister_client(deployment), place)
         chat_model = ChatModel(ChatTokenizer(package), package.manifest.context_length, package.manifest.stop_texts)
-        return ChatSession(chat_model, local, canister, sampling=sampling)
+        return ChatSession(chat_model, LocalAnswerer(local), canister, sampling=sampling)
 
     def close(self) -> None:
         """Closes files and connections and locks the vault. The practice network goes on running."""

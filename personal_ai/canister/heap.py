@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from personal_ai.compiler.compile import ProgramInfo
+from personal_ai.compiler.compile import ProgramSizes
 
 CONVERSATIONS_MAX = 16
 FURTHER_CONVERSATIONS_BYTES = 512 << 20
@@ -33,7 +33,7 @@ class HeapNeed(NamedTuple):
     conversations: int
 
 
-def heap_need(program: ProgramInfo) -> HeapNeed:
+def heap_need(program: ProgramSizes) -> HeapNeed:
     """What the canister's heap takes with `program` as its only model."""
     kernels_bytes = _KERNELS_BYTES + _KERNELS_BYTES_PER_POSITION * program.context_length
     conversation_bytes = _pages(program.state_bytes + 4 * (program.context_length + program.vocabulary_size) + 4)

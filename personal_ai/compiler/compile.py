@@ -9,7 +9,7 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -24,7 +24,7 @@ from personal_ai.compiler.lower_floats import FLOAT_HANDLERS
 from personal_ai.compiler.lower_integers import INTEGER_HANDLERS
 from personal_ai.compiler.lowering import Lowered, lower
 from personal_ai.compiler.obstacles import ModelObstaclesError, Obstacle
-from personal_ai.compiler.onnx_graph import read_onnx
+from personal_ai.compiler.onnx_graph import OnnxGraph, read_onnx
 from personal_ai.compiler.planning import Plan, Sizes
 from personal_ai.compiler.program_file import tables_size_bytes, write_tables
 from personal_ai.models.package import ModelPackage
@@ -39,14 +39,13 @@ _HANDLERS = INTEGER_HANDLERS | FLOAT_HANDLERS | ATTENTION_HANDLERS
 
 
 @dataclass(frozen=True, slots=True)
-class ProgramInfo:
-    """What was written. heap_bytes: the program, activations, and keys and values of a full context.
+class ProgramSizes:
+    """How large a program is. heap_bytes: the program, activations, and keys and values of a full context.
 
     context_length: the most tokens of prompt and reply; it may be less than the model's own.
     weights_per_token: multiplications with weights that one token of a reply needs.
     """
 
-    path: Path
     size_bytes: int
     heap_bytes: int
     arena_bytes: int
@@ -54,6 +53,22 @@ class ProgramInfo:
     vocabulary_size: int
     context_length: int
     weights_per_token: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramInfo(ProgramSizes):
+    """What was written, and where."""
+
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Foretold:
+    """A program that need not exist: its sizes, its steps, and how it keeps keys and values."""
+
+    sizes: ProgramSizes
+    steps: tuple[Step, ...]
+    kept: f.Element
 
 
 def compile_package(
@@ -82,7 +97,7 @@ def compile_package(
 def check(onnx_path: Path, context_length: int = CONTEXT_LENGTH_DEFAULT) -> tuple[Obstacle, ...]:
     """Every reason why the model cannot run in a canister; none where it can. Raises FormatError."""
     try:
-        _plan(onnx_path, (), context_length)
+        _plan(read_onnx(onnx_path), (), context_length)
     except ModelObstaclesError as error:
         return error.obstacles
     return ()
@@ -98,8 +113,21 @@ def compile_onnx(
     cancel: Cancel | None = None,
 ) -> ProgramInfo:
     """As `compile_package`, from an ONNX file alone."""
-    plan, steps = _plan(onnx_path, end_tokens, context_length)
-    return _info(write_program(plan, target, on_progress, cancel or Cancel()), steps, target)
+    plan, steps = _plan(read_onnx(onnx_path), end_tokens, context_length)
+    program = write_program(plan, target, on_progress, cancel or Cancel())
+    sizes = _sizes(program, steps, target.stat().st_size)
+    return ProgramInfo(**asdict(sizes), path=target)
+
+
+def foretell_program(graph: OnnxGraph, context_length: int) -> Foretold:
+    """The program of a graph whose weights need not be there. Raises ModelObstaclesError."""
+    plan, steps = _plan(graph, (), context_length)
+    end = 0
+    for weight in plan.weights:
+        end = f.round_up(end, f.ALIGNMENT_BYTES) + weight_size_bytes(weight)
+    program = plan.program([0] * len(plan.weights), end)
+    sizes = _sizes(program, steps, tables_size_bytes(program) + end)
+    return Foretold(sizes, tuple(steps), plan.kept_element)
 
 
 def write_program(plan: Plan, target: Path, on_progress: ProgressCallback, cancel: Cancel) -> f.Program:
@@ -109,8 +137,8 @@ def write_program(plan: Plan, target: Path, on_progress: ProgressCallback, cance
     return program[0]
 
 
-def _plan(onnx_path: Path, end_tokens: tuple[int, ...], context_length: int) -> tuple[Plan, list[Step]]:
-    lowered = lower(read_onnx(onnx_path), _HANDLERS)
+def _plan(graph: OnnxGraph, end_tokens: tuple[int, ...], context_length: int) -> tuple[Plan, list[Step]]:
+    lowered = lower(graph, _HANDLERS)
     if lowered.obstacles or lowered.logits is None:
         raise ModelObstaclesError(lowered.obstacles)
     steps = fuse(lowered.steps, lowered.logits)
@@ -156,7 +184,7 @@ def _fitting_context(lowered: Lowered, steps: list[Step], wanted: int) -> int:
     longest = min([wanted, *(table.rows for _, table in _tables(steps, f.RowSource.POSITIONS))])
     plan = _sized_plan(lowered, steps, Sizes(max(longest, 1), SEQUENCE_MAX, ()))
     tables_size = tables_size_bytes(plan.program([0] * len(plan.weights), 0))
-    weights_size = sum(f.round_up(_size_bytes(weight), f.ALIGNMENT_BYTES) for weight in plan.weights)
+    weights_size = sum(f.round_up(weight_size_bytes(weight), f.ALIGNMENT_BYTES) for weight in plan.weights)
     fixed = tables_size + weights_size + plan.arena_size_bytes + _ENGINE_SIZE_BYTES
     room = (HEAP_SIZE_BYTES_MAX - fixed) // max(plan.state_row_size_bytes, 1) - f.STATE_CHUNK - f.GROUP
     if min(longest, room) < CONTEXT_LENGTH_MIN:
@@ -169,7 +197,8 @@ def _fitting_context(lowered: Lowered, steps: list[Step], wanted: int) -> int:
     return min(longest, room)
 
 
-def _size_bytes(weight: Weight) -> int:
+def weight_size_bytes(weight: Weight) -> int:
+    """What a weight takes in the program."""
     if weight.element is f.Element.F32:
         return weight.rows * f.row_size_bytes(weight.element, weight.columns)
     return f.packed_size_bytes(weight.element, weight.rows, weight.columns)
@@ -194,7 +223,9 @@ def _write_aside(target: Path, write: Callable[[BinaryIO], object]) -> None:
 
 def _write(plan: Plan, file: BinaryIO, on_progress: ProgressCallback, cancel: Cancel) -> f.Program:
     """Writes the weights, each number once (a tied head is the embedding), then the tables before them."""
-    meter = Meter("Compiling the model", sum(_size_bytes(weight) for weight in plan.weights), "bytes", on_progress)
+    meter = Meter(
+        "Compiling the model", sum(weight_size_bytes(weight) for weight in plan.weights), "bytes", on_progress
+    )
     begin = tables_size_bytes(plan.program([0] * len(plan.weights), 0))
     file.seek(begin)
     known: dict[tuple[f.Element, int, int, bytes], int] = {}
@@ -207,7 +238,7 @@ def _write(plan: Plan, file: BinaryIO, on_progress: ProgressCallback, cancel: Ca
         digest = _write_weight(weight, file, meter, cancel)
         offset = known.setdefault((weight.element, weight.rows, weight.columns, digest), offset)
         offsets.append(offset)
-        end = max(end, offset + _size_bytes(weight))
+        end = max(end, offset + weight_size_bytes(weight))
     file.truncate(begin + end)
     program = plan.program(offsets, end)
     write_tables(program, file)
@@ -223,16 +254,14 @@ def _write_weight(weight: Weight, file: BinaryIO, meter: Meter, cancel: Cancel) 
         digest.update(piece)
         written += file.write(piece)
         meter.advance(len(piece))
-    if written != _size_bytes(weight):
+    if written != weight_size_bytes(weight):
         raise FormatError("A weight of the model does not have the size that its shape says.")
     return digest.digest()
 
 
-def _info(program: f.Program, steps: list[Step], target: Path) -> ProgramInfo:
-    size_bytes = target.stat().st_size
+def _sizes(program: f.Program, steps: list[Step], size_bytes: int) -> ProgramSizes:
     products = (step.inputs[1] for step in steps if step.code is f.Code.MATMUL)
-    return ProgramInfo(
-        path=target,
+    return ProgramSizes(
         size_bytes=size_bytes,
         heap_bytes=size_bytes + program.arena_size_bytes + program.state_size_bytes + _ENGINE_SIZE_BYTES,
         arena_bytes=program.arena_size_bytes,

@@ -115,6 +115,20 @@ def read_onnx(path: Path) -> OnnxGraph:
     return OnnxGraph(nodes, constants, inputs, tuple(_port(info) for info in graph.output))
 
 
+def graph_of(
+    nodes: Iterable[NodeProto],
+    constants: Iterable[TensorProto],
+    inputs: Iterable[ValueInfoProto],
+    outputs: Iterable[ValueInfoProto],
+    weights: dict[str, Array | Int4Matrix],
+) -> OnnxGraph:
+    """The graph of parts that this program made itself, as it would be read from a file."""
+    small = {tensor.name: _inline(tensor) for tensor in constants}
+    return OnnxGraph(
+        tuple(map(_node, nodes)), {**small, **weights}, tuple(map(_port, inputs)), tuple(map(_port, outputs))
+    )
+
+
 def _parse(path: Path) -> ModelProto:
     try:
         with path.open("rb") as file:

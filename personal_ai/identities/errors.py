@@ -13,6 +13,10 @@ class KeyImportError(IdentityError):
     """A key file that cannot be taken in."""
 
 
+class KeyPasswordError(KeyImportError):
+    """A key file that opens with a password: none was given, or a wrong one."""
+
+
 class WrongPasswordError(IdentityError):
     """The vault does not open with this password."""
 

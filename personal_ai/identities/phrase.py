@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import secrets
 import unicodedata
+from collections.abc import Mapping
 from typing import Literal
 
 from mnemonic import Mnemonic
@@ -52,6 +54,27 @@ def seed(phrase: str) -> bytes:
     return bytes(_ENGLISH.to_seed(phrase))
 
 
+def places_to_verify(phrase: str, count: int = 3) -> tuple[int, ...]:
+    """Random places (from 1, ascending) whose words are to be typed again, to see that the phrase was written down."""
+    return tuple(sorted(secrets.SystemRandom().sample(range(1, len(phrase.split()) + 1), count)))
+
+
+def verify_words(phrase: str, typed: Mapping[int, str]) -> None:
+    """Compares the words `typed` by place with the phrase. Raises PhraseError that names the wrong ones.
+
+    The near words it suggests are near to what was typed: whoever typed a wrong one must look at the paper again.
+    """
+    words = phrase.split()
+    spelled = {place: unicodedata.normalize("NFKD", word).lower().strip() for place, word in typed.items()}
+    wrong = [(place, word) for place, word in sorted(spelled.items()) if words[place - 1] != word]
+    if wrong:
+        said = " ".join(_about(place, word) for place, word in wrong)
+        raise PhraseError(
+            f"This is not what stands in your phrase: {said}",
+            next_step="Look at what you wrote down; if it differs, write the phrase down again.",
+        )
+
+
 def _about(place: int, word: str) -> str:
-    near = difflib.get_close_matches(word, _ENGLISH.wordlist, n=3, cutoff=0.6)
+    near = [one for one in difflib.get_close_matches(word, _ENGLISH.wordlist, n=4, cutoff=0.6) if one != word][:3]
     return f"word {place}, {word[:20]!r}" + (f" (perhaps {' or '.join(near)})." if near else ".")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -13,15 +14,16 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from personal_ai.common.errors import BadInputError, FormatError, IdentityError
-from personal_ai.common.files import storage_errors, write_atomically
+from personal_ai.common.files import write_atomically
 from personal_ai.ic.identity import Identity
 from personal_ai.ic.principal import Principal
-from personal_ai.identities import keys, vault_file
+from personal_ai.identities import keys, pem, vault_file, vault_storage
 from personal_ai.identities import phrase as phrases
 from personal_ai.identities.errors import VaultDamagedError, VaultExistsError, VaultLockedError, WrongPasswordError
 from personal_ai.identities.keys import SecretKey
 from personal_ai.identities.vault_content import VAULT_SECRET_SIZE_BYTES, Content, Entry
-from personal_ai.identities.vault_file import KeyringLock, Lock, PasswordLock, ScryptCost
+from personal_ai.identities.vault_file import KeyringLock, Lock, PasswordLock, ScryptCost, SealedVault
+from personal_ai.identities.vault_notes import Notes, checked_name
 
 __all__ = [
     "IdentityRecord",
@@ -33,19 +35,22 @@ __all__ = [
     "WrongPasswordError",
 ]
 
-MAX_LABEL_LENGTH = 100
-MAX_IDENTITIES = 5_000
+MAX_IDENTITIES = 3_000
 _KEY_SIZE_BYTES = 32
 _KEY_PURPOSE = b"personal-ai database key: "
 
 
 @dataclass(frozen=True, slots=True)
 class IdentityRecord:
-    """What may be shown of an identity. `index` is its number under the phrase, None for an imported key."""
+    """What may be shown of an identity. `index` is its number under the phrase, None for an imported key.
+
+    restorable: without this vault, from the phrase that the user has confirmed or a key file that was read back.
+    """
 
     index: int | None
     label: str
     principal: Principal
+    restorable: bool = False
 
     @property
     def kind(self) -> Literal["derived", "imported"]:
@@ -66,8 +71,19 @@ class _Opened:
         found: dict[IdentityRecord, SecretKey] = {}
         for entry in content.entries:
             secret_key = entry.secret_key(seed)
-            found[IdentityRecord(entry.index, entry.label, secret_key.identity().principal)] = secret_key
+            restorable = entry.exported if entry.index is None else content.phrase_confirmed
+            principal = secret_key.identity().principal
+            found[IdentityRecord(entry.index, entry.label, principal, restorable)] = secret_key
         return cls(key, content, found)
+
+    def find(self, principal: Principal) -> tuple[Entry, IdentityRecord]:
+        """Raises IdentityError if there is no such identity."""
+        for entry, record in zip(self.content.entries, self.keys, strict=True):
+            if record.principal == principal:
+                return entry, record
+        raise IdentityError(
+            f"The vault has no identity {principal}.", next_step="Restore it with its recovery phrase or key file."
+        )
 
 
 class Vault:
@@ -86,37 +102,37 @@ class Vault:
 
         Raises VaultExistsError, PhraseError, BadInputError for an empty password, StorageError.
         """
-        if not password:
-            raise BadInputError("A vault needs a password.", next_step="Choose one that nobody guesses.")
+        return cls.restore(path, _fresh(phrase), password, cost=cost)
+
+    @classmethod
+    def restore(cls, path: Path, content: Content, password: str, *, cost: ScryptCost | None = None) -> Vault:
+        """A new vault with the content of an old one; raises as `create` does."""
         lock = PasswordLock.fresh(cost or ScryptCost())
-        return cls._create(path, phrase, lock, lambda: lock.key(password))
+        return cls._create(path, content, lock, lambda: lock.key(_checked_password(password)))
 
     @classmethod
     def create_with_key(cls, path: Path, phrase: str, entry: str, key: bytes) -> Vault:
         """A new vault whose 32-byte key the caller keeps under the name `entry`; raises as `create` does."""
-        return cls._create(path, phrase, KeyringLock(entry), lambda: key)
+        return cls._create(path, _fresh(phrase), KeyringLock(entry), lambda: key)
 
     @classmethod
     def open(cls, path: Path, password: str) -> Vault:
         """Raises WrongPasswordError, VaultDamagedError, UnknownVersionError, IdentityError, StorageError."""
-        sealed = vault_file.parse(_read(path))
-        if not isinstance(sealed.lock, PasswordLock):
-            raise IdentityError("This vault opens with the system's keyring, not with a password.")
-        key = sealed.lock.key(password)
-        return cls(path, sealed.lock, _Opened.of(key, _content(sealed.open(key))))
+        sealed = vault_file.parse(vault_storage.read(path))
+        key = _key_by_password(sealed, password)
+        return cls(path, sealed.lock, _Opened.of(key, _content(sealed, key)))
 
     @classmethod
     def open_with_key(cls, path: Path, find_key: Callable[[str], bytes]) -> Vault:
         """`find_key` gives the key kept under an entry's name; raises as `open` does."""
-        sealed = vault_file.parse(_read(path))
+        sealed = vault_file.parse(vault_storage.read(path))
         if not isinstance(sealed.lock, KeyringLock):
             raise IdentityError("This vault opens with a password, not with the system's keyring.")
         key = find_key(sealed.lock.entry)
-        return cls(path, sealed.lock, _Opened.of(key, _content(sealed.open(key))))
+        return cls(path, sealed.lock, _Opened.of(key, _content(sealed, key)))
 
     @classmethod
-    def _create(cls, path: Path, phrase: str, lock: Lock, make_key: Callable[[], bytes]) -> Vault:
-        content = Content(phrases.check(phrase), secrets.token_bytes(VAULT_SECRET_SIZE_BYTES))
+    def _create(cls, path: Path, content: Content, lock: Lock, make_key: Callable[[], bytes]) -> Vault:
         if path.exists():
             raise VaultExistsError(
                 "There is a vault here already.",
@@ -127,6 +143,8 @@ class Vault:
         write_atomically(path, vault_file.seal(content.to_bytes(), lock, opened.key), mode=0o600)
         return cls(path, lock, opened)
 
+    # Identities
+
     @property
     def identities(self) -> tuple[IdentityRecord, ...]:
         """In the order in which they were made."""
@@ -134,27 +152,75 @@ class Vault:
 
     def new_identity(self, label: str) -> IdentityRecord:
         """The next identity of the phrase; on chain nothing ties it to the others."""
-        with self._mutex:
-            self._read_again()
-            return self._add(Entry(_checked_label(label), index=self._require().content.next_index))
+        return self._add(lambda content: Entry(checked_name(label), index=content.next_index))
 
-    def import_pem(self, label: str, pem: bytes) -> IdentityRecord:
+    def restore_identity(self, label: str, index: int) -> IdentityRecord:
+        """An identity of the phrase by its number, as on the computer before. Raises IdentityError, ValueError."""
+        return self._add(lambda _: Entry(checked_name(label), index=index))
+
+    def import_pem(self, label: str, content: bytes, password: str | None = None) -> IdentityRecord:
         """Takes in the key of a PEM file; the phrase cannot restore it. Raises KeyImportError, IdentityError."""
-        return self._import(label, keys.from_pem(pem))
+        key = pem.read(content, password)
+        return self._add(lambda _: Entry(checked_name(label), imported=key))
 
-    def import_phrase(self, label: str, phrase: str) -> IdentityRecord:
-        """Takes in identity 0 of another phrase; this vault's own cannot restore it. Raises PhraseError."""
-        return self._import(label, keys.derive(phrases.seed(phrases.check(phrase)), 0))
+    def import_phrase(self, label: str, phrase: str, index: int = 0) -> IdentityRecord:
+        """Takes in an identity of another phrase; this vault's own cannot restore it. Raises PhraseError, ValueError.
+
+        index: the last step of m/44'/223'/0'/0/index; dfx and quill use 0.
+        """
+        key = keys.derive(phrases.seed(phrases.check(phrase)), index)
+        return self._add(lambda _: Entry(checked_name(label), imported=key))
+
+    def export_pem(self, principal: Principal, password: str | None = None) -> bytes:
+        """The key as a file. Whoever has it (and its password) has the identity. Raises IdentityError."""
+        opened = self._require()
+        return pem.write(opened.keys[opened.find(principal)[1]], password)
+
+    def confirm_export(self, principal: Principal, content: bytes, password: str | None = None) -> None:
+        """Notes that a key file was read back and holds this identity. Raises KeyImportError, IdentityError."""
+        if pem.read(content, password).identity().principal != principal:
+            raise IdentityError("The file holds the key of another identity.", not_lost="The vault is unchanged.")
+        self._change_entry(principal, lambda entry, _: replace(entry, exported=entry.index is None))
+
+    def rename(self, principal: Principal, label: str) -> IdentityRecord:
+        """Raises IdentityError, BadInputError."""
+        self._change_entry(principal, lambda entry, _: replace(entry, label=checked_name(label)))
+        return self._require().find(principal)[1]
+
+    def remove(self, principal: Principal) -> None:
+        """Forgets an identity that can be restored without this vault. Raises IdentityError where it could not."""
+        self._change_entry(principal, lambda _, record: _refuse_unless_restorable(record))
 
     def signer(self, of: IdentityRecord | Principal) -> Identity:
         """The identity that signs. Raises IdentityError if the vault has no such one."""
-        principal = of if isinstance(of, Principal) else of.principal
-        for record, secret_key in self._require().keys.items():
-            if record.principal == principal:
-                return secret_key.identity()
-        raise IdentityError(
-            f"The vault has no identity {principal}.", next_step="Restore it with its recovery phrase or key file."
-        )
+        opened = self._require()
+        _, record = opened.find(of if isinstance(of, Principal) else of.principal)
+        return opened.keys[record].identity()
+
+    # The phrase, the notes, and everything
+
+    def reveal_phrase(self) -> str:
+        """The recovery phrase, to be written down again. Ask for the password before showing it."""
+        return self._require().content.phrase
+
+    @property
+    def phrase_confirmed(self) -> bool:
+        """Whether the user has shown that the phrase is written down."""
+        return self._require().content.phrase_confirmed
+
+    def confirm_phrase(self, typed: Mapping[int, str]) -> None:
+        """Takes words typed again, by place, as proof that the phrase is written down. Raises PhraseError."""
+        phrases.verify_words(self.reveal_phrase(), typed)
+        self._change(lambda content: replace(content, phrase_confirmed=True))
+
+    @property
+    def notes(self) -> Notes:
+        """Contacts, watched principals and settings."""
+        return self._require().content.notes
+
+    def change_notes(self, change: Callable[[Notes], Notes]) -> None:
+        """Raises what `change` raises, StorageError."""
+        self._change(lambda content: replace(content, notes=change(content.notes)))
 
     def database_key(self, purpose: str) -> bytes:
         """32 bytes for encrypting files of this computer, another for each purpose (HKDF-SHA256 of a random secret).
@@ -164,9 +230,39 @@ class Vault:
         derivation = HKDF(hashes.SHA256(), _KEY_SIZE_BYTES, salt=None, info=_KEY_PURPOSE + purpose.encode())
         return derivation.derive(self._require().content.secret)
 
-    def reveal_phrase(self) -> str:
-        """The recovery phrase, to be written down again. Ask for the password before showing it."""
-        return self._require().content.phrase
+    def content(self) -> Content:
+        """Everything, in clear: for the encrypted backup alone."""
+        return self._require().content
+
+    def merge(self, other: Content) -> None:
+        """Takes in what a backup's vault has and this one has not. Raises IdentityError."""
+        self._change(lambda content: content.merged(other))
+
+    # Locks
+
+    @property
+    def keyring_entry(self) -> str | None:
+        """The name under which the keyring keeps the vault's key; None where a password opens it."""
+        return self._lock_kind.entry if isinstance(self._lock_kind, KeyringLock) else None
+
+    def check_password(self, password: str) -> None:
+        """Before something that only the vault's owner may do. Raises WrongPasswordError, IdentityError."""
+        sealed = vault_file.parse(vault_storage.read(self._path))
+        _content(sealed, _key_by_password(sealed, password))
+
+    def lock_with_password(self, password: str, *, cost: ScryptCost | None = None) -> None:
+        """From now on this password alone opens the vault: its older files go. Raises BadInputError, StorageError."""
+        lock = PasswordLock.fresh(cost or ScryptCost())
+        self._lock_with(lock, lock.key(_checked_password(password)))
+
+    def lock_with_key(self, entry: str, key: bytes) -> None:
+        """From now on the 32-byte `key` alone, kept by the caller under the name `entry`, opens the vault."""
+        self._lock_with(KeyringLock(entry), key)
+
+    def _lock_with(self, lock: Lock, key: bytes) -> None:
+        with self._changing() as opened:
+            vault_storage.replace_for_good(self._path, vault_file.seal(opened.content.to_bytes(), lock, key))
+            self._lock_kind, self._opened = lock, replace(opened, key=key)
 
     def lock(self) -> None:
         """Forgets all keys; open the vault anew to go on."""
@@ -180,61 +276,94 @@ class Vault:
     def __repr__(self) -> str:
         return f"Vault({'locked' if self.locked else 'open'})"
 
+    # Changes
+
     def _require(self) -> _Opened:
         opened = self._opened
         if opened is None:
             raise VaultLockedError("The vault is locked.", next_step="Unlock it, then try again.")
         return opened
 
-    def _import(self, label: str, secret_key: SecretKey) -> IdentityRecord:
+    @contextmanager
+    def _changing(self) -> Iterator[_Opened]:
+        """Nobody else changes the vault meanwhile; what others changed before is read first."""
         with self._mutex:
-            self._read_again()
-            principal = secret_key.identity().principal
+            opened = self._require()
+            with vault_storage.exclusively(self._path):
+                try:
+                    content = _content(vault_file.parse(vault_storage.read(self._path)), opened.key)
+                except WrongPasswordError as error:
+                    self._opened = None
+                    raise VaultLockedError(
+                        "The vault's file is another one now.", next_step="Unlock it again."
+                    ) from error
+                if content != opened.content:
+                    self._opened = opened = _Opened.of(opened.key, content)
+                yield opened
+
+    def _change(self, change: Callable[[Content], Content]) -> _Opened:
+        with self._changing() as opened:
+            content = change(opened.content)
+            changed = _Opened.of(opened.key, content)
+            if len(changed.keys) > MAX_IDENTITIES:
+                raise IdentityError(f"A vault holds at most {MAX_IDENTITIES} identities.")
+            vault_storage.replace(self._path, vault_file.seal(content.to_bytes(), self._lock_kind, opened.key))
+            self._opened = changed
+            return changed
+
+    def _change_entry(self, principal: Principal, change: Callable[[Entry, IdentityRecord], Entry | None]) -> None:
+        def changed(content: Content) -> Content:
+            entry, record = self._require().find(principal)
+            return content.with_changed(entry, change(entry, record))
+
+        self._change(changed)
+
+    def _add(self, make: Callable[[Content], Entry]) -> IdentityRecord:
+        def grown(content: Content) -> Content:
+            entry = make(content)
+            principal = entry.secret_key(phrases.seed(content.phrase)).identity().principal
             if any(record.principal == principal for record in self._require().keys):
                 raise IdentityError("This identity is in the vault already.")
-            return self._add(Entry(_checked_label(label), imported=secret_key))
+            return content.with_entry(entry)
 
-    def _read_again(self) -> None:
-        """Another process may have added identities since: what is on disk counts."""
-        opened = self._require()
-        try:
-            content = _content(vault_file.parse(_read(self._path)).open(opened.key))
-        except WrongPasswordError as error:
-            self._opened = None
-            raise VaultLockedError("The vault's file is another one now.", next_step="Unlock it again.") from error
-        if content != opened.content:
-            self._opened = _Opened.of(opened.key, content)
-
-    def _add(self, entry: Entry) -> IdentityRecord:
-        opened = self._require()
-        if len(opened.content.entries) >= MAX_IDENTITIES:
-            raise IdentityError(f"A vault holds at most {MAX_IDENTITIES} identities.")
-        content = replace(opened.content, entries=(*opened.content.entries, entry))
-        grown = _Opened.of(opened.key, content)
-        write_atomically(self._path, vault_file.seal(content.to_bytes(), self._lock_kind, opened.key), mode=0o600)
-        self._opened = grown
-        return list(grown.keys)[-1]
+        return list(self._change(grown).keys)[-1]
 
 
 def opens_with_password(path: Path) -> bool:
     """Whether to ask for a password; otherwise the keyring has the key. Raises as `Vault.open` does."""
-    return isinstance(vault_file.parse(_read(path)).lock, PasswordLock)
+    return isinstance(vault_file.parse(vault_storage.read(path)).lock, PasswordLock)
 
 
-def _read(path: Path) -> bytes:
-    with storage_errors("read the vault"), path.open("rb") as file:
-        return file.read(vault_file.MAX_SIZE_BYTES + 1)
+def _fresh(phrase: str) -> Content:
+    return Content(phrases.check(phrase), secrets.token_bytes(VAULT_SECRET_SIZE_BYTES))
 
 
-def _content(data: bytes) -> Content:
+def _checked_password(password: str) -> str:
+    if not password:
+        raise BadInputError("A vault needs a password.", next_step="Choose one that nobody guesses.")
+    return password
+
+
+def _key_by_password(sealed: SealedVault, password: str) -> bytes:
+    if not isinstance(sealed.lock, PasswordLock):
+        raise IdentityError("This vault opens with the system's keyring, not with a password.")
+    return sealed.lock.key(password)
+
+
+def _content(sealed: SealedVault, key: bytes) -> Content:
+    data = sealed.open(key)
     try:
-        return Content.from_bytes(data)
+        return Content.from_bytes_1(data) if sealed.version == 1 else Content.from_bytes(data)
     except FormatError as error:
         raise vault_file.damaged(error.what) from error
 
 
-def _checked_label(label: str) -> str:
-    stripped = label.strip()
-    if not 0 < len(stripped) <= MAX_LABEL_LENGTH or not stripped.isprintable():
-        raise BadInputError(f"A label has 1 to {MAX_LABEL_LENGTH} printable characters.")
-    return stripped
+def _refuse_unless_restorable(record: IdentityRecord) -> None:
+    if not record.restorable:
+        raise IdentityError(
+            f"{record.label} could not be brought back: it has no confirmed backup.",
+            not_lost="It is still in the vault.",
+            next_step="Verify your recovery phrase first."
+            if record.kind == "derived"
+            else "Export its key to a file first.",
+        )

@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
-from personal_ai.common.errors import FormatError, UnknownVersionError
+from personal_ai.common.errors import FormatError, IdentityError, UnknownVersionError
 from personal_ai.ic import cbor
 from personal_ai.identities.errors import VaultDamagedError, WrongPasswordError
 
 MAGIC = b"PAIVAULT"
-VERSION = 1
+VERSION = 2
 KEY_SIZE_BYTES = 32
 MAX_SIZE_BYTES = 1 << 20
 _LENGTH_SIZE_BYTES = 2
@@ -83,6 +83,7 @@ Lock = PasswordLock | KeyringLock
 class SealedVault:
     """A vault's file, parsed and not yet opened."""
 
+    version: int
     lock: Lock
     _head: bytes
     _nonce: bytes
@@ -101,11 +102,13 @@ class SealedVault:
 
 
 def seal(content: bytes, lock: Lock, key: bytes) -> bytes:
-    """The bytes of the file, under a fresh nonce."""
+    """The bytes of the file, under a fresh nonce. Raises IdentityError where they would be too many to be read."""
     header = cbor.encode(_lock_to_wire(lock), self_described=False)
     head = MAGIC + bytes((VERSION,)) + len(header).to_bytes(_LENGTH_SIZE_BYTES, "big") + header
     nonce = secrets.token_bytes(_NONCE_SIZE_BYTES)
     whole = head + nonce + ChaCha20Poly1305(key).encrypt(nonce, content, head)
+    if len(whole) + _CHECKSUM_SIZE_BYTES > MAX_SIZE_BYTES:
+        raise IdentityError("The vault is full.", not_lost="It is unchanged.", next_step="Remove what you do not need.")
     return whole + hashlib.sha256(whole).digest()
 
 
@@ -114,9 +117,10 @@ def parse(data: bytes) -> SealedVault:
     fixed = len(MAGIC) + 1 + _LENGTH_SIZE_BYTES
     if len(data) > MAX_SIZE_BYTES or not data.startswith(MAGIC) or len(data) < fixed:
         raise damaged("It is no vault.")
-    if data[len(MAGIC)] != VERSION:
+    version = data[len(MAGIC)]
+    if not 1 <= version <= VERSION:
         raise UnknownVersionError(
-            f"The vault has version {data[len(MAGIC)]}; this program knows version {VERSION}.",
+            f"The vault has version {version}; this program knows version {VERSION} and older ones.",
             not_lost="The vault is unchanged.",
             next_step="Use a newer Personal AI.",
         )
@@ -127,7 +131,7 @@ def parse(data: bytes) -> SealedVault:
     nonce, sealed = whole[end : end + _NONCE_SIZE_BYTES], whole[end + _NONCE_SIZE_BYTES :]
     if len(sealed) < _TAG_SIZE_BYTES:
         raise damaged("It is cut short.")
-    return SealedVault(_lock_from_wire(whole[fixed:end]), whole[:end], nonce, sealed)
+    return SealedVault(version, _lock_from_wire(whole[fixed:end]), whole[:end], nonce, sealed)
 
 
 def _lock_to_wire(lock: Lock) -> dict[str, object]:

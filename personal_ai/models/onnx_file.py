@@ -33,7 +33,7 @@ from personal_ai.models.sources import WeightSource
 
 _OPSET = 24
 _IR_VERSION = 11
-_ALIGNMENT_BYTES = 64
+ALIGNMENT_BYTES = 64
 _COLUMNS_AT_ONCE_SIZE_BYTES = 32 << 20  # of f32, so that a large head never lies in memory as f32
 
 _Quantise = Callable[[Floats, int], tuple[Integers8, Floats]]
@@ -66,7 +66,7 @@ class _DataFile:
         self, name: str, shape: tuple[int, ...], data_type: int, content: npt.NDArray[np.generic]
     ) -> TensorProto:
         offset = self._file.tell()
-        padding = -offset % _ALIGNMENT_BYTES
+        padding = -offset % ALIGNMENT_BYTES
         self._file.write(bytes(padding))
         self._file.write(np.ascontiguousarray(content).data)
         tensor = TensorProto(name=name, dims=shape, data_type=data_type, data_location=TensorProto.EXTERNAL)
@@ -88,7 +88,7 @@ def write_model(
         source = BalancedSource(source, decoder)
     initialisers = list(graph.constants)
     with _DataFile(folder / DATA_FILE) as data:
-        for name, rope in _ropes(decoder).items():
+        for name, rope in ropes(decoder).items():
             cosines, sines = rope_tables(rope, decoder.rotary_size or decoder.head_size, decoder.context_length)
             initialisers += [data.append(f"{name}.cos", cosines), data.append(f"{name}.sin", sines)]
         matrices = _Matrices(data, source, quantisation, decoder.tied_embedding, cancel)
@@ -104,13 +104,13 @@ def write_model(
     (folder / MODEL_FILE).write_bytes(_model(graph, decoder, initialisers).SerializeToString(deterministic=True))
 
 
-def _ropes(decoder: Decoder) -> dict[str, Rope]:
+def ropes(decoder: Decoder) -> dict[str, Rope]:
     """The tables that the graph needs, by name."""
     ropes = {"rope": decoder.rope, "window_rope": decoder.windows.rope if decoder.windows else None}
     return {name: rope for name, rope in ropes.items() if rope is not None}
 
 
-def _takes_int4(weight: Weight) -> bool:
+def takes_int4(weight: Weight) -> bool:
     """Whether an int4 model keeps the weight in 4 bits. Its first layer, embedding and head are the most sensitive and
     stay int8: docs/formats/manifest.md has the figures.
     """
@@ -131,7 +131,7 @@ class _Matrices:
         """The initialisers of one weight. Raises FormatError, Cancelled."""
         if self.quantisation == "f32":
             return [self._float(weight)]
-        if self.quantisation == "int4" and _takes_int4(weight):
+        if self.quantisation == "int4" and takes_int4(weight):
             integers, scales = self._quantised(weight, quantise_int4)
             return [self.data.append_int4(weight.name, integers), self.data.append(f"{weight.name}.scale", scales)]
         return self._int8(weight)

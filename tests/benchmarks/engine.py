@@ -135,11 +135,11 @@ def measure(name: str, weights: Quantisation) -> dict[str, Any]:
     """The figures of one shape, from one layer, two layers, and two vocabularies behind a thin layer."""
     decoder = SHAPES[name]
     small = replace(decoder, layer_count=1, vocabulary_size=_VOCABULARY)
-    one = _count(small, weights)
-    two = _count(replace(small, layer_count=2), weights)
+    one = counts_of(small, weights)
+    two = counts_of(replace(small, layer_count=2), weights)
     thin = replace(small, head_count=1, key_value_head_count=1, intermediate_size=64)
-    narrow = _count(thin, weights)
-    wide = _count(replace(thin, vocabulary_size=2 * _VOCABULARY), weights)
+    narrow = counts_of(thin, weights)
+    wide = counts_of(replace(thin, vocabulary_size=2 * _VOCABULARY), weights)
     whole = one.plus(decoder.layer_count - 1, two, one)
     return _figures(name, weights, whole.plus(decoder.vocabulary_size / _VOCABULARY - 1, wide, narrow))
 
@@ -169,7 +169,7 @@ def _figures(name: str, weights: Quantisation, counts: Counts) -> dict[str, Any]
     }
 
 
-def _count(decoder: Decoder, weights: Quantisation) -> Counts:
+def counts_of(decoder: Decoder, weights: Quantisation) -> Counts:
     with tempfile.TemporaryDirectory() as scratch:
         info = _compile(Path(scratch), decoder, weights)
         canister = Network(Path(scratch) / "network").canister()

@@ -1,15 +1,9 @@
 from __future__ import annotations
 
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from hypothesis import given
-from hypothesis import strategies as st
-from ic.identity import Identity as OracleIdentity
 
 from personal_ai.common.errors import FormatError
 from personal_ai.identities import keys, phrase
-from personal_ai.identities.errors import KeyImportError
 from personal_ai.identities.keys import SecretKey
 
 ABANDON = "abandon " * 11 + "about"
@@ -60,89 +54,6 @@ def test_a_key_is_not_shown() -> None:
     assert "secp256k1" in shown
     assert "\\x" not in shown
     assert SECRET.hex() not in shown
-
-
-def pem(key: ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey, form: str = "PKCS8") -> bytes:
-    return key.private_bytes(
-        serialization.Encoding.PEM,
-        getattr(serialization.PrivateFormat, form),
-        serialization.NoEncryption(),
-    )
-
-
-SECP256K1 = ec.derive_private_key(int.from_bytes(SECRET, "big"), ec.SECP256K1())
-ED25519 = ed25519.Ed25519PrivateKey.from_private_bytes(SECRET)
-DFX_PREFIX = b"-----BEGIN EC PARAMETERS-----\nBgUrgQQACg==\n-----END EC PARAMETERS-----\n"
-
-
-def dfx_ed25519(secret: bytes = SECRET) -> bytes:
-    """PKCS#8 version 2 with the public key, as dfx writes it."""
-    body = bytes.fromhex("3053020101300506032b657004220420") + secret
-    body += bytes.fromhex("a123032100") + ED25519.public_key().public_bytes_raw()
-    text = keys.base64.encodebytes(body)
-    return b"-----BEGIN PRIVATE KEY-----\n" + text + b"-----END PRIVATE KEY-----\n"
-
-
-@pytest.mark.parametrize(
-    ("content", "algorithm"),
-    [
-        (pem(SECP256K1), "secp256k1"),
-        (pem(SECP256K1, "TraditionalOpenSSL"), "secp256k1"),
-        (DFX_PREFIX + pem(SECP256K1, "TraditionalOpenSSL"), "secp256k1"),
-        (b"words before\r\n" + pem(SECP256K1).replace(b"\n", b"\r\n"), "secp256k1"),
-        (pem(ED25519), "ed25519"),
-        (dfx_ed25519(), "ed25519"),
-    ],
-)
-def test_pem_files(content: bytes, algorithm: str) -> None:
-    key = keys.from_pem(content)
-    assert (key.algorithm, key.secret) == (algorithm, SECRET)
-
-
-def test_the_same_principals_as_another_implementation() -> None:
-    oracle = OracleIdentity(SECRET.hex(), "ed25519")
-    assert keys.from_pem(pem(ED25519)).identity().principal.bytes == oracle.sender().bytes
-    oracle = OracleIdentity(SECRET.hex(), "secp256k1")
-    assert keys.from_pem(pem(SECP256K1)).identity().principal.bytes == oracle.sender().bytes
-
-
-@pytest.mark.parametrize(
-    ("content", "said"),
-    [
-        (b"", "no private key"),
-        (pem(SECP256K1) + b" " * 20_000, "no private key"),
-        (DFX_PREFIX, "no private key"),
-        (pem(ec.generate_private_key(ec.SECP256R1())), "not known"),
-        (pem(rsa.generate_private_key(65537, 2048)), "not known"),
-        (dfx_ed25519(SECRET[:-1] + b"x"), "cannot be read"),
-        (b"-----BEGIN PRIVATE KEY-----\n!!!!\n-----END PRIVATE KEY-----", "cannot be read"),
-        (b"-----BEGIN PRIVATE KEY-----\nMFMCAQEwBQYDK2VwBCIEIA==\n-----END PRIVATE KEY-----", "cannot be read"),
-        (
-            SECP256K1.private_bytes(
-                serialization.Encoding.PEM,
-                serialization.PrivateFormat.PKCS8,
-                serialization.BestAvailableEncryption(b"x"),
-            ),
-            "encrypted",
-        ),
-    ],
-)
-def test_files_that_hold_no_usable_key(content: bytes, said: str) -> None:
-    with pytest.raises(KeyImportError, match=said):
-        keys.from_pem(content)
-
-
-@given(st.binary(max_size=200), st.integers(0, 300), st.integers(0, 255))
-def test_any_file_is_a_key_or_refused(content: bytes, place: int, byte: int) -> None:
-    changed = bytearray(pem(SECP256K1))
-    changed[place % len(changed)] = byte
-    wrapped = b"-----BEGIN PRIVATE KEY-----\n" + content + b"\n-----END PRIVATE KEY-----"
-    for candidate in (content, wrapped, bytes(changed)):
-        try:
-            keys.from_pem(candidate).identity()
-        except KeyImportError as error:
-            assert error.__cause__ is None
-            assert error.__suppress_context__ or error.__context__ is None
 
 
 def test_an_impossible_key_is_refused() -> None:

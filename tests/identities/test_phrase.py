@@ -66,3 +66,20 @@ def test_any_text_is_a_phrase_or_refused_in_a_short_message(text: str) -> None:
 def test_a_long_text_is_refused_at_once() -> None:
     with pytest.raises(PhraseError, match="too long"):
         phrase.check("x " * 1_000_000)
+
+
+def test_some_words_are_asked_for_again_at_random_places() -> None:
+    asked = [phrase.places_to_verify(KNOWN) for _ in range(50)]
+    assert all(len(set(places)) == 3 and sorted(places) == list(places) for places in asked)
+    assert {place for places in asked for place in places} == set(range(1, 13))
+    assert max(phrase.places_to_verify(phrase.generate(24), 24)) == 24
+
+
+def test_words_typed_again_are_compared() -> None:
+    phrase.verify_words(KNOWN, {1: " Abandon ", 12: "ABOUT"})
+    with pytest.raises(PhraseError) as raised:
+        phrase.verify_words(KNOWN, {1: "abandon", 3: "abandn", 12: "above"})
+    message = str(raised.value)
+    assert "word 3, 'abandn' (perhaps abandon" in message
+    assert "word 12, 'above' (perhaps" in message and "word 1," not in message
+    assert "perhaps above" not in message

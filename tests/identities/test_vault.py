@@ -17,8 +17,9 @@ from personal_ai.common.errors import BadInputError, IdentityError, StorageError
 from personal_ai.ic import cbor
 from personal_ai.ic.identity import verify_signature
 from personal_ai.ic.principal import ANONYMOUS, Principal
-from personal_ai.identities import vault_file
+from personal_ai.identities import vault_file, vault_storage
 from personal_ai.identities.errors import KeyImportError, PhraseError
+from personal_ai.identities.keys import SecretKey
 from personal_ai.identities.vault import (
     ScryptCost,
     Vault,
@@ -30,12 +31,14 @@ from personal_ai.identities.vault import (
 )
 from personal_ai.identities.vault_content import Content, Entry
 from personal_ai.identities.vault_file import KeyringLock, PasswordLock
+from personal_ai.identities.vault_notes import Notes
 
 PHRASE = "abandon " * 11 + "about"
 FIRST = Principal.from_text("tgzar-4lpln-fq34h-6hxo4-wlm3x-6g3or-6hxvr-d6jbw-ooh2b-lzsw4-aqe")
 PASSWORD = "correct horse"
 CHEAP = ScryptCost(n=1 << 4)
-GOLDEN = Path(__file__).parent / "golden" / "vault-v1.bin"
+GOLDEN_1 = Path(__file__).parent / "golden" / "vault-v1.bin"
+GOLDEN_2 = Path(__file__).parent / "golden" / "vault-v2.bin"
 PEM = ed25519.Ed25519PrivateKey.from_private_bytes(b"\x09" * 32).private_bytes(
     serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
 )
@@ -200,7 +203,10 @@ def test_nothing_secret_is_on_the_disk(vault: Vault, path: Path) -> None:
     for secret in (b"abandon", b"about", b"secret label", b"\x09" * 8, PASSWORD.encode()):
         assert secret not in content
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert [file.name for file in path.parent.iterdir()] == ["vault"]
+    for older in path.parent.glob("vault.*"):
+        assert b"secret label" not in older.read_bytes()
+        assert stat.S_IMODE(older.stat().st_mode) == 0o600
+    assert {file.name for file in path.parent.iterdir()} == {"vault", "vault.previous", "vault.lock"}
 
 
 def test_every_writing_has_a_fresh_nonce(vault: Vault, path: Path) -> None:
@@ -255,10 +261,11 @@ def test_a_disk_that_refuses_loses_nothing(vault: Vault, path: Path, monkeypatch
 # ---- the file
 
 
-def test_the_golden_vault_opens() -> None:
-    """Written by version 1; it must open for ever."""
-    assert opens_with_password(GOLDEN)
-    opened = Vault.open(GOLDEN, "golden password")
+@pytest.mark.parametrize("golden", [GOLDEN_1, GOLDEN_2])
+def test_the_golden_vaults_open(golden: Path) -> None:
+    """Written by versions 1 and 2; they must open for ever."""
+    assert opens_with_password(golden)
+    opened = Vault.open(golden, "golden password")
     assert [(record.index, record.label, record.kind) for record in opened.identities] == [
         (0, "main", "derived"),
         (1, "letters", "derived"),
@@ -271,14 +278,163 @@ def test_the_golden_vault_opens() -> None:
     )
 
 
-def test_the_golden_files_parts() -> None:
-    data = GOLDEN.read_bytes()
-    assert data[:9] == b"PAIVAULT\x01"
+def test_the_golden_notes_of_version_2() -> None:
+    opened = Vault.open(GOLDEN_2, "golden password")
+    assert opened.phrase_confirmed and [record.restorable for record in opened.identities] == [True, True, True]
+    notes = Notes().with_contact("Ann", "aaaaa-aa").watching("cold", FIRST).with_hub_token("hf_token")
+    assert opened.notes == notes.with_proxy("socks5h://127.0.0.1:9050").with_idle_lock(600)
+
+
+@pytest.mark.parametrize(("golden", "version"), [(GOLDEN_1, 1), (GOLDEN_2, 2)])
+def test_the_golden_files_parts(golden: Path, version: int) -> None:
+    data = golden.read_bytes()
+    assert data[:9] == b"PAIVAULT" + bytes((version,))
     length = int.from_bytes(data[9:11], "big")
     header = cbor.decode(data[11 : 11 + length])
     assert isinstance(header, dict)
     assert header == {"lock": "password", "salt": header["salt"], "n": 16, "r": 8, "p": 1}
     assert data[-32:] == hashlib.sha256(data[:-32]).digest()
+
+
+def test_a_vault_of_version_1_is_taken_over_and_kept(path: Path) -> None:
+    path.parent.mkdir(parents=True)
+    path.write_bytes(GOLDEN_1.read_bytes())
+    opened = Vault.open(path, "golden password")
+    assert path.read_bytes() == GOLDEN_1.read_bytes()  # opening changes nothing
+    made = opened.new_identity("new")
+    assert made.index == 2 and not opened.phrase_confirmed
+    assert vault_file.parse(path.read_bytes()).version == 2
+    assert vault_storage.of_version(path, 1).read_bytes() == GOLDEN_1.read_bytes()
+    opened.new_identity("newer")
+    assert vault_storage.of_version(path, 1).read_bytes() == GOLDEN_1.read_bytes()
+    assert len(Vault.open(path, "golden password").identities) == 5
+
+
+# ---- what changes after it was made
+
+
+def test_an_identity_gets_another_name(vault: Vault, path: Path) -> None:
+    record = vault.new_identity("main")
+    assert vault.rename(record.principal, " mine ").label == "mine"
+    assert [one.label for one in Vault.open(path, PASSWORD).identities] == ["mine"]
+    with pytest.raises(BadInputError):
+        vault.rename(record.principal, "")
+    with pytest.raises(IdentityError, match="no identity"):
+        vault.rename(ANONYMOUS, "x")
+
+
+def test_an_identity_goes_only_when_it_can_be_brought_back(vault: Vault) -> None:
+    derived, imported = vault.new_identity("main"), vault.import_pem("old", PEM)
+    for record, step in ((derived, "Verify your recovery phrase"), (imported, "Export its key")):
+        with pytest.raises(IdentityError, match=step):
+            vault.remove(record.principal)
+    vault.confirm_phrase({1: "abandon", 12: "about"})
+    vault.remove(derived.principal)
+    assert [record.label for record in vault.identities] == ["old"]
+    assert vault.new_identity("next").index == 1  # a number is never given twice
+    assert vault.restore_identity("again", 0).principal == derived.principal
+    exported = vault.export_pem(imported.principal, "word")
+    vault.confirm_export(imported.principal, exported, "word")
+    vault.remove(imported.principal)
+    assert vault.import_pem("back", exported, "word").principal == imported.principal
+
+
+def test_wrong_words_confirm_nothing(vault: Vault) -> None:
+    with pytest.raises(PhraseError, match="word 12, 'above'"):
+        vault.confirm_phrase({1: "abandon", 12: "above"})
+    assert not vault.phrase_confirmed
+
+
+def test_a_file_with_another_key_confirms_nothing(vault: Vault) -> None:
+    derived, imported = vault.new_identity("main"), vault.import_pem("old", PEM)
+    with pytest.raises(IdentityError, match="another identity"):
+        vault.confirm_export(imported.principal, vault.export_pem(derived.principal))
+    assert not any(record.restorable for record in vault.identities)
+
+
+def test_notes_are_kept(vault: Vault, path: Path) -> None:
+    vault.change_notes(lambda notes: notes.with_contact("Ann", "aaaaa-aa").with_hub_token("hf_x"))
+    vault.change_notes(lambda notes: notes.watching("cold", FIRST))
+    opened = Vault.open(path, PASSWORD)
+    assert opened.notes == vault.notes
+    assert (opened.notes.contacts[0].name, opened.notes.hub_token) == ("Ann", "hf_x")
+    assert b"hf_x" not in path.read_bytes()
+
+
+def test_the_file_before_the_last_change_is_kept(vault: Vault, path: Path) -> None:
+    vault.new_identity("a")
+    before = path.read_bytes()
+    vault.new_identity("b")
+    assert vault_storage.previous(path).read_bytes() == before
+
+
+def test_another_password_alone_opens(path: Path) -> None:
+    path.parent.mkdir(parents=True)
+    path.write_bytes(GOLDEN_1.read_bytes())
+    vault = Vault.open(path, "golden password")
+    vault.new_identity("x")
+    vault.check_password("golden password")
+    with pytest.raises(WrongPasswordError):
+        vault.check_password("another")
+    with pytest.raises(BadInputError):
+        vault.lock_with_password("")
+    vault.lock_with_password("the new one", cost=CHEAP)
+    made = vault.new_identity("after")
+    assert made in Vault.open(path, "the new one").identities
+    assert {file.name for file in path.parent.iterdir()} == {"vault", "vault.previous", "vault.lock"}
+    for file in (path, vault_storage.previous(path)):
+        with pytest.raises(WrongPasswordError):
+            Vault.open(file, "golden password")
+
+
+def test_a_changed_password_locks_other_processes_out(vault: Vault, path: Path) -> None:
+    other = Vault.open(path, PASSWORD)
+    vault.lock_with_password("the new one", cost=CHEAP)
+    with pytest.raises(VaultLockedError):
+        other.new_identity("x")
+
+
+def test_from_keyring_to_password_and_back(vault: Vault, path: Path) -> None:
+    assert vault.keyring_entry is None
+    vault.lock_with_key("vault-1", b"\x07" * 32)
+    assert vault.keyring_entry == "vault-1" and not opens_with_password(path)
+    assert Vault.open_with_key(path, lambda entry: b"\x07" * 32 if entry == "vault-1" else b"").identities == ()
+    with pytest.raises(IdentityError, match="keyring"):
+        vault.check_password("x")
+    vault.lock_with_password("word", cost=CHEAP)
+    assert vault.keyring_entry is None and not Vault.open(path, "word").locked
+
+
+# ---- merging
+
+
+def test_what_a_backup_has_comes_in_beside_what_is_there(vault: Vault, tmp_path: Path) -> None:
+    vault.new_identity("main")
+    old = Vault.create(tmp_path / "old", PHRASE, "x", cost=CHEAP)
+    for label in ("first", "second"):
+        old.new_identity(label)
+    old.import_pem("key", PEM)
+    old.change_notes(lambda notes: notes.with_contact("Ann", "aaaaa-aa"))
+    old.confirm_phrase({1: "abandon"})
+    for _ in range(2):  # a second time changes nothing
+        vault.merge(old.content())
+        assert [record.label for record in vault.identities] == ["main", "second", "key"]
+    assert vault.phrase_confirmed and vault.notes.contacts == old.notes.contacts
+    assert vault.new_identity("next").index == 2
+
+
+def test_identities_of_another_phrase_come_in_as_keys(vault: Vault, tmp_path: Path) -> None:
+    other = "legal winner thank year wave sausage worth useful legal winner thank yellow"
+    old = Vault.create(tmp_path / "old", other, "x", cost=CHEAP)
+    old.confirm_phrase({1: "legal"})
+    principal = old.new_identity("theirs").principal
+    vault.merge(old.content())
+    [record] = vault.identities
+    assert (record.kind, record.principal, record.restorable) == ("imported", principal, False)
+    assert not vault.phrase_confirmed
+
+
+# ---- bytes of the file
 
 
 @pytest.mark.parametrize("lock", [PasswordLock(bytes(16), CHEAP), KeyringLock("vault-1")])
@@ -320,7 +476,7 @@ def test_a_file_that_is_cut_short_is_damaged(cut: int) -> None:
 
 @given(st.binary(max_size=200))
 def test_any_bytes_are_a_vault_or_refused(data: bytes) -> None:
-    for candidate in (data, b"PAIVAULT\x01" + data):
+    for candidate in (data, b"PAIVAULT\x01" + data, b"PAIVAULT\x02" + data):
         whole = candidate + hashlib.sha256(candidate).digest()
         for file in (candidate, whole):
             with contextlib.suppress(VaultDamagedError, UnknownVersionError):
@@ -329,8 +485,8 @@ def test_any_bytes_are_a_vault_or_refused(data: bytes) -> None:
 
 def test_an_unknown_version_is_refused(path: Path) -> None:
     path.parent.mkdir(parents=True)
-    path.write_bytes(b"PAIVAULT\x02" + bytes(100))
-    with pytest.raises(UnknownVersionError, match="version 2"):
+    path.write_bytes(b"PAIVAULT\x03" + bytes(100))
+    with pytest.raises(UnknownVersionError, match="version 3"):
         Vault.open(path, PASSWORD)
 
 
@@ -386,6 +542,11 @@ def test_content_that_is_malformed_is_damage(path: Path, content: bytes) -> None
 
 
 def test_content_round_trips() -> None:
-    content = Content(PHRASE, bytes(32), (Entry("a", index=0), Entry("b", index=5)))
+    key = SecretKey("ed25519", b"\x09" * 32)
+    notes = Notes().with_contact("Ann", "aaaaa-aa").watching("cold", FIRST).with_hub_token("hf_x").with_idle_lock(60)
+    content = Content(PHRASE, bytes(32), notes=notes.with_proxy("socks5h://127.0.0.1:9050"), phrase_confirmed=True)
+    for entry in (Entry("a", index=0), Entry("b", index=5), Entry("c", imported=key, exported=True)):
+        content = content.with_entry(entry)
     assert Content.from_bytes(content.to_bytes()) == content
     assert content.next_index == 6
+    assert "hf_x" not in repr(content) and "9050" not in repr(content)

@@ -24,6 +24,10 @@ _LOG_ERRORS_ONLY = 3
 Finish = Literal["end", "max_tokens"]
 
 
+class NotEnoughMemoryError(UserFacingError):
+    """The model does not fit into this computer's memory."""
+
+
 @dataclass(frozen=True, slots=True)
 class LocalReply:
     """The new tokens, the end token included, and why there are no more."""
@@ -103,7 +107,10 @@ class LocalModel:
             raise UserFacingError("The model was closed.")
         feeds = {"input_ids": _ort_value(np.array([tokens], dtype=np.int64))}
         feeds |= zip(self._cache_names("past_key_values"), self._cache, strict=True)
-        logits, *cache = self._session.run_with_ort_values(["logits", *self._cache_names("present")], feeds)
+        try:
+            logits, *cache = self._session.run_with_ort_values(["logits", *self._cache_names("present")], feeds)
+        except Exception as error:
+            raise _no_memory(error) or error from error
         self._cache = cache
         self._seen += tokens
         result: npt.NDArray[np.float32] = logits.numpy().reshape(-1)
@@ -140,11 +147,22 @@ def _load(package: ModelPackage, threads: int | None) -> InferenceSession:
     try:
         return onnxruntime.InferenceSession(str(package.onnx_path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's own exceptions share no base but this
-        raise DamagedFileError(
+        raise _no_memory(error) or DamagedFileError(
             f"The model {package.name} cannot be loaded: its files are damaged.",
             not_lost="Your conversations and keys are not touched.",
             next_step="Remove the model and import it again.",
         ) from error
+
+
+def _no_memory(error: Exception) -> NotEnoughMemoryError | None:
+    """The error in our words where memory ran out; onnxruntime has no type for that, only a text."""
+    if not isinstance(error, MemoryError) and "alloc" not in str(error):
+        return None
+    return NotEnoughMemoryError(
+        "This computer has too little free memory for the model.",
+        not_lost="Your conversations are kept.",
+        next_step="Close other programs, or choose a smaller model.",
+    )
 
 
 def _ort_value(values: npt.NDArray[Any]) -> OrtValue:
