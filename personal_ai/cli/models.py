@@ -23,7 +23,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     imported.add_argument(
         "source",
         metavar="FOLDER|FILE|OWNER/NAME[@REVISION]",
-        help="a folder with config.json, safetensors and tokenizer.json, or a GGUF file; else the id on the hub",
+        help="a folder with config.json and safetensors or ONNX files, or a GGUF or ONNX file; else the id on the hub",
     )
     imported.add_argument(
         "--name", help="the model's name here; the folder's, the file's or the id's name if not given"

@@ -190,6 +190,11 @@ def _is_longer_table(stored: Tensor, origin: _Origin) -> bool:
     )
 
 
+def holds_safetensors(folder: Path) -> bool:
+    """Whether there is something for `open_checkpoint` to open."""
+    return any((folder / name).is_file() for name in (_SINGLE_FILE, _INDEX_FILE))
+
+
 @contextmanager
 def open_checkpoint(folder: Path) -> Iterator[Checkpoint]:
     """The safetensors files of a Hugging Face folder, one or as its index lists them.

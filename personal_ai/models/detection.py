@@ -9,6 +9,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from personal_ai.common.errors import FormatError
+from personal_ai.models.checkpoint import holds_safetensors
+from personal_ai.models.exports.opening import holds_export, open_export
 from personal_ai.models.folder import CONFIG_FILE, open_folder
 from personal_ai.models.foreign import ForeignModel
 from personal_ai.models.gguf.opening import is_gguf, open_gguf
@@ -22,9 +24,11 @@ def open_foreign(source: Path) -> AbstractContextManager[ForeignModel]:
     """
     if source.is_file() and is_gguf(source):
         return open_gguf(source)
+    if holds_export(source) and not holds_safetensors(source):
+        return open_export(source)
     if (source / CONFIG_FILE).is_file():
         return open_folder(source)
     raise FormatError(
-        f"{source.name} is no model: it is neither a GGUF file nor a folder with a {CONFIG_FILE}.",
-        next_step="Choose a .gguf file, or the folder that holds config.json, .safetensors files and tokenizer.json.",
+        f"{source.name} is no model: it is neither a GGUF nor an ONNX file nor a folder with a {CONFIG_FILE}.",
+        next_step="Choose a .gguf or .onnx file, or a folder with config.json, .safetensors files and tokenizer.json.",
     )

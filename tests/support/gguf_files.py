@@ -66,8 +66,7 @@ def write_gguf(source: Path, out: Path, numbers: Numbers = "F32", *, pre: str = 
         writer.kv_data[0].pop(name.replace("__", "."), None)
         _add(writer, name.replace("__", "."), value)
     for name, values in tensors.items():
-        own, converted = _converted(name, values.astype(np.float32), config)
-        _add_tensor(writer, own, converted, numbers)
+        _add_tensor(writer, *converted(name, values.astype(np.float32), config), numbers)
     if architecture == "llama" and (config["rope_scaling"] or {}).get("rope_type") == "llama3":
         writer.add_tensor("rope_freqs.weight", _llama3_divisors(config).astype(np.float32))
     writer.write_header_to_file()
@@ -128,7 +127,8 @@ def _write_words(writer: gguf.GGUFWriter, source: Path, pre: str) -> None:
     writer.add_chat_template((source / "chat_template.jinja").read_text(encoding="utf-8"))
 
 
-def _converted(name: str, values: Array, config: dict[str, Any]) -> tuple[str, Array]:
+def converted(name: str, values: Array, config: dict[str, Any]) -> tuple[str, Array]:
+    """llama.cpp's name of a tensor, and its numbers in llama.cpp's order."""
     stem, _, kind = name.rpartition(".")
     model_type = config["model_type"]
     layer = stem.replace("transformer.h.", "model.layers.").removeprefix("model.layers.").partition(".")
