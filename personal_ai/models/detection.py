@@ -29,6 +29,6 @@ def open_foreign(source: Path) -> AbstractContextManager[ForeignModel]:
     if (source / CONFIG_FILE).is_file():
         return open_folder(source)
     raise FormatError(
-        f"{source.name} is no model: it is neither a GGUF nor an ONNX file nor a folder with a {CONFIG_FILE}.",
+        f"{source.name} is no model folder and no GGUF or ONNX file: there is no {CONFIG_FILE} in it.",
         next_step="Choose a .gguf or .onnx file, or a folder with config.json, .safetensors files and tokenizer.json.",
     )

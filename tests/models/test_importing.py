@@ -131,7 +131,7 @@ def broken_tensor(source: Path, value: float) -> None:
 
 
 REFUSALS: dict[str, tuple[Callable[[Path], object], type[PersonalAIError], str]] = {
-    "no config": (lambda s: (s / "config.json").unlink(), FormatError, "folder with a config.json"),
+    "no config": (lambda s: (s / "config.json").unlink(), FormatError, "no config.json"),
     "config is no JSON": (lambda s: (s / "config.json").write_text("{"), FormatError, "no valid JSON"),
     "config too large": (lambda s: (s / "config.json").write_text(" " * (5 << 20)), FormatError, "larger"),
     "another architecture": (lambda s: change(s / "config.json", model_type="rwkv"), UnsupportedModelError, "rwkv"),
