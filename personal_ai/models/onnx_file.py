@@ -145,8 +145,11 @@ def write_model(
 
 def ropes(decoder: Decoder) -> dict[str, Rope]:
     """The tables that the graph needs, by name."""
-    ropes = {"rope": decoder.rope, "window_rope": decoder.windows.rope if decoder.windows else None}
-    return {name: rope for name, rope in ropes.items() if rope is not None}
+    windows = decoder.windows
+    windowed = windows.rope if windows is not None else None
+    own_everywhere = windowed is not None and windows is not None and len(windows.layers) == decoder.layer_count
+    tables = {"rope": None if own_everywhere else decoder.rope, "window_rope": windowed}
+    return {name: rope for name, rope in tables.items() if rope is not None}
 
 
 def takes_int4(weight: Weight) -> bool:
