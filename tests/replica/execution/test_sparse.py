@@ -41,7 +41,8 @@ def test_a_copy_is_the_same(
     content = write(source, size_bytes, pieces)
     copy_sparse(source, target)
     assert target.read_bytes() == content
-    assert target.stat().st_blocks <= source.stat().st_blocks
+    pieces_held = MIB * 2 * len(pieces) if not knows_holes else 0  # then a piece is copied whole or not at all
+    assert target.stat().st_blocks * 512 <= source.stat().st_blocks * 512 + pieces_held
 
 
 def test_a_source_that_is_not_there_gives_an_empty_file(tmp_path: Path) -> None:
