@@ -54,7 +54,7 @@ def recover(
         if known.canister_id == str(canister_id):
             return known
     profile = workspace.practice_network.start(cancel)
-    record = _controlling_identity(workspace, profile, canister_id, name, on_progress, cancel)
+    record = _controlling_identity(workspace, profile, canister_id, name=name, on_progress=on_progress, cancel=cancel)
     with closing(workspace.agent(profile, record.principal)) as agent:
         client = CanisterClient(agent, canister_id)
         package = _package(workspace, client, on_progress, cancel)
@@ -79,6 +79,7 @@ def _controlling_identity(
     workspace: Workspace,
     profile: NetworkProfile,
     canister_id: Principal,
+    *,
     name: str | None,
     on_progress: ProgressCallback,
     cancel: Cancel,
