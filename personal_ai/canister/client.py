@@ -96,6 +96,7 @@ class LoadedModel:
     """Sizes of a model in the heap.
 
     sequence_length: tokens computed in one step at most. conversation_bytes: of each conversation that is held.
+    kept_bits: of each number of its keys and values (docs/engine-memory.md).
     """
 
     vocabulary_size: int
@@ -104,6 +105,7 @@ class LoadedModel:
     program_bytes: int
     working_bytes: int
     conversation_bytes: int
+    kept_bits: int
     conversations_most: int
 
 
