@@ -48,6 +48,11 @@ class Kind(StrEnum):
         return Token.CYCLES if self in (Kind.SEND_CYCLES, Kind.TOP_UP) else Token.ICP
 
     @property
+    def into_canister(self) -> bool:
+        """Whether cycles end in a canister, which is then the target."""
+        return self in (Kind.TOP_UP, Kind.CONVERT_TOP_UP)
+
+    @property
     def converts(self) -> bool:
         """Whether the cycles minting canister is to be told of the payment."""
         return self in (Kind.CONVERT, Kind.CONVERT_TOP_UP)

@@ -209,8 +209,8 @@ def _hostile(path: Path, vault: bytes, *others: tuple[str, bytes]) -> Path:
         (
             parts.PAYMENTS,
             b'[{"id": "x", "network": "ic", "principal": "x", "kind": "gift", "target": "x", "amount": "1", '
-            b'"fee": "1", "created_at_time_ns": 1, "state": "intended", "block_index": null, "cycles": null, "said": null, '
-            b'"ended_at_ns": null}]',
+            b'"fee": "1", "created_at_time_ns": 1, "state": "intended", "block_index": null, "cycles": null, '
+            b'"said": null, "ended_at_ns": null}]',
         ),
         (parts.SETTINGS, b"[]"),
         (parts.NETWORK, b"\xff"),
