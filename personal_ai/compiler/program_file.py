@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
 import struct
-from dataclasses import astuple
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -48,6 +49,38 @@ def read_program(path: Path) -> f.Program:
         return _parse(*_unpacked_tables(data, size_bytes))
     except (struct.error, ValueError, IndexError, KeyError) as error:
         raise FormatError(f"{path.name} is not a whole program file.") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Bytes of a program that lie together in its file: `size_bytes` of the program, from `program_offset` on."""
+
+    packing: f.Packing
+    program_offset: int
+    size_bytes: int
+    file_offset: int
+
+
+def read_parts(path: Path) -> list[Part]:
+    """Where a program lies in its file, in order; of one that is not packed a single part.
+
+    Raises FormatError for a packed file that breaks the format, OSError.
+    """
+    with path.open("rb") as file:
+        header = file.read(f.PACKED_HEADER.layout.size)
+        if header[:8] != f.PACKED_MAGIC:
+            return [Part(f.Packing.RAW, 0, path.stat().st_size, 0)]
+        parts: list[Part] = []
+        end = 0
+        try:
+            while frame := file.read(f.FRAME.layout.size):
+                packing, size_bytes = f.FRAME.layout.unpack(frame)
+                parts.append(Part(f.Packing(packing), end, size_bytes, file.tell()))
+                end += size_bytes
+                file.seek(f.stored_size_bytes(parts[-1].packing, size_bytes), os.SEEK_CUR)
+        except (struct.error, ValueError) as error:
+            raise FormatError(f"{path.name} is not a whole program file.") from error
+    return parts
 
 
 def _header(program: f.Program, size_bytes: int) -> bytes:

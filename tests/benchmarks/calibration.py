@@ -234,7 +234,14 @@ def _attend(builder: Builder, x: Activation, number: int, *, heads: tuple[int, i
     count, key_heads, size = heads
     keys = Activation(TOKENS, key_heads * size, parent=x.root)
     kept = (Kept(2 * number + part, key_heads, size) for part in range(2))
-    attributes = {"heads": count, "key_heads": key_heads, "head_size": size, "window": 0, "scale": size**-0.5, "cap": 0.0}
+    attributes = {
+        "heads": count,
+        "key_heads": key_heads,
+        "head_size": size,
+        "window": 0,
+        "scale": size**-0.5,
+        "cap": 0.0,
+    }
     builder.same_shape(Code.ATTENTION, x, keys, keys, *kept, **attributes)
 
 
