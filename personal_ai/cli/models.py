@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from personal_ai.app.workspace import ModelSummary, Workspace
+from personal_ai.cli import advice
 from personal_ai.cli.console import ProgressLine, amount, first_line, stoppable
 from personal_ai.cli.session import workspace
 from personal_ai.common.jobs import Cancel
@@ -31,6 +32,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     imported.add_argument("--token-file", metavar="FILE", help="file with the hub's access token (-: standard input)")
     imported.add_argument("--quantisation", choices=QUANTISATIONS, default="int8")
     imported.set_defaults(run=_import)
+    advice.add_to(group)
     remove = group.add_parser("remove", help="delete a model from this computer")
     remove.add_argument("model")
     remove.set_defaults(run=_remove)
