@@ -54,6 +54,8 @@ class Chat(Protocol):
         cancel: Cancel,
     ) -> Conversation: ...
 
+    def prepare(self, conversation: Conversation, cancel: Cancel) -> None: ...
+
     def again(
         self,
         conversation: Conversation,

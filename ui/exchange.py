@@ -42,6 +42,10 @@ class Desk:
         """Where the next words of the conversation would go."""
         return self._open(conversation, deployment).place(conversation.pinned)
 
+    def prepare(self, conversation: Conversation, deployment: Deployment | None, task: Task) -> None:
+        """Has what the next words will follow computed while they are written."""
+        self._open(conversation, deployment).prepare(conversation, task.cancel)
+
     def reply(self, conversation: Conversation, deployment: Deployment | None, text: str, task: Task) -> Conversation:
         """Asks, and tells the task's operation the text and the places as they come."""
         return self._open(conversation, deployment).reply(

@@ -12,7 +12,9 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
+from personal_ai.app.vault_door import VaultDoor
 from personal_ai.canister.client import CanisterClient
 from personal_ai.chat.answerers import CanisterAnswerer, LocalAnswerer
 from personal_ai.chat.conversation import Place
@@ -28,8 +30,10 @@ from personal_ai.deployments.practice import PracticeNetwork
 from personal_ai.ic.agent import Agent
 from personal_ai.ic.principal import Principal
 from personal_ai.ic.profile import NetworkProfile
+from personal_ai.ic.transport import connect
 from personal_ai.identities import phrase as phrases
-from personal_ai.identities.vault import IdentityRecord, Vault, VaultLockedError
+from personal_ai.identities.circuits import PURPOSE, circuit
+from personal_ai.identities.vault import IdentityRecord, Vault
 from personal_ai.models.hub.connection import Hub
 from personal_ai.models.hub.download import downloaded
 from personal_ai.models.hub.planning import HubModel
@@ -60,7 +64,7 @@ class Workspace:
 
     def __init__(self, paths: Paths) -> None:
         self._paths = paths
-        self._vault: Vault | None = None
+        self.door = VaultDoor(paths.vault)
         self._closing = ExitStack()
         self.practice_network = PracticeNetwork(paths.practice_network)
         self.library = Library(paths.models)
@@ -69,30 +73,47 @@ class Workspace:
 
     @property
     def has_vault(self) -> bool:
-        return self._paths.vault.exists()
+        return self.door.exists
 
     @property
     def locked(self) -> bool:
-        return self._vault is None
+        return self.door.locked
 
-    def new_phrase(self) -> str:
-        """A fresh recovery phrase of twelve words; nothing is kept of it."""
-        return phrases.generate()
+    @property
+    def vault(self) -> Vault:
+        """The open vault. Raises VaultLockedError."""
+        return self.door.vault()
+
+    def new_phrase(self, words: Literal[12, 24] = 12) -> str:
+        """A fresh recovery phrase; nothing is kept of it."""
+        return phrases.generate(words)
 
     def create_vault(self, phrase: str, password: str) -> None:
-        self._vault = Vault.create(self._paths.vault, phrase, password)
+        self.door.create(phrase, password)
 
     def unlock(self, password: str) -> None:
         """Raises WrongPasswordError."""
-        self._vault = Vault.open(self._paths.vault, password)
+        self.door.unlock(password)
 
-    def _opened_vault(self) -> Vault:
-        if self._vault is None:
-            raise VaultLockedError("The vault is locked.", next_step="Unlock it with your password.")
-        return self._vault
+    def lock(self) -> None:
+        """Forgets all keys, those of the conversations included. What is being sent goes on with the keys it has."""
+        if "conversations" in self.__dict__:
+            self.conversations.close()
+            del self.conversations
+        self.door.lock()
+
+    def lock_if_idle(self) -> bool:
+        """Locks where nobody has used the vault for as long as its owner allows; call it every few seconds.
+
+        `door.use` says that somebody is there, typing or reading.
+        """
+        idle = self.door.idle
+        if idle:
+            self.lock()
+        return idle
 
     def identities(self) -> tuple[IdentityRecord, ...]:
-        return self._opened_vault().identities
+        return self.vault.identities
 
     # Models
 
@@ -208,7 +229,7 @@ class Workspace:
             )
         package = self.model(model)
         chosen = name or next_name([deployment.name for deployment in self.deployments()])
-        identity = self._opened_vault().new_identity(chosen)
+        identity = self.vault.new_identity(chosen)
         deployment = Deployment(
             id=uuid.uuid4().hex,
             name=chosen,
@@ -223,7 +244,13 @@ class Workspace:
         return deployment
 
     def _agent(self, profile: NetworkProfile, deployment: Deployment) -> Agent:
-        return Agent(profile, self._opened_vault().signer(Principal.from_text(deployment.principal)))
+        identity = self.vault.signer(Principal.from_text(deployment.principal))
+        return Agent(profile, identity, connect(profile, self.proxy_for(identity.principal)))
+
+    def proxy_for(self, principal: Principal) -> str | None:
+        """The way into the network that this identity alone takes; None where the vault names no proxy."""
+        proxy = self.vault.notes.proxy
+        return None if proxy is None else circuit(proxy, principal, self.vault.database_key(PURPOSE))
 
     # Networks
 
@@ -243,9 +270,7 @@ class Workspace:
 
     @cached_property
     def conversations(self) -> ConversationStore:
-        store = ConversationStore(self._paths.conversations, self._opened_vault().database_key("conversations"))
-        self._closing.callback(store.close)
-        return store
+        return ConversationStore(self._paths.conversations, self.vault.database_key("conversations"))
 
     def canister_client(self, deployment: Deployment) -> CanisterClient:
         """The client of a deployment's canister; the network need not be reachable."""
@@ -268,12 +293,15 @@ class Workspace:
         chat_model = ChatModel(ChatTokenizer(package), package.manifest.context_length, package.manifest.stop_texts)
         return ChatSession(chat_model, LocalAnswerer(local), canister, sampling=sampling)
 
+    @property
+    def paths(self) -> Paths:
+        """Where the profile lies."""
+        return self._paths
+
     def close(self) -> None:
         """Closes files and connections and locks the vault. The practice network goes on running."""
         self._closing.close()
-        if self._vault is not None:
-            self._vault.lock()
-            self._vault = None
+        self.lock()
 
 
 def _bundled(name: str) -> ModelPackage:

@@ -15,9 +15,14 @@ from personal_ai.models.local.process import LocalProcess
 from personal_ai.models.sampling import Sampling
 
 # A canister returns tokens only at the end of a call. Two rounds of the network's work (2 B instructions each) let
-# the reader see words soon, and cost little more than one long message.
+# the reader see words soon, and cost little more than one long message. (The canister computes a prompt and the first
+# words in one call, whatever that takes.) Each call of a large model costs it its pages before the first token: where
+# too few tokens come, the next calls are longer.
 _CALL_INSTRUCTIONS = 4_000_000_000
-_ALL_INSTRUCTIONS = 0  # of one message
+_CALL_INSTRUCTIONS_MAX = 32_000_000_000
+_CALL_TOKENS_MIN = 8
+# Of calls that compute ahead: a question that is asked meanwhile waits for five rounds, which it would need anyway.
+_AHEAD_INSTRUCTIONS = 10_000_000_000
 _ATTEMPTS_MAX = 5
 
 
@@ -53,6 +58,10 @@ class Answerer(Protocol):
         """Tells why the answer ended. Raises what the side raises, and Cancelled."""
         ...
 
+    def prepare(self, conversation: str, tokens: Sequence[int], cancel: Cancel) -> None:
+        """Computes ahead what the next question of a conversation will follow. Raises as `answer` does."""
+        ...
+
 
 class LocalAnswerer:
     """Answers on this computer."""
@@ -71,6 +80,10 @@ class LocalAnswerer:
             cancel=cancel,
         ).finish
 
+    def prepare(self, conversation: str, tokens: Sequence[int], cancel: Cancel) -> None:
+        """Has the model read the tokens."""
+        self._model.generate(tokens, max_tokens=0, sampling=Sampling(), on_token=lambda _: None, cancel=cancel)
+
     def close(self) -> None:
         self._model.close()
 
@@ -87,14 +100,14 @@ class CanisterAnswerer:
         self.place = place
         self._conversation = ""
         self._held: list[int] = []
+        self._allowed = _CALL_INSTRUCTIONS
 
     def answer(self, question: Question, listener: Listener, cancel: Cancel) -> Finish:
-        if question.conversation != self._conversation:
-            self._conversation, self._held = question.conversation, []
+        self._turn_to(question.conversation)
         context = list(question.tokens)
-        allowed, remaining = _CALL_INSTRUCTIONS, question.max_tokens
+        remaining = question.max_tokens
         while True:
-            generated = self._call(context, remaining, allowed, question.sampling, cancel)
+            generated = self._call(context, remaining, self._allowed, question.sampling, cancel)
             context += generated.tokens
             self._held = list(context)
             remaining -= len(generated.tokens)
@@ -105,8 +118,20 @@ class CanisterAnswerer:
                 return generated.finish
             if remaining <= 0:
                 return "max_tokens"
-            if generated.instructions < allowed // 2:  # not even one step fitted: a large model
-                allowed = _ALL_INSTRUCTIONS
+            spoken = question.max_tokens - remaining
+            if len(generated.tokens) < min(spoken, _CALL_TOKENS_MIN):  # not the call that computed the prompt
+                self._allowed = min(2 * self._allowed, _CALL_INSTRUCTIONS_MAX)
+
+    def prepare(self, conversation: str, tokens: Sequence[int], cancel: Cancel) -> None:
+        self._turn_to(conversation)
+        finish: str = "max_tokens" if _common_length(self._held, tokens) == len(tokens) else "budget"
+        while finish == "budget":
+            finish = self._call(tokens, 0, _AHEAD_INSTRUCTIONS, Sampling(), cancel).finish
+            self._held = list(tokens)
+
+    def _turn_to(self, conversation: str) -> None:
+        if conversation != self._conversation:
+            self._conversation, self._held = conversation, []
 
     def _call(
         self, context: Sequence[int], max_tokens: int, max_instructions: int, sampling: Sampling, cancel: Cancel

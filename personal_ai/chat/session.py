@@ -15,8 +15,9 @@ from dataclasses import dataclass, replace
 from personal_ai.chat.answerers import Answerer, LocalAnswerer, Question
 from personal_ai.chat.conversation import Conversation, Place, ReplyFacts, Turn
 from personal_ai.chat.stop_texts import StopTexts
-from personal_ai.common.errors import Cancelled, NetworkError, UserFacingError
+from personal_ai.common.errors import Cancelled, NetworkError, SecurityError, UserFacingError
 from personal_ai.common.jobs import Cancel
+from personal_ai.models.messages import Message
 from personal_ai.models.sampling import Sampling
 from personal_ai.models.tokenizer import ChatTokenizer
 
@@ -127,8 +128,35 @@ class ChatSession:
         whole = Turn("assistant", begun.text + reply.text, begun.facts.followed_by(facts) if begun.facts else facts)
         return asked.without_last().with_turn(whole)
 
+    def prepare(self, conversation: Conversation, cancel: Cancel) -> None:
+        """Has what the next question will follow computed ahead, while the user writes it.
+
+        Only its instructions and words that were there before go to a canister. What keeps a side from answering is no
+        error yet: the reply will tell. Raises SecurityError, Cancelled.
+        """
+        side = self._first(conversation.pinned)
+        if side.place is not Place.LOCAL and not _all_said_at(side.place, conversation):
+            return
+        try:
+            if tokens := self._beginning(conversation):
+                side.prepare(conversation.id, tokens, cancel)
+        except SecurityError:
+            raise
+        except UserFacingError:
+            return
+
     def close(self) -> None:
         self._local.close()
+
+    def _beginning(self, conversation: Conversation) -> list[int]:
+        """The tokens that stand before the next question, whatever it is; none where they leave it no room."""
+        questions = ("?", "a")  # which no tokenizer begins alike
+        this, other = (
+            self._model.tokenizer.encode_chat([*conversation.messages(), Message("user", question)])
+            for question in questions
+        )
+        count = next(at for at, (left, right) in enumerate(zip(this, other, strict=False)) if left != right)
+        return this[:count] if count < self._model.context_length else []
 
     def _first(self, pinned: Place | None) -> Answerer:
         return self._local if self._canister is None or pinned is Place.LOCAL else self._canister
@@ -152,6 +180,12 @@ class ChatSession:
 def _livelier(sampling: Sampling) -> Sampling:
     """One that chooses other words: the likeliest ones alone would come out the same again."""
     return replace(sampling, temperature=sampling.temperature or _LIVELY_TEMPERATURE, seed=secrets.randbits(64))
+
+
+def _all_said_at(place: Place, conversation: Conversation) -> bool:
+    """Whether every reply so far came from there, and so all words have been there."""
+    replies = [turn.facts for turn in conversation.turns if turn.role == "assistant"]
+    return all(facts is not None and facts.place is place and not facts.fallback_reason for facts in replies)
 
 
 class _StopTextReached(Exception):

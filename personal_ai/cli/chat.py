@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from personal_ai.chat.conversation import Conversation, Place, ReplyFacts
 from personal_ai.chat.session import ChatSession
 from personal_ai.cli.console import stoppable
 from personal_ai.cli.session import add_password_option, workspace
-from personal_ai.common.errors import BadInputError
+from personal_ai.common.errors import BadInputError, Cancelled, SecurityError
+from personal_ai.common.jobs import Cancel
 from personal_ai.deployments.journal import Deployment, DeploymentState
 
 PLACE_WORDS = {
@@ -36,7 +39,10 @@ def _chat(arguments: argparse.Namespace) -> None:
         model = arguments.model or (deployment.model if deployment else opened.models()[0].name)
         session = opened.open_chat(model=model, deployment=deployment)
         try:
-            _converse(session, Conversation(model), _questions(arguments.question))
+            if arguments.question:
+                ask(session, Conversation(model), " ".join(arguments.question))
+            else:
+                _converse(session, Conversation(model))
         finally:
             session.close()
 
@@ -51,15 +57,35 @@ def _choose(deployments: list[Deployment], name: str | None) -> Deployment:
     return active[0]
 
 
-def _questions(words: list[str]) -> Iterable[str]:
-    if words:
-        return [" ".join(words)]
-    return (line.strip() for line in sys.stdin if line.strip())
+def _converse(session: ChatSession, conversation: Conversation) -> None:
+    """Line by line until the input ends."""
+    while True:
+        with _computed_ahead(session, conversation):
+            line = sys.stdin.readline()
+        if not line:
+            return
+        if question := line.strip():
+            conversation = ask(session, conversation, question)
 
 
-def _converse(session: ChatSession, conversation: Conversation, questions: Iterable[str]) -> None:
-    for question in questions:
-        conversation = ask(session, conversation, question)
+@contextmanager
+def _computed_ahead(session: ChatSession, conversation: Conversation) -> Iterator[None]:
+    """While the block waits for a person's words, what they will follow is computed."""
+    cancel = Cancel()
+    worker = threading.Thread(target=_prepare, args=(session, conversation, cancel), daemon=True)
+    worker.start()
+    try:
+        yield
+    finally:
+        cancel.cancel()
+        worker.join()
+
+
+def _prepare(session: ChatSession, conversation: Conversation, cancel: Cancel) -> None:
+    try:
+        session.prepare(conversation, cancel)
+    except (Cancelled, SecurityError):
+        return  # the question that follows meets the same, and tells
 
 
 def ask(session: ChatSession, conversation: Conversation, question: str) -> Conversation:

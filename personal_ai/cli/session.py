@@ -27,7 +27,10 @@ def workspace(arguments: argparse.Namespace, *, unlock: bool = False) -> Iterato
                     "There is no vault yet: it holds the keys to your canisters.",
                     next_step="Make one with: personal-ai vault create",
                 )
-            opened.unlock(read_password(arguments.password_file))
+            if opened.door.wants_password:
+                opened.unlock(read_password(arguments.password_file))
+            else:
+                opened.door.unlock_with_keyring()
         yield opened
     finally:
         opened.close()

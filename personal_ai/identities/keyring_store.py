@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -44,19 +45,22 @@ def create_with_keyring(path: Path, phrase: str, *, timeout_s: float = TIMEOUT_S
 
     Raises as `Vault.create` does too; the key is in the keyring, and read back, before the vault is written.
     """
-    entry, key = f"vault-{secrets.token_hex(_ENTRY_SIZE_BYTES)}", secrets.token_bytes(KEY_SIZE_BYTES)
-
-    def keep() -> None:
-        backend = _backend()
-        _try(backend)
-        backend.set_password(_SERVICE, entry, key.hex())
-
-    _within(timeout_s, keep)
-    try:
+    with _new_key(timeout_s) as (entry, key):
         return Vault.create_with_key(path, phrase, entry, key)
-    except BaseException:
-        _within(timeout_s, lambda: _backend().delete_password(_SERVICE, entry))
-        raise
+
+
+def move_to_keyring(vault: Vault, *, timeout_s: float = TIMEOUT_S) -> None:
+    """From now on the keyring opens an open vault, and no password. Raises KeyringUnavailableError, StorageError."""
+    former = vault.keyring_entry
+    with _new_key(timeout_s) as (entry, key):
+        vault.lock_with_key(entry, key)
+    if former is not None:
+        forget(former, timeout_s=timeout_s)
+
+
+def forget(entry: str, *, timeout_s: float = TIMEOUT_S) -> None:
+    """Removes a key that opens nothing any more. Raises KeyringUnavailableError."""
+    _within(timeout_s, lambda: _backend().delete_password(_SERVICE, entry))
 
 
 def open_with_keyring(path: Path, *, timeout_s: float = TIMEOUT_S) -> Vault:
@@ -84,6 +88,26 @@ def _backend() -> KeyringBackend:
     if not real:
         raise _unavailable("There is no keyring of the operating system here.")
     return max(real, key=lambda one: one.priority)
+
+
+@contextmanager
+def _new_key(timeout_s: float) -> Iterator[tuple[str, bytes]]:
+    """A fresh key that the keyring has under a fresh name and has given back; gone again where the block fails."""
+    entry, key = f"vault-{secrets.token_hex(_ENTRY_SIZE_BYTES)}", secrets.token_bytes(KEY_SIZE_BYTES)
+
+    def keep() -> None:
+        backend = _backend()
+        _try(backend)
+        backend.set_password(_SERVICE, entry, key.hex())
+        if backend.get_password(_SERVICE, entry) != key.hex():
+            raise _unavailable("The system's keyring does not give back what it is given.")
+
+    _within(timeout_s, keep)
+    try:
+        yield entry, key
+    except BaseException:
+        forget(entry, timeout_s=timeout_s)
+        raise
 
 
 def _try(backend: KeyringBackend) -> None:

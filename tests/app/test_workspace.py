@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import apsw
 import pytest
 
+from personal_ai.app.vault_door import VaultDoor
 from personal_ai.app.workspace import Workspace
 from personal_ai.common.errors import BadInputError, NetworkUnreachableError
 from personal_ai.common.jobs import Cancel, ignore_progress
@@ -78,3 +80,25 @@ def test_a_deployment_without_a_canister_cannot_be_asked(workspace: Workspace) -
     deployment = _deployment(starter().manifest_sha256)
     with pytest.raises(NetworkUnreachableError, match="no canister yet"):
         workspace.open_chat(model=starter().name, deployment=replace(deployment, canister_id=None))
+
+
+def test_an_idle_vault_locks_itself_with_the_conversations(workspace: Workspace) -> None:
+    now = [0.0]
+    workspace.door = VaultDoor(Paths.default().vault, clock=lambda: now[0])
+    workspace.create_vault(workspace.new_phrase(), PASSWORD)
+    store = workspace.conversations
+    assert not workspace.lock_if_idle() and not workspace.locked
+    now[0] += workspace.vault.notes.idle_lock_s
+    assert workspace.lock_if_idle() and workspace.locked
+    with pytest.raises(apsw.ConnectionClosedError):
+        store.list()
+    workspace.unlock(PASSWORD)
+    assert workspace.conversations.list() == []
+
+
+def test_each_identity_takes_a_way_of_its_own(workspace: Workspace) -> None:
+    workspace.create_vault(workspace.new_phrase(), PASSWORD)
+    first, second = (workspace.vault.new_identity(label).principal for label in "ab")
+    assert workspace.proxy_for(first) is None
+    workspace.vault.change_notes(lambda notes: notes.with_proxy("socks5h://127.0.0.1:9050"))
+    assert workspace.proxy_for(first) != workspace.proxy_for(second)

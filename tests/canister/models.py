@@ -40,6 +40,12 @@ def load(client: CanisterClient, upload: Upload) -> None:
     client.activate(upload.manifest.hash)
 
 
+def forget(client: CanisterClient) -> None:
+    """Makes the canister lose all conversations: what comes next is computed, not copied from one of them."""
+    client.unload()
+    client.activate()
+
+
 def hash_of(tokens: Sequence[int]) -> bytes:
     return hashlib.sha256(struct.pack(f"<{len(tokens)}I", *tokens)).digest()
 

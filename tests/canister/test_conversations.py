@@ -12,7 +12,7 @@ from personal_ai.canister.client import NeedPrefix
 from personal_ai.canister.upload import Upload
 from personal_ai.models.sampling import Sampling
 from tests.canister.installed import UPDATE_LIMIT, Installed, Network, Trapped
-from tests.canister.models import GREEDY, SAMPLED, Talk, load, make_upload
+from tests.canister.models import GREEDY, SAMPLED, Talk, forget, load, make_upload
 from tests.support.checkpoints import Shape
 
 CONTEXT = 96
@@ -167,6 +167,7 @@ def test_a_prompt_computed_ahead_is_not_computed_again(loaded: Installed) -> Non
     prompt = PROMPTS[b"one"]
     expected = Talk(loaded.client, [], b"expected", SAMPLED)
     expected.go_on(6, prompt)
+    forget(loaded.client)
     talk = Talk(loaded.client, [], sampling=SAMPLED)
     before = _computed(loaded)
     talk.go_on(0, prompt)
@@ -188,12 +189,13 @@ def test_a_reply_made_again_costs_no_prompt(loaded: Installed, resent: bool) -> 
     another = Talk(loaded.client, [] if resent else prompt, sampling=Sampling(temperature=1.5, seed=99))
     another.go_on(6, prompt if resent else [])
     assert _computed(loaded) - before == 5
-    fresh = Talk(loaded.client, [], b"fresh", another.sampling)
-    fresh.go_on(6, prompt)
-    assert another.tokens == fresh.tokens
     first = Talk(loaded.client, prompt, sampling=SAMPLED)
     first.go_on(6)
     assert first.tokens == talk.tokens
+    forget(loaded.client)
+    fresh = Talk(loaded.client, [], b"fresh", another.sampling)
+    fresh.go_on(6, prompt)
+    assert another.tokens == fresh.tokens
 
 
 def test_kept_logits_leave_with_the_tokens_they_follow(loaded: Installed) -> None:
@@ -202,11 +204,13 @@ def test_kept_logits_leave_with_the_tokens_they_follow(loaded: Installed) -> Non
     talk.go_on(4, prompt)
     edited = Talk(loaded.client, prompt[:-1])
     edited.go_on(4, [200])
+    shorter = Talk(loaded.client, prompt[:5])
+    shorter.go_on(4)
+    forget(loaded.client)
     fresh = Talk(loaded.client, [], b"fresh")
     fresh.go_on(4, [*prompt[:-1], 200])
     assert edited.tokens == fresh.tokens
-    shorter = Talk(loaded.client, prompt[:5])
-    shorter.go_on(4)
+    forget(loaded.client)
     fresh = Talk(loaded.client, [], b"shorter")
     fresh.go_on(4, prompt[:5])
     assert shorter.tokens == fresh.tokens
@@ -222,21 +226,25 @@ _steps = st.tuples(
     _tokens,
     st.integers(0, 10),  # tokens to generate
     st.lists(_budgets, min_size=1, max_size=4),
+    st.sampled_from([None, None, None, "another", "trap", "upgrade"]),  # what comes between two of its messages
 )
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(_steps, min_size=1, max_size=5), sampling=st.sampled_from([GREEDY, SAMPLED]))
 def test_any_split_over_messages_gives_what_one_call_gives(
-    shared: Installed, steps: list[tuple[float, int, list[int], int, list[int]]], sampling: Sampling
+    shared: Installed,
+    steps: list[tuple[float, int, list[int], int, list[int], str | None]],
+    sampling: Sampling,
 ) -> None:
     tokens: list[int] = []
     _forget(shared, b"split")
-    for share, parts, append, wanted, budgets in steps:
+    for share, parts, append, wanted, budgets, event in steps:
         keep = int(share * len(tokens)) if share < 0.5 else len(tokens)
         talk = Talk(shared.client, tokens[:keep], b"split", sampling)
         prompt = [*talk.tokens, *append][: CONTEXT - wanted] or [3]
         _send_in_parts(talk, prompt[len(talk.tokens) :], parts, budgets)
+        _happen(event, shared, talk)
         _generate_in_parts(talk, len(prompt) + wanted, budgets)
         _forget(shared, b"whole")
         whole = Talk(shared.client, [], b"whole", sampling)
@@ -248,6 +256,23 @@ def test_any_split_over_messages_gives_what_one_call_gives(
 def _forget(canister: Installed, name: bytes) -> None:
     """So that nothing of an earlier example answers."""
     Talk(canister.client, [], name).go_on(0, [VOCABULARY - 1])
+
+
+def _happen(event: str | None, canister: Installed, talk: Talk) -> None:
+    """Something that must not change what the conversation says next."""
+    if event == "another":
+        Talk(canister.client, [], b"another").go_on(3, talk.tokens[:7] or [1])
+    elif event == "trap":
+        canister.update_limit = 3_000_000  # the network's limit as this canister does not know it
+        others = [*((token + 1) % VOCABULARY for token in talk.tokens[-16:]), *[9] * 16][:16]
+        with pytest.raises(Trapped):
+            Talk(canister.client, talk.tokens[:-16], talk.name).go_on(0, others)
+        canister.update_limit = UPDATE_LIMIT
+    elif event == "upgrade":
+        canister.upgrade()
+        canister.client.activate()
+        talk.tokens, known = [], talk.tokens
+        talk.go_on(0, known)
 
 
 def _send_in_parts(talk: Talk, prompt: list[int], parts: int, budgets: list[int]) -> None:

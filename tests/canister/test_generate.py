@@ -14,7 +14,7 @@ from personal_ai.common.errors import RejectedError
 from personal_ai.ic import candid
 from personal_ai.models.sampling import Sampling
 from tests.canister.installed import QUERY_LIMIT, UPDATE_LIMIT, Installed, Trapped
-from tests.canister.models import GREEDY, SAMPLED, Talk, hash_of, load, make_upload
+from tests.canister.models import GREEDY, SAMPLED, Talk, forget, hash_of, load, make_upload
 from tests.support.checkpoints import Shape
 
 PROMPT = [5, 6, 7, 8, 300, 301, 5, 6, 90, 91, 92]
@@ -56,12 +56,17 @@ def test_many_small_calls_equal_one_large(
     whole = _fresh(canister, sampling)
     prompt = [token % 384 for token in range(7, 7 + 60)]
     assert whole.go_on(80, prompt).finish == "max_tokens"
+    forget(canister.client)
     pieces = _fresh(canister, sampling, b"pieces")
-    finishes = [pieces.go_on(80, prompt, max_instructions=1).finish]
+    finishes = [pieces.go_on(0, prompt, max_instructions=1).finish]
+    while finishes[-1] == "budget":
+        finishes.append(pieces.go_on(0, max_instructions=1).finish)
+    assert len(finishes) == 60, "each call computed one token of the prompt"
+    finishes = []
     while len(pieces.tokens) < len(whole.tokens):
         finishes.append(pieces.go_on(len(whole.tokens) - len(pieces.tokens), max_instructions=1).finish)
     assert pieces.tokens == whole.tokens
-    assert finishes == ["budget"] * 138 + ["max_tokens"], "each call computed one token, of the prompt or of the reply"
+    assert finishes == ["budget"] * 79 + ["max_tokens"], "and then one of the reply"
     assert canister.client.status().counters.tokens_computed == 2 * (60 + 79)
 
 
@@ -70,6 +75,7 @@ def test_any_budget_and_any_split_give_the_same(loaded: Installed) -> None:
     whole.go_on(60, PROMPT)
     rng = random.Random(3)
     for _ in range(6):
+        forget(loaded.client)
         pieces = _fresh(loaded, SAMPLED, b"pieces")
         append = PROMPT
         while len(pieces.tokens) < len(whole.tokens):
@@ -82,6 +88,7 @@ def test_any_budget_and_any_split_give_the_same(loaded: Installed) -> None:
 def test_a_conversation_does_not_depend_on_what_ran_before(loaded: Installed) -> None:
     first = _fresh(loaded)
     first.go_on(20, PROMPT)
+    forget(loaded.client)
     _fresh(loaded, name=b"other").go_on(20, PROMPT[::-1])
     again = _fresh(loaded)
     again.go_on(20, PROMPT)
@@ -91,6 +98,7 @@ def test_a_conversation_does_not_depend_on_what_ran_before(loaded: Installed) ->
 def test_what_a_trap_undid_is_done_again(loaded: Installed) -> None:
     expected = _fresh(loaded)
     expected.go_on(30, PROMPT)
+    forget(loaded.client)
     talk = _fresh(loaded, name=b"trapped")
     talk.go_on(10, PROMPT)
     loaded.update_limit = 3_000_000  # the network's limit as this canister does not know it
@@ -115,6 +123,7 @@ def test_edit_and_branch_need_only_keep(loaded: Installed) -> None:
     branch.go_on(9, [17, 18])
     with pytest.raises(NeedPrefix):
         talk.go_on(1)  # the branch took its place
+    forget(loaded.client)
     anew = _fresh(loaded, name=b"anew")
     anew.go_on(9, [*PROMPT[:8], 17, 18])
     assert branch.tokens == anew.tokens
@@ -147,11 +156,11 @@ def test_a_repeat_is_answered_from_store(loaded: Installed) -> None:
 
 def test_a_repeat_of_a_call_cut_short_gives_what_it_gave(loaded: Installed) -> None:
     talk = _fresh(loaded)
-    cut = talk.go_on(50, PROMPT, max_instructions=1)
-    assert (cut.tokens, cut.finish) == ((), "budget"), "still in the prompt"
-    while not cut.tokens:
-        held = list(talk.tokens)
-        cut = talk.go_on(50, max_instructions=1)
+    ahead = talk.go_on(0, PROMPT, max_instructions=1)
+    assert (ahead.tokens, ahead.finish) == ((), "budget"), "still in the prompt"
+    held = list(talk.tokens)
+    cut = talk.go_on(50, max_instructions=1)
+    assert cut.finish == "budget"
     assert Talk(loaded.client, held).go_on(50, max_instructions=1) == cut
     assert Talk(loaded.client, held).go_on(50) == cut, "max_instructions does not make another request"
 
@@ -283,6 +292,14 @@ def test_a_prompt_can_be_computed_ahead(loaded: Installed) -> None:
     assert loaded.client.status().counters.tokens_computed - before == 3 + 4
     assert talk.tokens == expected.tokens
     assert _fresh(loaded, name=b"empty").go_on(0).length == 0
+
+
+def test_a_prompt_and_the_first_words_come_in_one_call(loaded: Installed) -> None:
+    talk = _fresh(loaded)
+    generated = talk.go_on(20, PROMPT * 8, max_instructions=1)
+    assert (len(generated.tokens), generated.finish) == (3, "budget")
+    assert len(talk.go_on(20, max_instructions=1).tokens) == 1
+    assert len(talk.go_on(20, [1], max_instructions=1).tokens) == 3, "the last token chosen and one appended"
 
 
 def test_a_full_context_says_so(loaded: Installed) -> None:

@@ -21,16 +21,19 @@ CONVERSATION = "ab" * 16
 
 @dataclass
 class _Canister:
-    """Counts up to `length` and says END, 16 tokens a call; `kept` is what it holds of its one conversation."""
+    """Counts up to `length` and says END; `kept` is what it holds of its one conversation.
+
+    A call brings as many tokens as it may use instructions for (16 at most), and one in any case.
+    """
 
     length: int
+    token_instructions: int = 250_000_000
     kept: list[int] = field(default_factory=list)
     conversation: bytes = b""
     appended: list[list[int]] = field(default_factory=list)
     busy: int = 0
     prefill_calls: int = 0
     loaded: bool = True
-    step_instructions: int = 1
     allowed: list[int] = field(default_factory=list)
 
     def activate(self, *, cancel: Cancel) -> None:
@@ -60,14 +63,15 @@ class _Canister:
         self.appended.append(append)
         self.kept = self.kept[:keep] + append
         self.allowed.append(max_instructions)
-        if max_instructions and max_instructions < self.step_instructions:
-            return Generated([], len(self.kept), "budget", 10)
         if self.prefill_calls:
             self.prefill_calls -= 1
             return Generated([], len(self.kept), "budget", max_instructions)
         tokens: list[int] = []
         finish: Finish = "budget"
-        while len(tokens) < min(max_tokens, 16) and finish != "end":
+        if max_tokens == 0:
+            return Generated([], len(self.kept), "max_tokens", max_instructions)
+        count = max(1, min(max_tokens, 16, max_instructions // self.token_instructions))
+        while len(tokens) < count and finish != "end":
             said = len(self.kept) >= self.length
             tokens.append(END if said else len(self.kept))
             self.kept.append(tokens[-1])
@@ -132,11 +136,33 @@ def test_a_prompt_too_long_for_one_message_goes_on_in_the_next() -> None:
     assert canister.appended == [[1, 2, 3], [], [], []]
 
 
-def test_a_model_too_large_for_a_slice_gets_whole_messages() -> None:
-    canister = _Canister(length=4, step_instructions=5_000_000_000)
-    finish, listener = _ask(CanisterAnswerer(canister, Place.PRACTICE), [1, 2])  # type: ignore[arg-type]
-    assert (finish, listener.tokens) == ("end", [2, 3, END])
-    assert canister.allowed == [4_000_000_000, 0], "0 stands for all that a message may use"
+def test_calls_grow_until_they_bring_enough_tokens() -> None:
+    canister = _Canister(length=60, token_instructions=1_500_000_000)
+    answerer = CanisterAnswerer(canister, Place.PRACTICE)  # type: ignore[arg-type]
+    finish, listener = _ask(answerer, [1, 2])
+    assert (finish, listener.tokens) == ("end", [*range(2, 60), END])
+    billions = [allowed // 1_000_000_000 for allowed in canister.allowed]
+    assert billions == [4, 4, 8, 16, 16, 16, 16, 16], "the first one says nothing: it has the prompt to compute"
+    _ask(answerer, [1, 2, 3])
+    assert canister.allowed[-1] == 16_000_000_000, "the next reply knows"
+
+
+def test_calls_of_a_model_larger_than_any_stop_growing() -> None:
+    canister = _Canister(length=20, token_instructions=50_000_000_000)
+    finish, listener = _ask(CanisterAnswerer(canister, Place.PRACTICE), [1])  # type: ignore[arg-type]
+    assert (finish, len(listener.tokens)) == ("end", 20)
+    assert max(canister.allowed) == 32_000_000_000
+
+
+def test_what_a_question_will_follow_is_computed_ahead() -> None:
+    canister = _Canister(length=9, prefill_calls=2)
+    answerer = CanisterAnswerer(canister, Place.PRACTICE)  # type: ignore[arg-type]
+    answerer.prepare(CONVERSATION, [1, 2, 3], Cancel())
+    assert canister.appended == [[1, 2, 3], [], []], "over as many calls as it takes"
+    answerer.prepare(CONVERSATION, [1, 2], Cancel())
+    assert len(canister.appended) == 3, "nothing is there to be computed"
+    _ask(answerer, [1, 2, 3, 4, 5])
+    assert canister.appended[3] == [4, 5]
 
 
 def test_max_tokens_is_kept_over_calls() -> None:
@@ -163,6 +189,8 @@ def test_cancelling_stops_between_calls() -> None:
     with pytest.raises(Cancelled):
         CanisterAnswerer(_Canister(length=5), Place.PRACTICE).answer(question, listener, cancel)  # type: ignore[arg-type]
     assert listener.tokens == []
+    with pytest.raises(Cancelled):
+        CanisterAnswerer(_Canister(length=5), Place.PRACTICE).prepare(CONVERSATION, [1], cancel)  # type: ignore[arg-type]
 
 
 def test_the_hash_of_a_prefix_is_of_little_endian_words() -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import pytest
 
 from personal_ai.chat.answerers import Listener, Question
-from personal_ai.chat.conversation import Conversation, Finish, Place
+from personal_ai.chat.conversation import Conversation, Finish, Place, Turn
 from personal_ai.chat.session import ChatModel, ChatSession, ContextFullError
 from personal_ai.common.errors import NetworkUnreachableError, SecurityError
 from personal_ai.common.jobs import Cancel
@@ -46,6 +47,7 @@ class _Side:
     def __init__(self, place: Place, text: str, fail: Callable[[], None] | None = None, fail_at: int = 0) -> None:
         self.place, self.text, self.fail, self.fail_at = place, text, fail, fail_at
         self.questions: list[Question] = []
+        self.prepared: list[tuple[str, str]] = []
 
     def answer(self, question: Question, listener: Listener, cancel: Cancel) -> Finish:
         self.questions.append(question)
@@ -57,6 +59,11 @@ class _Side:
             listener.token(ord(character))
         listener.token(END)
         return "end"
+
+    def prepare(self, conversation: str, tokens: Sequence[int], cancel: Cancel) -> None:
+        if self.fail is not None:
+            self.fail()
+        self.prepared.append((conversation, "".join(map(chr, tokens))))
 
     def close(self) -> None: ...
 
@@ -175,6 +182,49 @@ def test_the_beginning_of_a_stop_text_is_shown_when_nothing_follows() -> None:
     model = ChatModel(_Tokenizer(), 100, ("\nUser:",))  # type: ignore[arg-type]
     session = ChatSession(model, _Side(Place.LOCAL, "fine.\nUs"), None, max_tokens=50)  # type: ignore[arg-type]
     assert _reply(session, Conversation("g"), _Heard()).turns[-1].text == "fine.\nUs"
+
+
+# ---- computed ahead
+
+
+def test_what_the_next_question_follows_is_computed_where_it_will_be_asked() -> None:
+    local, canister, heard = _Side(Place.LOCAL, "here"), _Side(Place.PRACTICE, "yes"), _Heard()
+    session = _session(local, canister)
+    system = Conversation("g", turns=(Turn("system", "Be kind."),))
+    session.prepare(system, Cancel())
+    assert canister.prepared == [(system.id, "Be kind.\0")] and not canister.questions
+    replied = _reply(session, system, heard)
+    session.prepare(replied, Cancel())
+    assert canister.prepared[-1] == (system.id, "Be kind.\0hi\0yes\0") and not local.prepared
+    session.prepare(replace(replied, pinned=Place.LOCAL), Cancel())
+    assert local.prepared == [(system.id, "Be kind.\0hi\0yes\0")]
+
+
+def test_words_that_were_answered_here_do_not_leave_before_they_must() -> None:
+    canister = _Side(Place.PRACTICE, "x", _away)
+    session = _session(_Side(Place.LOCAL, "here"), canister)
+    replied = _reply(session, Conversation("g"), _Heard())
+    canister.fail = None
+    session.prepare(replied, Cancel())
+    assert not canister.prepared
+
+
+def test_nothing_is_computed_ahead_where_there_is_nothing_or_no_room() -> None:
+    local = _Side(Place.LOCAL, "here")
+    session = _session(local, context_length=9)
+    session.prepare(Conversation("g"), Cancel())
+    session.prepare(Conversation("g", turns=(Turn("system", "too long"),)), Cancel())
+    assert not local.prepared
+
+
+def test_a_side_that_is_away_is_told_with_the_reply_but_a_forged_answer_at_once() -> None:
+    def forged() -> None:
+        raise SecurityError("The certificate does not hold.")
+
+    system = Conversation("g", turns=(Turn("system", "Be kind."),))
+    _session(_Side(Place.LOCAL, ""), _Side(Place.PRACTICE, "x", _away)).prepare(system, Cancel())
+    with pytest.raises(SecurityError):
+        _session(_Side(Place.LOCAL, ""), _Side(Place.PRACTICE, "x", forged)).prepare(system, Cancel())
 
 
 def _again(session: ChatSession, conversation: Conversation, reply_id: str) -> Conversation:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,12 @@ def test_a_finished_model_is_deployed_anew_under_another_name_and_identity(
     assert len(principals) == 2
     calls = run("network", "calls").output
     assert calls.count('"method": "install_code"') == 2 and calls.count('"method": "create_canister"') == 2
+
+
+def test_lines_are_answered_one_after_the_other(run: Run, profile: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("What are you?\n\nWho controls you?\n"))
+    asked = run("chat", "--local")
+    assert asked.exit_code == 0 and asked.output.count("[this computer, ") == 2
 
 
 def test_local_chat_needs_no_vault_and_no_network(run: Run, own_home: Path, tmp_path: Path) -> None:

@@ -11,7 +11,13 @@ import pytest
 
 from personal_ai.common.errors import IdentityError
 from personal_ai.identities.errors import KeyringUnavailableError, VaultExistsError, WrongPasswordError
-from personal_ai.identities.keyring_store import available, create_with_keyring, open_with_keyring
+from personal_ai.identities.keyring_store import (
+    available,
+    create_with_keyring,
+    forget,
+    move_to_keyring,
+    open_with_keyring,
+)
 from personal_ai.identities.vault import ScryptCost, Vault, opens_with_password
 
 PHRASE = "abandon " * 11 + "about"
@@ -136,3 +142,25 @@ def test_the_preferred_one_of_several_is_used(monkeypatch: pytest.MonkeyPatch, p
     create_with_keyring(path, PHRASE)
     assert strong.kept
     assert not weak.kept
+
+
+def test_an_open_vault_moves_into_the_keyring_and_out(system: FakeKeyring, path: Path) -> None:
+    vault = Vault.create(path, PHRASE, "password", cost=ScryptCost(n=16))
+    record = vault.new_identity("main")
+    for _ in range(2):  # the second time under another key
+        move_to_keyring(vault)
+        assert len(system.kept) == 1
+        assert open_with_keyring(path).identities == (record,)
+    entry = vault.keyring_entry
+    assert entry is not None
+    vault.lock_with_password("another", cost=ScryptCost(n=16))
+    forget(entry)
+    assert not system.kept and Vault.open(path, "another").identities == (record,)
+
+
+def test_a_keyring_that_loses_keeps_the_password(system: FakeKeyring, path: Path) -> None:
+    vault = Vault.create(path, PHRASE, "password", cost=ScryptCost(n=16))
+    system.loses = True
+    with pytest.raises(KeyringUnavailableError):
+        move_to_keyring(vault)
+    assert not Vault.open(path, "password").locked

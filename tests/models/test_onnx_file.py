@@ -66,8 +66,8 @@ def test_a_prompt_at_once_equals_one_token_after_the_other(shape: Shape, quantis
     at_once, stepwise = LocalModel(package), LocalModel(package)
     for count in range(1, 41):
         last = stepwise.logits(TOKENS[:count])
-    # onnxruntime adds up 4-bit blocks in another order for one row than for many, and rounds what comes out to 8 bits.
-    bound = 0.05 * np.ptp(last) if quantisation == "int4" else 2e-4
+    # onnxruntime adds up in another order for one row than for many, and its products round what comes in to 8 bits.
+    bound = {"f32": 2e-4, "int8": 0.02 * np.ptp(last), "int4": 0.05 * np.ptp(last)}[quantisation]
     assert np.abs(at_once.logits(TOKENS[:40]) - last).max() < bound
     at_once.close()
     stepwise.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 
 import pytest
@@ -11,7 +12,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLabel, QMessageBox
 
 from personal_ai.chat.conversation import Conversation, Place, Turn
-from personal_ai.common.errors import SecurityError, StorageError
+from personal_ai.common.errors import Cancelled, SecurityError, StorageError
 from personal_ai.common.jobs import Cancel
 from ui.tour.scripted import ScriptedCore, deployment
 from ui.tour.stage import Stage, wait
@@ -58,6 +59,40 @@ def open_talk(stage: Stage, talk: Conversation) -> None:
     stage.chat.list.selected.emit(talk.id)
     stage.until(lambda: stage.chat.conversation.id == talk.id)
     stage.settle()
+
+
+# Computing ahead
+
+
+def test_an_open_chat_is_computed_ahead_until_something_is_asked(make_stage: MakeStage, deployed: ScriptedCore) -> None:
+    begun, cancelled = threading.Event(), threading.Event()
+
+    def prepare(_: Conversation, cancel: Cancel) -> None:
+        begun.set()
+        try:
+            cancel.wait(30)
+        except Cancelled:
+            cancelled.set()
+            raise
+
+    stage = make_stage(deployed).enter()
+    deployed.script.before_prepare = prepare
+    stage.chat.new_chat()
+    stage.until(begun.is_set)
+    assert stage.chat.heard == "" and not cancelled.is_set()
+    ask(stage, "Who controls it?")
+    assert cancelled.is_set(), "the lane is free at once"
+    assert stage.chat.conversation.turns[-1].text == "Only you. Your key controls it."
+
+
+def test_a_forged_answer_is_told_even_when_nobody_asked(make_stage: MakeStage, deployed: ScriptedCore) -> None:
+    def forged(*_: object) -> None:
+        raise SecurityError("The certificate does not hold.")
+
+    deployed.script.before_prepare = forged
+    stage = make_stage(deployed).enter()
+    stage.settle()
+    assert "The certificate does not hold." in labels(shown(stage, Problem)[0])
 
 
 # Streaming

@@ -38,6 +38,7 @@ class ChatPage(QWidget):
         self._toast = toast
         self._deleted: set[str] = set()  # never saved again, whatever comes in for them
         self._exchange: Exchange | None = None
+        self._ahead: Operation[None] | None = None
         self._reply: ReplyMessage | None = None
         self.conversation = profile.new_conversation()
         self.list = ConversationList()
@@ -188,7 +189,8 @@ class ChatPage(QWidget):
         self._ask_place()
 
     def _ask_place(self) -> None:
-        """Has the core say where the next words would go; it opens the chat on the way."""
+        """Has the core say where the next words would go; it opens the chat on the way, and computes ahead."""
+        self._stop_ahead()
         self.header.show_place(None)
         conversation, deployment = self.conversation, self._deployment(self.conversation)
         if self._exchange:
@@ -199,10 +201,19 @@ class ChatPage(QWidget):
         def known(place: Place) -> None:
             if self.conversation is conversation and not self._exchange:
                 self.header.show_place(place)
+                self._ahead = self.profile.bridge.run(
+                    lambda task: self._desk.prepare(conversation, deployment, task), lane=Lane.CHAT
+                ).on_failure(self._add_problem)
 
         self.profile.bridge.run(lambda _: self._desk.place(conversation, deployment), lane=Lane.CHAT).on_success(
             known
         ).on_failure(self._add_problem)
+
+    def _stop_ahead(self) -> None:
+        """The lane is wanted for something else."""
+        if self._ahead:
+            self._ahead.cancel()
+            self._ahead = None
 
     def _show_place(self, moved: Moved) -> None:
         self.header.show_place(moved.place, fallback=moved.reason is not None)
@@ -224,6 +235,7 @@ class ChatPage(QWidget):
         """Asks; the reply comes in pieces."""
         if self._exchange:
             return
+        self._stop_ahead()
         conversation, deployment = self.conversation, self._deployment(self.conversation)
         if not conversation.turns:
             self.transcript.show_conversation(conversation)  # without the problem of a failed first try

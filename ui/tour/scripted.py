@@ -43,6 +43,7 @@ class Script:
 
     words: Sequence[str] = ("Only ", "you. ", "Your key ", "controls it.")
     fallback_reason: str | None = None
+    before_prepare: Callable[[Conversation, Cancel], None] = lambda _, __: None
     before_word: Callable[[int, Cancel], None] = lambda _, __: None
     before_step: Callable[[Progress, Cancel], None] = lambda _, __: None
     on_save: Callable[[Conversation], None] = lambda _: None
@@ -111,6 +112,9 @@ class ScriptedChat:
         self._script = script
         self._network = network
         self._deployment = deployment
+
+    def prepare(self, conversation: Conversation, cancel: Cancel) -> None:
+        self._script.before_prepare(conversation, cancel)
 
     def place(self, pinned: Place | None = None) -> Place:
         return Place.LOCAL if self._deployment is None or pinned is Place.LOCAL else Place.PRACTICE

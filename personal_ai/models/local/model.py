@@ -5,21 +5,20 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from personal_ai.common.errors import BadInputError, DamagedFileError, UserFacingError
 from personal_ai.common.jobs import Cancel
+from personal_ai.compiler.onnx_graph import read_onnx
+from personal_ai.models.local.devices import Verdict
+from personal_ai.models.local.session import Session, open_session
 from personal_ai.models.package import ModelPackage
 from personal_ai.models.sampling import Sampling, sample
 
-if TYPE_CHECKING:
-    from onnxruntime import InferenceSession, OrtValue  # noqa: TID251 -- for the type checker alone
-
 _ROWS_AT_ONCE = 256  # a long prompt goes in pieces, so that a cancel is heard soon and memory stays bounded
-_LOG_ERRORS_ONLY = 3
 
 Finish = Literal["end", "max_tokens"]
 
@@ -43,11 +42,10 @@ class LocalModel:
         """threads: None leaves it to onnxruntime. Raises DamagedFileError when the model cannot be loaded."""
         self._decoder = package.manifest.decoder
         self._end_tokens = frozenset(package.manifest.end_tokens)
-        self._session: InferenceSession | None = _load(package, threads)
+        self._session: Session | None
+        self._session, self.devices = _load(package, threads)
         self._lock = threading.Lock()
         self._seen: list[int] = []
-        empty = np.zeros((1, self._decoder.key_value_head_count, 0, self._decoder.head_size), dtype=np.float32)
-        self._cache: list[OrtValue] = [_ort_value(empty) for _ in self._cache_names("past_key_values")]
 
     def generate(
         self,
@@ -83,18 +81,17 @@ class LocalModel:
     def logits(self, tokens: Sequence[int]) -> npt.NDArray[np.float32]:
         """The logits [vocabulary] of the token after `tokens`. Raises BadInputError."""
         with self._lock:
-            return self._read(list(tokens), Cancel())
+            return self._read(list(tokens), Cancel()).copy()
 
     def close(self) -> None:
         """Gives the memory back; the model cannot be used any more."""
         with self._lock:
             self._session = None
-            self._cache = []
 
     def _read(self, context: list[int], cancel: Cancel) -> npt.NDArray[np.float32]:
         """The logits after `context`, computed for as little of it as the cache does not hold."""
         self._check(context)
-        self._keep(_common_length(self._seen, context[:-1]))
+        self._seen = self._seen[: _common_length(self._seen, context[:-1])]
         logits = np.empty(0, dtype=np.float32)
         while len(self._seen) < len(context):
             cancel.raise_if_cancelled()
@@ -102,19 +99,15 @@ class LocalModel:
         return logits
 
     def _step(self, tokens: list[int]) -> npt.NDArray[np.float32]:
-        """Feeds tokens and keeps the longer cache. The cache never becomes a numpy array: that would copy it."""
+        """Feeds tokens; what the session holds beyond `_seen` is overwritten."""
         if self._session is None:
             raise UserFacingError("The model was closed.")
-        feeds = {"input_ids": _ort_value(np.array([tokens], dtype=np.int64))}
-        feeds |= zip(self._cache_names("past_key_values"), self._cache, strict=True)
         try:
-            logits, *cache = self._session.run_with_ort_values(["logits", *self._cache_names("present")], feeds)
+            logits = self._session.step(tokens, len(self._seen))
         except Exception as error:
             raise _no_memory(error) or error from error
-        self._cache = cache
         self._seen += tokens
-        result: npt.NDArray[np.float32] = logits.numpy().reshape(-1)
-        return result
+        return logits
 
     def _check(self, context: list[int]) -> None:
         if not context or not all(0 <= token < self._decoder.vocabulary_size for token in context):
@@ -125,27 +118,10 @@ class LocalModel:
                 next_step="Begin a new conversation.",
             )
 
-    def _keep(self, length: int) -> None:
-        """Cuts the cache back to its first `length` tokens."""
-        if length == len(self._seen):
-            return
-        self._cache = [_ort_value(np.ascontiguousarray(part.numpy()[:, :, :length])) for part in self._cache]
-        self._seen = self._seen[:length]
 
-    def _cache_names(self, prefix: str) -> list[str]:
-        layers = range(self._decoder.layer_count)
-        return [f"{prefix}.{layer}.{part}" for layer in layers for part in ("key", "value")]
-
-
-def _load(package: ModelPackage, threads: int | None) -> InferenceSession:
-    from personal_ai.models.runtime import onnxruntime  # noqa: PLC0415 -- slow, and only for those who answer here
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = _LOG_ERRORS_ONLY
-    if threads is not None:
-        options.intra_op_num_threads = threads
+def _load(package: ModelPackage, threads: int | None) -> tuple[Session, list[Verdict]]:
     try:
-        return onnxruntime.InferenceSession(str(package.onnx_path), options, providers=["CPUExecutionProvider"])
+        return open_session(package.manifest.decoder, read_onnx(package.onnx_path).constants, threads=threads)
     except Exception as error:  # onnxruntime's own exceptions share no base but this
         raise _no_memory(error) or DamagedFileError(
             f"The model {package.name} cannot be loaded: its files are damaged.",
@@ -163,12 +139,6 @@ def _no_memory(error: Exception) -> NotEnoughMemoryError | None:
         not_lost="Your conversations are kept.",
         next_step="Close other programs, or choose a smaller model.",
     )
-
-
-def _ort_value(values: npt.NDArray[Any]) -> OrtValue:
-    from personal_ai.models.runtime import onnxruntime  # noqa: PLC0415
-
-    return onnxruntime.OrtValue.ortvalue_from_numpy(values)
 
 
 def _common_length(left: Sequence[int], right: Sequence[int]) -> int:

@@ -161,7 +161,7 @@ def test_closing_ends_it_and_may_come_twice(process: LocalProcess) -> None:
 
 def test_out_of_memory_is_named(package: ModelPackage, monkeypatch: pytest.MonkeyPatch) -> None:
     class Session:
-        def run_with_ort_values(self, *_: object) -> None:
+        def step(self, *_: object) -> None:
             raise RuntimeError("Failed to allocate memory for requested buffer of size 17")
 
     model = LocalModel(package)

@@ -25,7 +25,7 @@ pub const Budget = struct {
     footprint: Footprint,
     /// What choosing one token, and keeping the logits that it is chosen from, may cost.
     sampling: u64,
-    /// What the caller wants to spend at most.
+    /// What the caller wants to spend at most on a reply.
     wanted: u64,
     /// What the network lets a message use.
     limit: u64,
@@ -34,12 +34,14 @@ pub const Budget = struct {
     progressed: bool = false,
 
     /// How many of the next `missing` tokens after `past` to compute in one step; 0 when the message should end.
-    /// The caller's wish gives way to a first step of one token, the network's limit to nothing.
-    pub fn pieceLength(self: *const Budget, missing: u32, past: u32) u32 {
+    /// The caller's wish gives way where `opening` (the prompt and the first words of a reply) and to a first step of
+    /// one token; the network's limit to nothing.
+    pub fn pieceLength(self: *const Budget, missing: u32, past: u32, opening: bool) u32 {
         const used = ic0.instructionsUsed();
         var count = @min(missing, self.cost.many);
         while (count > 0) : (count /= 2) {
-            const wished = used + self.stepLikely(count, past) <= self.wanted or (!self.progressed and count == 1);
+            const first = !self.progressed and count == 1;
+            const wished = opening or first or used + self.stepLikely(count, past) <= self.wanted;
             if (wished and used + self.stepMost(count, past) <= self.limit) return count;
         }
         return 0;
@@ -104,16 +106,17 @@ test "a message ends before its limit, and a first step is always tried" {
         .wanted = 1,
         .limit = update_limit,
     };
-    try std.testing.expectEqual(@as(u32, 1), budget.pieceLength(500, 0));
+    try std.testing.expectEqual(@as(u32, 1), budget.pieceLength(500, 0, false));
+    try std.testing.expectEqual(@as(u32, 16), budget.pieceLength(500, 0, true));
     budget.wanted = update_limit;
-    const count = budget.pieceLength(500, 0);
+    const count = budget.pieceLength(500, 0, false);
     try std.testing.expect(count == 16);
     ic0.fake.instructions = 24 * per_token;
     budget.observe(count, 0, 24 * per_token);
-    try std.testing.expectEqual(@as(u32, 8), budget.pieceLength(484, 16));
+    try std.testing.expectEqual(@as(u32, 8), budget.pieceLength(484, 16, false));
     ic0.fake.instructions = 39 * per_token;
-    try std.testing.expectEqual(@as(u32, 0), budget.pieceLength(1, 24));
+    try std.testing.expectEqual(@as(u32, 0), budget.pieceLength(1, 24, true));
     budget.limit = query_limit;
     budget.steps = 0;
-    try std.testing.expectEqual(@as(u32, 0), budget.pieceLength(1, 24));
+    try std.testing.expectEqual(@as(u32, 0), budget.pieceLength(1, 24, true));
 }

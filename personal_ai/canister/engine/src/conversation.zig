@@ -7,6 +7,7 @@ const interface = @import("interface.zig");
 const memory = @import("memory.zig");
 const sha256 = @import("sha256.zig");
 const Nat32s = @import("candid.zig").Nat32s;
+const state_chunk = @import("engine/format.zig").state_chunk;
 
 pub const id_bytes_most = 32;
 
@@ -22,6 +23,8 @@ pub const Answer = struct {
 /// Where things lie in a conversation's memory: keys and values, tokens, logits.
 pub const Layout = struct {
     state_bytes: u64 = 0,
+    /// Bytes of `state_chunk` positions, which lie one after the other.
+    chunk_bytes: u64 = 0,
     /// Tokens that the model's context holds.
     capacity: u32 = 0,
     vocabulary_size: u32 = 0,
@@ -32,6 +35,11 @@ pub const Layout = struct {
 
     pub fn logitsBytes(self: Layout) u64 {
         return @sizeOf(f32) * @as(u64, self.vocabulary_size);
+    }
+
+    /// Where the state of the first `count` positions ends.
+    pub fn bytesOfFirst(self: Layout, count: u32) u64 {
+        return @min(self.state_bytes, self.chunk_bytes * (std.math.divCeil(u32, count, state_chunk) catch unreachable));
     }
 
     fn tokensOffset(self: Layout) u64 {
@@ -70,15 +78,31 @@ pub const Conversation = struct {
         return self.all()[0..self.length];
     }
 
-    /// Forgets everything and takes a new name of at most 32 bytes.
-    pub fn start(self: *Conversation, name: []const u8) void {
+    /// Takes a new name of at most 32 bytes and forgets everything but its first `keep` tokens, which are computed.
+    pub fn start(self: *Conversation, name: []const u8, keep: u32) void {
         @memcpy(self.id_buffer[0..name.len], name);
         self.id_length = @intCast(name.len);
-        self.length = 0;
-        self.computed = 0;
+        self.length = keep;
+        self.computed = keep;
         self.logits_after = 0;
         self.reply_start = 0;
         self.answer = null;
+    }
+
+    /// How many tokens `given` and what is computed here have in common at their beginnings.
+    pub fn commonLength(self: *const Conversation, given: Nat32s) u32 {
+        const most = @min(self.computed, given.count());
+        var count: u32 = 0;
+        while (count < most and self.all()[count] == given.at(count)) count += 1;
+        return count;
+    }
+
+    /// Copies the first `count` tokens of another conversation of the same layout, with their keys and values, which
+    /// depend on nothing else.
+    pub fn copyFirst(self: *Conversation, other: *const Conversation, count: u32) void {
+        @memcpy(self.all()[0..count], other.all()[0..count]);
+        const size_bytes: usize = @intCast(self.layout.bytesOfFirst(count));
+        @memcpy(self.state()[0..size_bytes], other.state()[0..size_bytes]);
     }
 
     /// Cuts the conversation back to `keep` tokens and adds `append`. Keys and values stay for as long as the tokens
@@ -149,6 +173,15 @@ pub fn find(conversations: []Conversation, name: []const u8) ?*Conversation {
     return null;
 }
 
+/// The one that has the longest computed beginning in common with `tokens`.
+pub fn closest(conversations: []Conversation, tokens: Nat32s) *Conversation {
+    var best = &conversations[0];
+    for (conversations[1..]) |*conversation| {
+        if (conversation.commonLength(tokens) > best.commonLength(tokens)) best = conversation;
+    }
+    return best;
+}
+
 /// The conversation not used for longest; one never used comes first.
 pub fn leastRecentlyUsed(conversations: []Conversation) *Conversation {
     var oldest = &conversations[0];
@@ -156,6 +189,29 @@ pub fn leastRecentlyUsed(conversations: []Conversation) *Conversation {
         if (conversation.last_used < oldest.last_used) oldest = conversation;
     }
     return oldest;
+}
+
+test "a conversation begins with what another one has computed" {
+    const ic0 = @import("ic0.zig");
+    ic0.fake.reset();
+    memory.reset();
+    const layout = Layout{ .state_bytes = 3 * 160, .chunk_bytes = 160, .capacity = 40, .vocabulary_size = 1 };
+    var held: [2]Conversation = undefined;
+    for (&held) |*one| one.* = .{ .layout = layout, .region = try memory.allocate(layout.sizeBytes()) };
+    const tokens = Nat32s{ .bytes = std.mem.sliceAsBytes(&[_]u32{ 4, 5, 6, 7 }) };
+    held[1].start("a", 0);
+    held[1].revise(0, tokens);
+    held[1].computed = 3;
+    for (held[1].state(), 0..) |*byte, i| byte.* = @truncate(i + 1);
+    try std.testing.expectEqual(&held[1], closest(&held, tokens));
+    try std.testing.expectEqual(@as(u32, 3), held[1].commonLength(tokens));
+    try std.testing.expectEqual(@as(u32, 1), held[1].commonLength(.{ .bytes = std.mem.sliceAsBytes(&[_]u32{ 4, 6 }) }));
+    held[0].copyFirst(&held[1], 3);
+    held[0].start("b", 3);
+    try std.testing.expectEqualSlices(u32, &.{ 4, 5, 6 }, held[0].tokens());
+    try std.testing.expectEqualSlices(u8, held[1].state()[0..160], held[0].state()[0..160]);
+    try std.testing.expectEqual(@as(u8, 0), held[0].state()[160]);
+    try std.testing.expectEqual(@as(u64, 2 * 160), layout.bytesOfFirst(17));
 }
 
 test "revising keeps what was computed of equal tokens, and says where a reply began" {
@@ -173,7 +229,7 @@ test "revising keeps what was computed of equal tokens, and says where a reply b
         }
     }.of;
     try std.testing.expectEqual(conversation, leastRecentlyUsed(&held));
-    conversation.start("a");
+    conversation.start("a", 0);
     conversation.revise(0, append(&.{ 1, 2, 3, 4 }));
     conversation.computed = 4;
     try std.testing.expectEqual(null, conversation.keptLogits());

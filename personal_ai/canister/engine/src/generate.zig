@@ -19,6 +19,8 @@ const Result = interface.Result(interface.Generated, GenerateError);
 
 const stop_sequences_most = 16;
 const stop_tokens_most = 64;
+/// The first words after a prompt: tokens that the caller's wish gives way to, as it does to the prompt.
+const opening_tokens = 3;
 
 /// Answers one request in a message that may use `limit` instructions.
 pub fn generate(request: *const Request, limit: u64) Result {
@@ -45,10 +47,17 @@ pub fn generate(request: *const Request, limit: u64) Result {
         .conversation = conversation,
         .choice = choice,
         .budget = budgetOf(request, choice, instance, limit),
+        .opening_end = conversation.length + openingTokens(request, conversation),
     };
     const start = conversation.length;
     const finish = run.untilFinished() orelse return .{ .err = textLimit("one message is too short for a token of this model") };
     return .{ .ok = conclude(conversation, request_hash, start, finish) };
+}
+
+/// So many tokens are chosen before the caller's wish to spend no more counts. Without a prompt one is.
+fn openingTokens(request: *const Request, conversation: *const Conversation) u32 {
+    if (request.max_tokens == 0) return 0;
+    return if (conversation.length - conversation.computed > 1) opening_tokens else 1;
 }
 
 /// One message's work on one conversation.
@@ -58,6 +67,8 @@ const Run = struct {
     conversation: *Conversation,
     choice: sampling.Sampling,
     budget: Budget,
+    /// Up to this length of the conversation the caller's wish gives way.
+    opening_end: u32,
 
     /// Why the reply ended; null when not even one step fits the message.
     fn untilFinished(self: *Run) ?interface.Finish {
@@ -97,7 +108,7 @@ const Run = struct {
         while (true) {
             const past = conversation.computed;
             const missing = conversation.length - past;
-            const count = self.budget.pieceLength(missing, past);
+            const count = self.budget.pieceLength(missing, past, conversation.length < self.opening_end);
             if (count == 0) return null;
             const before = ic0.instructionsUsed();
             const ready = self.step(conversation.tokens()[past..][0..count], past, count == missing);
@@ -167,9 +178,7 @@ fn prefix(request: *const Request, instance: *Instance) union(enum) { ok: *Conve
         return .{ .err = .{ .need_prefix = .{ .have = 0 } } };
     }
     if (request.keep > 0) return .{ .err = .{ .need_prefix = .{ .have = 0 } } };
-    const conversation = instance.placeForConversation();
-    conversation.start(name);
-    return .{ .ok = conversation };
+    return .{ .ok = instance.beginConversation(name, request.append) };
 }
 
 /// What no state of the canister would make right.

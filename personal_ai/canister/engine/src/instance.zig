@@ -9,6 +9,8 @@ const ic0 = @import("ic0.zig");
 const memory = @import("memory.zig");
 const sampling = @import("sampling.zig");
 const store = @import("store.zig");
+const format = @import("engine/format.zig");
+const Nat32s = @import("candid.zig").Nat32s;
 const program_name = @import("manifest.zig").program_name;
 
 const Conversation = conversations.Conversation;
@@ -17,6 +19,8 @@ const Conversation = conversations.Conversation;
 pub const conversations_most = 16;
 /// What the conversations beside the first may take together.
 const further_conversations_bytes = 512 << 20;
+/// Copying costs about five instructions a byte, pages included: the message must have room for it.
+const copied_bytes_most = 128 << 20;
 const load_step_bytes = 8 << 20;
 /// What measuring one long piece may take, so that the message ends well within its limit.
 const measured_piece_most = 12_000_000_000;
@@ -91,8 +95,22 @@ pub const Instance = struct {
         return @intCast(@min(conversations_most, 1 + further));
     }
 
+    /// A new conversation that is to have `tokens`. What another one has computed of them is copied, or stays where the
+    /// new one takes the other's place.
+    pub fn beginConversation(self: *Instance, name: []const u8, tokens: Nat32s) *Conversation {
+        const source = conversations.closest(self.held(), tokens);
+        const place = self.placeForConversation();
+        var shared = source.commonLength(tokens);
+        if (place != source) {
+            shared = @intCast(@min(shared, copied_bytes_most * format.state_chunk / @max(1, self.layout.chunk_bytes)));
+            place.copyFirst(source, shared);
+        }
+        place.start(name, shared);
+        return place;
+    }
+
     /// The place for a new conversation: one never used, more memory, or that of the conversation not used for longest.
-    pub fn placeForConversation(self: *Instance) *Conversation {
+    fn placeForConversation(self: *Instance) *Conversation {
         const oldest = conversations.leastRecentlyUsed(self.held());
         if (oldest.id() == null or self.conversation_count == self.conversationsMost()) return oldest;
         return self.addConversation() catch oldest;
@@ -150,6 +168,7 @@ pub const Instance = struct {
         self.scratch = try self.allocate(sampling.Scratch.sizeBytes(self.model.vocabulary_size));
         self.layout = .{
             .state_bytes = self.model.stateSizeBytes(),
+            .chunk_bytes = self.model.stateChunkBytes(),
             .capacity = self.model.context_length_max,
             .vocabulary_size = self.model.vocabulary_size,
         };
@@ -228,10 +247,10 @@ test "as many conversations as their memory allows, then the one not used for lo
     instance.layout.state_bytes = 100 << 20; // the fake heap has 256 MiB
     const first = try instance.addConversation();
     try std.testing.expectEqual(first, instance.placeForConversation());
-    first.start("first");
+    first.start("first", 0);
     first.last_used = 1;
     const second = instance.placeForConversation();
-    second.start("second");
+    second.start("second", 0);
     second.last_used = 2;
     try std.testing.expect(second != first);
     try std.testing.expectEqual(first, instance.placeForConversation()); // no room for a third

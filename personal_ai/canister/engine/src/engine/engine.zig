@@ -59,6 +59,11 @@ pub const Model = struct {
         return @intCast(self.program.stateSizeBytes()); // checked: fits 32 bits
     }
 
+    /// Bytes of `format.state_chunk` positions in that memory.
+    pub fn stateChunkBytes(self: *const Model) usize {
+        return format.state_chunk * @as(usize, self.program.header.state_row_size_bytes);
+    }
+
     /// Gives the model its memory. Neither needs to be cleared.
     pub fn bind(
         self: *Model,

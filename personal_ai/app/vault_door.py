@@ -1,0 +1,92 @@
+"""The profile's vault, open or locked. It locks itself when nobody has used it for a while."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from personal_ai.identities import keyring_store
+from personal_ai.identities.errors import VaultLockedError
+from personal_ai.identities.vault import Vault, opens_with_password
+
+
+def _seconds_awake_or_asleep() -> float:
+    """A clock that nobody sets and that goes on while the computer sleeps, where the system has one."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
+
+
+class VaultDoor:
+    """Opens and locks the vault at `path`. Raises what `Vault` and the keyring raise; slow: a password costs 0.4 s."""
+
+    def __init__(self, path: Path, clock: Callable[[], float] = _seconds_awake_or_asleep) -> None:
+        self._path = path
+        self._clock = clock
+        self._vault: Vault | None = None
+        self._used_s = 0.0
+
+    @property
+    def exists(self) -> bool:
+        return self._path.exists()
+
+    @property
+    def locked(self) -> bool:
+        return self._vault is None
+
+    @property
+    def wants_password(self) -> bool:
+        """Whether a password opens it; otherwise the system's keyring does."""
+        return opens_with_password(self._path)
+
+    def vault(self) -> Vault:
+        """The open vault. Raises VaultLockedError."""
+        if self._vault is None:
+            raise VaultLockedError("The vault is locked.", next_step="Unlock it with your password.")
+        self.use()
+        return self._vault
+
+    def create(self, phrase: str, password: str) -> None:
+        self._opened(Vault.create(self._path, phrase, password))
+
+    def unlock(self, password: str) -> None:
+        """Raises WrongPasswordError."""
+        self._opened(Vault.open(self._path, password))
+
+    def unlock_with_keyring(self) -> None:
+        """Raises KeyringUnavailableError."""
+        self._opened(keyring_store.open_with_keyring(self._path))
+
+    def change_password(self, old: str | None, new: str) -> None:
+        """`old` is None where the keyring opened the vault; its entry there goes. Raises WrongPasswordError."""
+        vault = self.vault()
+        entry = vault.keyring_entry
+        if entry is None:
+            vault.check_password(old or "")
+        vault.lock_with_password(new)
+        if entry is not None:
+            keyring_store.forget(entry)
+
+    def move_to_keyring(self) -> None:
+        """From now on whoever is logged in opens the vault, without a password. Raises KeyringUnavailableError."""
+        keyring_store.move_to_keyring(self.vault())
+
+    def use(self) -> None:
+        """Somebody is there: the time without use begins anew."""
+        self._used_s = self._clock()
+
+    def lock(self) -> None:
+        if self._vault is not None:
+            self._vault.lock()
+            self._vault = None
+
+    @property
+    def idle(self) -> bool:
+        """Whether the vault is open and nobody has used it for as long as its owner allows."""
+        if self._vault is None:
+            return False
+        allowed_s = self._vault.notes.idle_lock_s
+        return allowed_s > 0 and self._clock() - self._used_s >= allowed_s
+
+    def _opened(self, vault: Vault) -> None:
+        self._vault = vault
+        self.use()

@@ -1,0 +1,93 @@
+"""What onnxruntime can compute on here, what is chosen, and why the others are not.
+
+An accelerator is worth it only where it runs every product and every attention: anything that it lacks goes to the
+processor and back at each token, which costs more than it saves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal, TypeVar
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession  # noqa: TID251 -- for the type checker alone
+
+Opened = TypeVar("Opened")
+
+RECORD_ASSIGNMENT: Final = "session.record_ep_graph_assignment_info"  # the session option that `require_all` needs
+_HEAVY_OPERATORS: Final = ("MatMulNBits", "MatMul", "GroupQueryAttention")
+
+
+class UnsuitableDeviceError(Exception):
+    """The device would be slower than the processor. It never leaves the choice of a device."""
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """One of onnxruntime's execution providers. memory: where its tensors lie, in onnxruntime's words."""
+
+    label: str
+    provider: str
+    memory: Literal["cpu", "cuda", "dml"] = "cpu"
+
+
+CPU: Final = Device("processor", "CPUExecutionProvider")
+# The most capable first.
+ACCELERATORS: Final = (
+    Device("NVIDIA GPU (CUDA)", "CUDAExecutionProvider", "cuda"),
+    Device("GPU (DirectML)", "DmlExecutionProvider", "dml"),
+    Device("Intel GPU or NPU (OpenVINO)", "OpenVINOExecutionProvider"),
+    Device("Apple GPU or Neural Engine (CoreML)", "CoreMLExecutionProvider"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What became of one device: chosen or not, and why, in words for the user."""
+
+    device: Device
+    chosen: bool
+    reason: str
+
+
+def candidates(available: Collection[str]) -> list[Device]:
+    """Those of the available providers (`onnxruntime.get_available_providers()`) to try, in order; the CPU last.
+
+    Azure's, which would send the words away, is not among them.
+    """
+    return [device for device in (*ACCELERATORS, CPU) if device is CPU or device.provider in available]
+
+
+def chosen(available: Collection[str], open_on: Callable[[Device], Opened]) -> tuple[Opened, list[Verdict]]:
+    """What `open_on` gives for the first device that does not raise, and what became of each device.
+
+    Raises what the CPU raises: after it there is nothing to try.
+    """
+    verdicts = [
+        Verdict(device, False, "the onnxruntime that is installed here has no support for it")
+        for device in ACCELERATORS
+        if device.provider not in available
+    ]
+    for device in candidates(available):
+        try:
+            opened = open_on(device)
+        except Exception as error:
+            if device is CPU:
+                raise
+            verdicts.append(Verdict(device, False, str(error).partition("\n")[0][:200]))
+        else:
+            break
+    verdicts.append(Verdict(device, True, "nothing else can be used" if device is CPU else "it runs the whole model"))
+    return opened, verdicts
+
+
+def require_all(session: InferenceSession, device: Device) -> None:
+    """Raises UnsuitableDeviceError when heavy operators of the session run elsewhere than on the device."""
+    parts = session.get_provider_graph_assignment_info()
+    heavy = [(part.ep_name, node.op_type) for part in parts for node in part.get_nodes()]
+    heavy = [(provider, operator) for provider, operator in heavy if operator in _HEAVY_OPERATORS]
+    missing = [operator for provider, operator in heavy if provider != device.provider]
+    if missing:
+        kinds = ", ".join(sorted(set(missing)))
+        raise UnsuitableDeviceError(f"it cannot run {len(missing)} of the {len(heavy)} heavy steps ({kinds})")

@@ -1,0 +1,116 @@
+"""A decoder in onnxruntime: one step after the other over a cache that stays where it is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from personal_ai.compiler.onnx_graph import Array
+from personal_ai.models.decoder import Decoder
+from personal_ai.models.local.devices import CPU, RECORD_ASSIGNMENT, Device, Verdict, chosen, require_all
+from personal_ai.models.local.session_graph import SessionGraph, cache_names, cached_head_size, is_large, session_graph
+from personal_ai.models.local.weights import Tensors
+
+if TYPE_CHECKING:
+    from onnxruntime import OrtValue  # noqa: TID251 -- for the type checker alone
+
+_LOG_ERRORS_ONLY: Final = 3
+_CAPACITY_MIN: Final = 256
+
+
+class Session:
+    """The decoder's weights and the keys and values of the positions so far. For one thread at a time."""
+
+    def __init__(self, graph: SessionGraph, device: Device = CPU, *, threads: int | None = None) -> None:
+        """threads: None leaves it to onnxruntime. Raises UnsuitableDeviceError, and what onnxruntime raises."""
+        from personal_ai.models.runtime import onnxruntime  # noqa: PLC0415 -- slow, and only for those who answer here
+
+        self._decoder, self._device = graph.decoder, device
+        self._values = onnxruntime.OrtValue
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = _LOG_ERRORS_ONLY
+        options.add_session_config_entry(RECORD_ASSIGNMENT, "1")
+        if device.memory == "dml":
+            options.enable_mem_pattern = False  # DirectML asks for it
+        if threads is not None:
+            options.intra_op_num_threads = threads
+        self._lent = {name: np.ascontiguousarray(tensor) for name, tensor in graph.tensors.items() if is_large(tensor)}
+        values = [self._values.ortvalue_from_numpy(tensor) for tensor in self._lent.values()]
+        options.add_external_initializers(list(self._lent), values)
+        providers = dict.fromkeys((device.provider, CPU.provider))
+        self._session = onnxruntime.InferenceSession(
+            graph.model().SerializeToString(), options, providers=list(providers)
+        )
+        require_all(self._session, device)
+        self._binding = self._session.io_binding()
+        self._last_position, self._total_length = np.zeros(1, dtype=np.int32), np.zeros((), dtype=np.int32)
+        self._logits: npt.NDArray[np.float32] = np.zeros(self._decoder.vocabulary_size, dtype=np.float32)
+        self._bind_input("last_position", self._last_position)
+        self._bind_input("total_length", self._total_length)
+        self._binding.bind_ortvalue_output("logits", self._values.ortvalue_from_numpy(self._logits[None, None]))
+        self._capacity = 0
+        self._cache: list[OrtValue] = []
+        self._give_back(graph)
+
+    def step(self, tokens: list[int], past: int) -> npt.NDArray[np.float32]:
+        """The logits [vocabulary] after `tokens`, which follow the first `past` of the positions so far.
+
+        The next step overwrites them. Raises what onnxruntime raises.
+        """
+        total = past + len(tokens)
+        self._reserve(total)
+        self._last_position[0], self._total_length[...] = total - 1, total
+        self._bind_input("input_ids", np.array([tokens], dtype=np.int64))
+        self._session.run_with_iobinding(self._binding)
+        return self._logits
+
+    def _bind_input(self, name: str, values: Array) -> None:
+        """The binding keeps `values` alive and reads them at each step."""
+        self._binding.bind_ortvalue_input(name, self._values.ortvalue_from_numpy(values))
+
+    def _give_back(self, graph: SessionGraph) -> None:
+        """Frees the matrices that onnxruntime has repacked, which is most of the memory.
+
+        It does not tell which it still reads; so one of each kind is cleared, and the logits tell.
+        """
+        for kind in graph.matrices.values():
+            tensor = self._lent[kind[0]]
+            before, kept = self.step([0], 0).copy(), tensor.copy()
+            tensor.fill(0)
+            repacked = np.array_equal(self.step([0], 0), before)
+            tensor[:] = kept
+            if repacked:
+                for name in kind:
+                    del self._lent[name], graph.tensors[name]
+
+    def _reserve(self, length: int) -> None:
+        """Makes room for `length` positions; the cache moves only when it grows, to twice its size."""
+        if length <= self._capacity:
+            return
+        capacity = min(max(length, 2 * self._capacity, _CAPACITY_MIN), max(length, self._decoder.context_length))
+        shape = (1, self._decoder.key_value_head_count, capacity, cached_head_size(self._decoder))
+        grown = []
+        for index in range(2 * self._decoder.layer_count):
+            values = np.zeros(shape, dtype=np.float32)
+            if self._cache:
+                values[:, :, : self._capacity] = self._cache[index].numpy()
+            grown.append(self._values.ortvalue_from_numpy(values, self._device.memory, 0))
+        self._cache, self._capacity = grown, capacity
+        for past, present, value in zip(
+            cache_names(self._decoder, "past_key_values"), cache_names(self._decoder, "present"), grown, strict=True
+        ):
+            self._binding.bind_ortvalue_input(past, value)
+            self._binding.bind_ortvalue_output(present, value)
+
+
+def open_session(decoder: Decoder, tensors: Tensors, *, threads: int | None = None) -> tuple[Session, list[Verdict]]:
+    """The session on the best device that runs the whole model, and what became of each. Raises what the CPU raises."""
+    from personal_ai.models.runtime import onnxruntime  # noqa: PLC0415
+
+    # A graph for each try: a session takes what it repacks out of it.
+    return chosen(
+        onnxruntime.get_available_providers(),
+        lambda device: Session(session_graph(decoder, tensors), device, threads=threads),
+    )

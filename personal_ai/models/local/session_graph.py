@@ -1,0 +1,332 @@
+"""The graph that onnxruntime runs on this computer: a package's decoder in onnxruntime's own fused operators.
+
+It computes what the package's graph (docs/formats/onnx-graph.md) computes, with the same integers and scales, but:
+q, k and v are one product, gate and up another; GroupQueryAttention turns, appends to the cache in place and attends
+in one step; residual additions and norms are one operator; the last layer goes on with the last position alone.
+docs/local-answers.md says what each is worth.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
+
+from personal_ai.compiler.onnx_graph import Array
+from personal_ai.models.decoder import Decoder
+from personal_ai.models.local.weights import Tensors, block_matrix, joined
+from personal_ai.models.quantisation import BLOCK_SIZE
+
+_OPSET: Final = 24
+_IR_VERSION: Final = 11
+_CONTRIBUTED: Final = "com.microsoft"
+_INT8_ACTIVATIONS: Final = 4  # MatMulNBits' accuracy level: activations are rounded to int8, block by block
+_INLINE_SIZE_BYTES_MAX: Final = 1024
+_END: Final = np.iinfo(np.int64).max
+
+
+@dataclass
+class SessionGraph:
+    """A model whose large tensors are given beside it: `tensors` by name.
+
+    matrices: the names of the quantised matrices' integers, by the number of their bits.
+    """
+
+    decoder: Decoder
+    source: Tensors
+    nodes: list[NodeProto] = field(default_factory=list)
+    tensors: dict[str, Array] = field(default_factory=dict)
+    matrices: dict[int, list[str]] = field(default_factory=dict)
+
+    def model(self) -> ModelProto:
+        """The tensors are declared as external; onnxruntime gets them through its session options."""
+        body = helper.make_graph(
+            self.nodes,
+            self.decoder.architecture,
+            _inputs(self.decoder),
+            _outputs(self.decoder),
+            [_declared(name, tensor) for name, tensor in self.tensors.items()],
+        )
+        opsets = [helper.make_opsetid("", _OPSET), helper.make_opsetid(_CONTRIBUTED, 1)]
+        return helper.make_model(body, opset_imports=opsets, ir_version=_IR_VERSION)
+
+    def add(self, operator: str, name: str, *inputs: str, **attributes: Any) -> str:
+        """Adds a node of ONNX's own with one output."""
+        self.nodes.append(helper.make_node(operator, inputs, [name], name=name, **attributes))
+        return name
+
+    def add_fused(self, operator: str, outputs: list[str], *inputs: str, **attributes: Any) -> None:
+        """Adds one of onnxruntime's own nodes; what is left out is an empty name."""
+        self.nodes.append(
+            helper.make_node(operator, inputs, outputs, name=outputs[0], domain=_CONTRIBUTED, **attributes)
+        )
+
+    def tensor(self, name: str, values: Array | None = None) -> str:
+        """Takes the tensor from the package where no values are given."""
+        self.tensors[name] = joined(self.source, [name]) if values is None else values
+        return name
+
+    def integers(self, name: str, *values: int) -> str:
+        return self.tensor(name, np.array(values, dtype=np.int64))
+
+    def multiply(self, name: str, x: str, *parts: str, bias: bool = False) -> str:
+        """x [1, rows, inputs] times the matrices `parts` of the package side by side, plus their biases."""
+        matrices = [f"{part}.weight" for part in parts or (name,)]
+        biases = [f"{part}.bias" for part in parts or (name,)]
+        bias_name = self.tensor(f"{name}.biases", joined(self.source, biases)) if bias else ""
+        if f"{matrices[0]}.scale" not in self.source:
+            product = self.add("MatMul", f"{name}.product" if bias else name, x, self._plain(name, matrices))
+            return self.add("Add", name, product, bias_name) if bias else name
+        matrix = block_matrix(self.source, matrices)
+        integers = self.tensor(f"{name}.integers", matrix.integers)
+        scales = self.tensor(f"{name}.scales", matrix.scales)
+        self.matrices.setdefault(matrix.bits, []).append(integers)
+        self.add_fused(
+            "MatMulNBits",
+            [name],
+            *(x, integers, scales, "", "", bias_name),
+            K=matrix.inputs,
+            N=matrix.outputs,
+            bits=matrix.bits,
+            block_size=BLOCK_SIZE,
+            accuracy_level=_INT8_ACTIVATIONS,
+        )
+        return name
+
+    def _plain(self, name: str, matrices: list[str]) -> str:
+        if matrices[0] not in self.source:  # the head of a tied f32 model
+            return self.add("Transpose", f"{name}.matrix", "embed.weight", perm=[1, 0])
+        return self.tensor(f"{name}.matrix", joined(self.source, matrices))
+
+
+def session_graph(decoder: Decoder, tensors: Tensors) -> SessionGraph:
+    """The graph of a package's decoder over its tensors.
+
+    Inputs: input_ids int64 [1, S]; last_position int32 [1] and total_length int32 []: P + S - 1 and P + S, where P
+    positions are cached; past_key_values.N.{key,value} f32 [1, key/value heads, capacity, D] with capacity >= P + S.
+    Outputs: logits f32 [1, 1, V] of the last position; present.N.{key,value}, to be bound to the past's memory.
+    """
+    graph = SessionGraph(decoder, tensors)
+    graph.integers("axis_1", 1)
+    graph.integers("last_start", -1)
+    graph.integers("last_end", int(_END))
+    for name in ("rope", "window_rope"):
+        if f"{name}.cos" in tensors:
+            graph.tensor(f"{name}.cos")
+            graph.tensor(f"{name}.sin")
+    x, normed = _embedding(graph), ""
+    for layer in range(decoder.layer_count):
+        x, normed = _layer(graph, layer, x, normed)
+    _head(graph, normed)
+    return graph
+
+
+def _inputs(decoder: Decoder) -> list[ValueInfoProto]:
+    return [
+        helper.make_tensor_value_info("input_ids", TensorProto.INT64, [1, "sequence"]),
+        helper.make_tensor_value_info("last_position", TensorProto.INT32, [1]),
+        helper.make_tensor_value_info("total_length", TensorProto.INT32, []),
+        *_cache(decoder, "past_key_values"),
+    ]
+
+
+def _outputs(decoder: Decoder) -> list[ValueInfoProto]:
+    logits = helper.make_tensor_value_info("logits", TensorProto.FLOAT, [1, 1, decoder.vocabulary_size])
+    return [logits, *_cache(decoder, "present")]
+
+
+def _cache(decoder: Decoder, prefix: str) -> list[ValueInfoProto]:
+    shape: list[int | str | None] = [1, decoder.key_value_head_count, "capacity", cached_head_size(decoder)]
+    return [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name in cache_names(decoder, prefix)]
+
+
+def cache_names(decoder: Decoder, prefix: str) -> list[str]:
+    """Of keys and values, layer by layer."""
+    return [f"{prefix}.{layer}.{part}" for layer in range(decoder.layer_count) for part in ("key", "value")]
+
+
+def is_large(tensor: Array) -> bool:
+    """Whether the tensor is given beside the model; shape inference must see the small ones."""
+    return tensor.nbytes > _INLINE_SIZE_BYTES_MAX
+
+
+def _declared(name: str, tensor: Array) -> TensorProto:
+    if not is_large(tensor):
+        return numpy_helper.from_array(tensor, name)
+    kind = helper.np_dtype_to_tensor_dtype(tensor.dtype)
+    declared = TensorProto(name=name, dims=tensor.shape, data_type=kind, data_location=TensorProto.EXTERNAL)
+    declared.external_data.add(key="location", value="given")
+    return declared
+
+
+def _embedding(graph: SessionGraph) -> str:
+    decoder = graph.decoder
+    x = graph.add("Gather", "embed", graph.tensor("embed.weight"), "input_ids")
+    if "embed.weight.scale" in graph.source:
+        scales = graph.add("Gather", "embed.scale", graph.tensor("embed.weight.scale"), "input_ids")
+        x = graph.add("DequantizeLinear", "embed.f32", x, scales, axis=2, block_size=BLOCK_SIZE)
+    if decoder.embedding_scale != 1.0:
+        x = graph.add("Mul", "embed.scaled", x, graph.tensor("embed.factor"))
+    if decoder.rope is not None:
+        return x
+    learnt = graph.add("Gather", "position", graph.tensor("position.weight"), _positions(graph))
+    return graph.add("Add", "embed.positioned", x, learnt)
+
+
+def _positions(graph: SessionGraph) -> str:
+    """The numbers [S] of the positions from P on; made once."""
+    if "axis_0" not in graph.tensors:
+        graph.integers("axis_0", 0)
+        graph.tensor("one", np.array(1, dtype=np.int64))
+        end = graph.add("Cast", "end", "total_length", to=TensorProto.INT64)
+        length = graph.add("Squeeze", "sequence", graph.add("Shape", "sequence_shape", "input_ids", start=1), "axis_0")
+        graph.add("Range", "positions", graph.add("Sub", "start", end, length), end, "one")
+    return "positions"
+
+
+def _layer(graph: SessionGraph, layer: int, x: str, normed: str) -> tuple[str, str]:
+    """The residual stream after the layer, and the same normed for what follows."""
+    decoder, name = graph.decoder, f"layers.{layer}"
+    normed = normed or _norm(graph, f"{name}.attention.norm", x)
+    last = layer == decoder.layer_count - 1
+    mixed = _attention(graph, layer, normed)
+    if last:  # nothing else reaches the logits
+        x, mixed = _last_row(graph, "last", x), _last_row(graph, "last_mixed", mixed)
+    attended = graph.multiply(f"{name}.attention.o", mixed, bias=decoder.output_bias)
+    x, normed = _add_and_norm(graph, f"{name}.attention", f"{name}.mlp.norm", x, attended)
+    mlp = _gated_mlp if decoder.rope is not None else _plain_mlp
+    following = "final_norm" if last else f"layers.{layer + 1}.attention.norm"
+    return _add_and_norm(graph, f"{name}.mlp", following, x, mlp(graph, f"{name}.mlp", normed))
+
+
+def _last_row(graph: SessionGraph, name: str, x: str) -> str:
+    return graph.add("Slice", name, x, "last_start", "last_end", "axis_1")
+
+
+def _add_and_norm(graph: SessionGraph, name: str, norm: str, x: str, added: str) -> tuple[str, str]:
+    """x + added, and its norm by the weights `norm`."""
+    if graph.decoder.post_norms:
+        added = _norm(graph, f"{name}.post_norm", added)
+    gain, total = graph.tensor(f"{norm}.weight"), f"{name}.sum"
+    outputs = [norm, "", "", total]
+    if graph.decoder.rope is not None:
+        graph.add_fused("SkipSimplifiedLayerNormalization", outputs, x, added, gain, epsilon=graph.decoder.norm_epsilon)
+    else:
+        shift = graph.tensor(f"{norm}.bias")
+        graph.add_fused("SkipLayerNormalization", outputs, x, added, gain, shift, epsilon=graph.decoder.norm_epsilon)
+    return total, norm
+
+
+def _norm(graph: SessionGraph, name: str, x: str) -> str:
+    epsilon, gain = graph.decoder.norm_epsilon, graph.tensor(f"{name}.weight")
+    if graph.decoder.rope is not None:
+        return graph.add("RMSNormalization", name, x, gain, axis=-1, epsilon=epsilon)
+    return graph.add("LayerNormalization", name, x, gain, graph.tensor(f"{name}.bias"), axis=-1, epsilon=epsilon)
+
+
+def _attention(graph: SessionGraph, layer: int, x: str) -> str:
+    decoder, name = graph.decoder, f"layers.{layer}.attention"
+    windows = decoder.windows if decoder.windows is not None and layer in decoder.windows.layers else None
+    tables = "window_rope" if windows is not None and windows.rope is not None else "rope"
+    turned = (f"{tables}.cos", f"{tables}.sin") if decoder.rope is not None else ()
+    query = graph.multiply(f"{name}.qkv", x, *(f"{name}.{part}" for part in "qkv"), bias=decoder.qkv_bias)
+    key = value = ""  # they lie behind the query's part
+    if decoder.qk_norm or (turned and not _turns(decoder)) or decoder.head_size != cached_head_size(decoder):
+        query, key, value = _prepared_heads(graph, name, query, turned)
+    inside = turned if turned and _turns(decoder) else ("", "")
+    cache = [f"past_key_values.{layer}.{part}" for part in ("key", "value")]
+    graph.add_fused(
+        "GroupQueryAttention",
+        [f"{name}.mixed", f"present.{layer}.key", f"present.{layer}.value"],
+        *(query, key, value, *cache, "last_position", "total_length", *inside),
+        num_heads=decoder.head_count,
+        kv_num_heads=decoder.key_value_head_count,
+        do_rotary=int(inside != ("", "")),
+        local_window_size=-1 if windows is None else windows.size,
+        scale=decoder.attention_scale or decoder.head_size**-0.5,
+    )
+    sizes = cached_head_size(decoder), decoder.head_size
+    return _resized(graph, f"{name}.mixed", decoder.head_count, sizes)
+
+
+def cached_head_size(decoder: Decoder) -> int:
+    """GroupQueryAttention takes heads whose size is a multiple of 8: others end in zeros."""
+    return -(-decoder.head_size // 8) * 8
+
+
+def _turns(decoder: Decoder) -> bool:
+    """Whether GroupQueryAttention can turn heads of this size itself."""
+    turned = decoder.rotary_size or decoder.head_size
+    return decoder.head_size % 16 == 0 and turned % 16 == 0
+
+
+def _prepared_heads(graph: SessionGraph, name: str, qkv: str, tables: tuple[str, ...]) -> list[str]:
+    """Query, key and value, with what GroupQueryAttention cannot do itself: norms of heads, turning odd sizes."""
+    decoder = graph.decoder
+    parts = [f"{name}.{part}" for part in "qkv"]
+    sizes = graph.integers("qkv_sizes", decoder.attention_size, decoder.key_value_size, decoder.key_value_size)
+    graph.nodes.append(helper.make_node("Split", [qkv, sizes], parts, name=f"{name}.split", axis=2))
+    for index, heads in enumerate((decoder.head_count, decoder.key_value_head_count)):
+        if decoder.qk_norm:
+            parts[index] = _normed_heads(graph, f"{parts[index]}_norm", parts[index], heads)
+        if tables and not _turns(decoder):
+            rows = graph.add("Unsqueeze", f"{parts[index]}.rows", _positions(graph), "axis_0")
+            part = {"rotary_embedding_dim": decoder.rotary_size} if decoder.rotary_size else {}
+            turned, inputs = f"{parts[index]}.turned", (parts[index], *tables, rows)
+            parts[index] = graph.add("RotaryEmbedding", turned, *inputs, num_heads=heads, **part)
+    counts = decoder.head_count, decoder.key_value_head_count, decoder.key_value_head_count
+    padded = decoder.head_size, cached_head_size(decoder)
+    return [_resized(graph, part, heads, padded) for part, heads in zip(parts, counts, strict=True)]
+
+
+def _resized(graph: SessionGraph, x: str, heads: int, sizes: tuple[int, int]) -> str:
+    """The heads of x [1, S, heads * first size] in the second size: each ends in zeros, or its end is cut off."""
+    size, new_size = sizes
+    if size == new_size:
+        return x
+    split = graph.add("Reshape", f"{x}.split", x, graph.integers(f"{x}.split_shape", 1, -1, heads, size))
+    added = graph.integers(f"{x}.added", 0, new_size - size)
+    resized = graph.add("Pad", f"{x}.resized", split, added, "", graph.integers("last_axis", -1))
+    return graph.add("Reshape", f"{x}.joined", resized, graph.integers(f"{x}.joined_shape", 1, -1, heads * new_size))
+
+
+def _normed_heads(graph: SessionGraph, name: str, x: str, heads: int) -> str:
+    """RMS norm of each head of x [1, S, heads * head size] by itself."""
+    size = graph.decoder.head_size
+    split = graph.add("Reshape", f"{name}.split", x, graph.integers(f"{name}.split_shape", 1, -1, heads, size))
+    joined_shape = graph.integers(f"{name}.joined_shape", 1, -1, heads * size)
+    return graph.add("Reshape", f"{name}.joined", _norm(graph, name, split), joined_shape)
+
+
+def _gated_mlp(graph: SessionGraph, name: str, x: str) -> str:
+    decoder = graph.decoder
+    both = graph.multiply(f"{name}.gate_up", x, f"{name}.gate", f"{name}.up", bias=decoder.mlp_bias)
+    gate, up = f"{name}.gate", f"{name}.up"
+    graph.nodes.append(helper.make_node("Split", [both], [gate, up], name=f"{name}.split", axis=2, num_outputs=2))
+    gated = graph.add("Mul", f"{name}.gated", _activated(graph, f"{name}.activated", gate), up)
+    return graph.multiply(f"{name}.down", gated, bias=decoder.mlp_bias)
+
+
+def _plain_mlp(graph: SessionGraph, name: str, x: str) -> str:
+    up = graph.multiply(f"{name}.up", x, bias=graph.decoder.mlp_bias)
+    return graph.multiply(f"{name}.down", _activated(graph, f"{name}.activated", up), bias=graph.decoder.mlp_bias)
+
+
+def _activated(graph: SessionGraph, name: str, x: str) -> str:
+    activation = graph.decoder.activation
+    if activation == "silu":
+        graph.add_fused("QuickGelu", [name], x, alpha=1.0)
+        return name
+    return graph.add("Gelu", name, x, approximate="tanh" if activation == "gelu_tanh" else "none")
+
+
+def _head(graph: SessionGraph, x: str) -> None:
+    """x [1, 1, hidden] is normed. docs/formats/onnx-graph.md has the cap."""
+    if not graph.decoder.logit_cap:
+        graph.multiply("logits", x, "head")
+        return
+    logits = graph.multiply("logits.uncapped", x, "head")
+    parts = graph.add("Mul", "logits.parts", logits, graph.tensor("logits.cap.inverse"))
+    graph.add("Mul", "logits", graph.add("Tanh", "logits.bent", parts), graph.tensor("logits.cap"))

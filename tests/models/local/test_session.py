@@ -1,0 +1,112 @@
+"""The fused graph computes what the package's graph computes, over a cache that grows and is cut back in place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from personal_ai.compiler.onnx_graph import read_onnx
+from personal_ai.models.local import session as sessions
+from personal_ai.models.local.session import Session
+from personal_ai.models.local.session_graph import session_graph
+from personal_ai.models.package import ModelPackage
+from personal_ai.models.quantisation import Quantisation
+from personal_ai.models.runtime import onnxruntime
+from tests.conformance.models import OnnxSteps
+from tests.models.conftest import Importer
+from tests.support.checkpoints import Shape
+
+TOKENS = [int(token) for token in np.random.default_rng(5).integers(0, 300, 40)]
+SHAPES = {
+    "gpt2": Shape("gpt2"),
+    "llama, tied": Shape(tied=True),
+    "heads that nothing divides": Shape(hidden=60, heads=5, key_value_heads=5),
+    "heads that it cannot turn": Shape(head_size=24),
+    "window": Shape("mistral", window=16),
+    "norms of heads": Shape("qwen3"),
+    "norms, two windows, scaled, capped": Shape("gemma3_text", layers=3, window=16, tied=True, logit_cap=5.0),
+    "part of each head turned": Shape("phi3", head_size=32, partial_rotary=0.5),
+    "biases": Shape(bias=True),
+}
+
+
+def session_of(package: ModelPackage) -> Session:
+    graph = session_graph(package.manifest.decoder, read_onnx(package.onnx_path).constants)
+    return Session(graph, threads=1)
+
+
+def package_graph(package: ModelPackage) -> OnnxSteps:
+    level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+    return OnnxSteps(package.folder, package.manifest.decoder, level)
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+@pytest.mark.parametrize(("quantisation", "bound"), [("f32", 2e-5), ("int8", 0.02), ("int4", 0.02)])
+def test_it_answers_as_the_packages_graph(
+    shape: Shape, quantisation: Quantisation, bound: float, imported: Importer
+) -> None:
+    """The bound is relative to the logits' spread: products round what comes in to 8 bits."""
+    _, package = imported(shape, quantisation)
+    session, expected = session_of(package), package_graph(package)
+    past = 0
+    for count in (7, 1, 1, 16, 1, 14):
+        logits = expected.forward(TOKENS[past : past + count], past)
+        assert np.abs(session.step(TOKENS[past : past + count], past) - logits).max() < bound * np.ptp(logits)
+        past += count
+
+
+@pytest.fixture
+def package(imported: Importer) -> ModelPackage:
+    return imported(Shape(), "int8")[1]
+
+
+def test_the_cache_grows_and_is_cut_back(package: ModelPackage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sessions, "_CAPACITY_MIN", 2)
+    session, expected = session_of(package), package_graph(package)
+    for past, token in enumerate(TOKENS):
+        session.step([token], past)
+        logits = expected.forward([token], past)
+    assert session._capacity == 64
+    assert np.abs(session.step(TOKENS[30:], 30) - logits).max() < 1e-4 * np.ptp(logits)
+
+
+def test_the_cache_stays_where_it_is(package: ModelPackage) -> None:
+    session = session_of(package)
+    session.step(TOKENS[:5], 0)
+    (key,) = (value.numpy() for value in session._cache[:1])
+    address = session._cache[0].data_ptr()
+    session.step(TOKENS[5:6], 5)
+    assert session._cache[0].data_ptr() == address
+    assert np.abs(session._cache[0].numpy()[:, :, 5]).max() > 0
+    assert not session._cache[0].numpy()[:, :, 6:].any()
+    assert np.array_equal(session._cache[0].numpy()[:, :, :5], key[:, :, :5])
+
+
+@pytest.mark.parametrize("quantisation", ["int8", "int4"])
+def test_repacked_matrices_are_given_back(quantisation: Quantisation, imported: Importer) -> None:
+    package = imported(Shape(), quantisation)[1]
+    graph = session_graph(package.manifest.decoder, read_onnx(package.onnx_path).constants)
+    matrices = [name for names in graph.matrices.values() for name in names]
+    assert len(matrices) == 4 * 2 + 1
+    session = Session(graph, threads=1)
+    assert not set(matrices) & set(session._lent)
+    assert not set(matrices) & set(graph.tensors)
+
+
+def test_what_is_still_read_is_kept(package: ModelPackage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A session whose answers change with the memory."""
+    graph = session_graph(package.manifest.decoder, read_onnx(package.onnx_path).constants)
+    answers: Iterator[float] = iter(range(100))
+    monkeypatch.setattr(Session, "step", lambda *_: np.array([next(answers)]))
+    session = Session(graph, threads=1)
+    names = graph.matrices[8]
+    assert set(names) <= set(session._lent)
+    assert np.ptp(session._lent[names[0]]) > 0, "it holds again what it held"
+
+
+def test_nothing_needs_the_packages_files_in_memory(package: ModelPackage, tmp_path: Path) -> None:
+    graph = session_graph(package.manifest.decoder, read_onnx(package.onnx_path).constants)
+    assert isinstance(graph.tensors["embed.weight"], np.memmap), "rows are looked up in the file"
