@@ -120,7 +120,7 @@ class Workspace:
     @property
     def speed_file(self) -> Path:
         """Where it is kept how fast this computer is."""
-        return self._paths.speed
+        return self.paths.speed
 
     def models(self) -> list[ModelSummary]:
         """The starter model first, then the library's."""

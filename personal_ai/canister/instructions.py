@@ -33,7 +33,7 @@ class EngineCosts:
 
     choice: instructions of choosing a token, fixed and per token of the vocabulary. message: fixed, of one `generate`.
     message_pages: 64 KiB pages that a message touches beside weights, activations and cache.
-    install: instructions of installing the module. upload: of receiving a chunk, fixed and per byte. activate: of
+    install: instructions per byte of the module. upload: of receiving a chunk, fixed and per byte. activate: of
     loading a program, fixed and per byte.
     unused_heap_bytes: by how much `heap_need` is above what the heap takes.
     """
@@ -177,7 +177,7 @@ def activation_instructions(program: Foretold, profile: NetworkProfile, costs: E
         for end in (False, True)
     )
     loaded_before = loading // _SLICE_INSTRUCTIONS * _SLICE_INSTRUCTIONS
-    pages = loaded_before / loading * _pages(program.steps, program.sizes, 0)
+    pages = loaded_before / max(loading, 1) * _pages(program.steps, program.sizes, 0)
     if loading - loaded_before + near >= _SLICE_INSTRUCTIONS:
         pages += _pages(program.steps, program.sizes, context)
     return round(loading + near + far + pages * profile.limits.page_read_instructions)

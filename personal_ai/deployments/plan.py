@@ -42,8 +42,8 @@ class Replies:
     """The replies that are counted: how many, and the tokens that each reads and writes."""
 
     count: int = 100
-    prompt_tokens: int = 60
-    reply_tokens: int = 120
+    prompt_tokens: int = 64
+    reply_tokens: int = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,16 +120,17 @@ def plan(profile: NetworkProfile, contents: Contents, *, days: int = 30, replies
     stored_bytes = fixed_bytes + need.first_bytes - engine_costs().unused_heap_bytes
     rent_per_day = _rent(profile, stored_bytes, profile.costs.storage_per_gib_second)
     most_per_day = _rent(profile, fixed_bytes + need.most_bytes, profile.costs.storage_per_gib_second)
+    working = profile.costs.on_subnet(_WORKING_CYCLES)
     frozen = most_per_day * _FREEZING_THRESHOLD_DAYS
     install_limit = profile.costs.on_subnet(profile.limits.install_instructions * profile.costs.per_instruction)
     items = (
         Item("create", profile.costs.on_subnet(profile.costs.creation)),
-        Item("install", _message(profile, contents.wasm_bytes, engine_costs().install)),
+        Item("install", _message(profile, contents.wasm_bytes, engine_costs().install * contents.wasm_bytes)),
         Item("upload", _upload(profile, contents)),
         Item("verify", _message(profile, _HASH_SIZE_BYTES, activation_instructions(contents.program, profile))),
         Item("storage", rent_per_day * days),
         Item("replies", replies.count * _reply(profile, contents.program, replies)),
-        Item("reserve", install_limit + _WORKING_CYCLES + frozen + (most_per_day - rent_per_day) * days),
+        Item("reserve", install_limit + working + frozen + (most_per_day - rent_per_day) * days),
     )
     documented = _rent(profile, stored_bytes, DOCUMENTED_STORAGE_PER_GIB_SECOND)
     price = profile.costs.storage_per_gib_second

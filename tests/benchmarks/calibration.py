@@ -90,11 +90,11 @@ def _with_deployment(costs: EngineCosts) -> EngineCosts:
         install=small["install"],
         upload=((small["upload"] - size * per_chunk_byte) / chunks, per_chunk_byte),
         activate=(small["activate"] - size * per_byte, per_byte),
-        unused_heap_bytes=large["unused_heap_bytes"],
+        unused_heap_bytes=round(large["unused_heap_bytes"]),
     )
 
 
-def _deployed(vocabulary: int, costs: EngineCosts) -> tuple[int, dict[str, int]]:
+def _deployed(vocabulary: int, costs: EngineCosts) -> tuple[int, dict[str, float]]:
     """The upload's bytes; instructions (each message's base cost with them) of what deploys it, and unused heap."""
     decoder = replace(_THIN, vocabulary_size=vocabulary)
     with tempfile.TemporaryDirectory() as scratch:
@@ -107,7 +107,11 @@ def _deployed(vocabulary: int, costs: EngineCosts) -> tuple[int, dict[str, int]]
     for method, outcome in canister.calls:
         used[_PARTS.get(method, method)] += outcome.instructions + IC.costs.update_base
     unused_bytes = heap_need(info).first_bytes - heap_bytes
-    return upload.size_bytes, {**used, "install": canister.installed.instructions, "unused_heap_bytes": unused_bytes}
+    return upload.size_bytes, {
+        **used,
+        "install": canister.installed.instructions / len(canister.wasm),
+        "unused_heap_bytes": unused_bytes,
+    }
 
 
 def _beside_steps(decoder: Decoder, costs: EngineCosts) -> tuple[float, float, float]:

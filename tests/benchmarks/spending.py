@@ -35,7 +35,7 @@ from personal_ai.models.sampling import Sampling
 from tests.support.checkpoints import Shape, write_checkpoint
 
 SHAPES = {"smollm2-135m": Shape("llama", 49152, 576, 30, 9, 3, 1536, 2048, tied=True)}
-_REPLIES = Replies(count=3, prompt_tokens=60, reply_tokens=120)
+_REPLIES = Replies(count=3, prompt_tokens=64, reply_tokens=128)
 _ID = "aa" * 16
 
 

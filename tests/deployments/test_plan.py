@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from personal_ai.canister.instructions import engine_costs
 from personal_ai.canister.upload import CHUNK_SIZE_BYTES
 from personal_ai.compiler.foretelling import foretell
@@ -47,13 +49,14 @@ def test_the_reserve_holds_the_threshold_and_a_messages_limit() -> None:
 def test_engine_and_heap_are_rented_too() -> None:
     larger = bill(wasm_bytes=GIB)
     assert larger.rent_per_day - bill().rent_per_day in range(317_499 * 86_400, 317_501 * 86_400)
-    assert larger.cycles("install") - bill().cycles("install") == 2_000 * GIB
+    per_byte = 2_000 + engine_costs().install
+    assert larger.cycles("install") - bill().cycles("install") == pytest.approx(per_byte * GIB)
 
 
 def test_a_larger_subnet_costs_more_in_proportion() -> None:
     doubled = plan(replace(IC, costs=replace(IC.costs, nodes=26)), Contents(1, 1, PROGRAM))
     for item in bill(1, 1).items:
-        assert abs(doubled.cycles(item.what) - 2 * item.cycles) < 100, item.what
+        assert abs(doubled.cycles(item.what) - 2 * item.cycles) < 1000, item.what
 
 
 def test_replies_are_counted_by_their_length() -> None:
@@ -61,7 +64,7 @@ def test_replies_are_counted_by_their_length() -> None:
         return plan(IC, Contents(0, 0, PROGRAM), replies=replies).cycles("replies")
 
     assert cost(Replies(count=200)) == 2 * cost(Replies(count=100))
-    assert cost(Replies(reply_tokens=240)) > cost(Replies(reply_tokens=120))
+    assert cost(Replies(reply_tokens=256)) > cost(Replies(reply_tokens=128))
 
 
 def test_the_starter_model_costs_what_was_planned(tmp_path: Path) -> None:
