@@ -32,7 +32,7 @@ from personal_ai.compiler.planning import Plan, Sizes
 from personal_ai.compiler.values import BlockMatrix, Constant
 from personal_ai.ic.profile import IC
 from personal_ai.models.decoder import Decoder
-from tests.benchmarks.engine import CONTEXT, SHAPES, compile_random, counts_of
+from tests.benchmarks.engine import CONTEXT, SHAPES, compile_shape, counts_of
 from tests.canister.engine.wasm_engine import WasmEngine
 from tests.canister.installed import Network
 from tests.canister.models import load
@@ -98,7 +98,7 @@ def _deployed(vocabulary: int, costs: EngineCosts) -> tuple[int, dict[str, float
     """The upload's bytes; instructions (each message's base cost with them) of what deploys it, and unused heap."""
     decoder = replace(_THIN, vocabulary_size=vocabulary)
     with tempfile.TemporaryDirectory() as scratch:
-        info = compile_random(Path(scratch), decoder, "int8")
+        info = compile_shape(Path(scratch), decoder, "int8")
         canister = Network(Path(scratch) / "network").canister()
         upload = Upload.of("Benchmark", [("program", info.path)])
         load(canister.client, upload)
