@@ -10,7 +10,7 @@ import pytest
 from personal_ai.chat import conversation as conversations
 from personal_ai.chat import cuts
 from personal_ai.chat.answerers import Listener, Question
-from personal_ai.chat.conversation import Conversation, Finish, Place, Turn
+from personal_ai.chat.conversation import Conversation, Finish, Place
 from personal_ai.chat.session import ChatModel, ChatSession, ContextFullError
 from personal_ai.common.errors import NetworkUnreachableError, SecurityError
 from personal_ai.common.jobs import Cancel
@@ -291,7 +291,7 @@ def test_nothing_is_computed_ahead_where_there_is_nothing_or_no_room() -> None:
     local = _Side(Place.LOCAL, "here")
     session = _session(local, context_length=9)
     session.prepare(Conversation("g"), Cancel())
-    session.prepare(Conversation("g", turns=(Turn("system", "too long"),)), Cancel())
+    session.prepare(Conversation("g", instructions="too long"), Cancel())
     assert not local.prepared
 
 
