@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.engine_fuzz import PARSERS, fuzz_native, main, report
+
 SHELL_PARSERS = tuple(parser for parser in PARSERS if parser != "program")
 
 INPUTS = 3000
