@@ -76,6 +76,11 @@ class LocalProcess:
             except _Gone:
                 raise _crash(self._name, self._end()) from None
 
+    @property
+    def pid(self) -> int | None:
+        """Of the process, where it runs."""
+        return self._running.pid if self._running is not None else None
+
     def close(self) -> None:
         """Ends the process; it would be started again."""
         with self._lock:
@@ -138,6 +143,10 @@ class _Running:
         self._messages: queue.SimpleQueue[pipe.Message | None] = queue.SimpleQueue()
         self._listener = threading.Thread(target=self._listen, daemon=True)
         self._listener.start()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
 
     def send(self, message: pipe.Message) -> None:
         """What cannot be sent is not missed: `receive` says that the process is gone."""

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from personal_ai.compiler.onnx_graph import Array
+from personal_ai.compiler.onnx_graph import Array, read_onnx
 from personal_ai.models.decoder import Decoder
 from personal_ai.models.local.devices import CPU, RECORD_ASSIGNMENT, Device, Verdict, chosen, require_all
 from personal_ai.models.local.session_graph import SessionGraph, cache_names, cached_head_size, is_large, session_graph
-from personal_ai.models.local.weights import Tensors
 
 if TYPE_CHECKING:
     from onnxruntime import OrtValue  # noqa: TID251 -- for the type checker alone
@@ -105,12 +105,15 @@ class Session:
             self._binding.bind_ortvalue_output(present, value)
 
 
-def open_session(decoder: Decoder, tensors: Tensors, *, threads: int | None = None) -> tuple[Session, list[Verdict]]:
-    """The session on the best device that runs the whole model, and what became of each. Raises what the CPU raises."""
+def open_session(decoder: Decoder, onnx_path: Path, *, threads: int | None = None) -> tuple[Session, list[Verdict]]:
+    """The session on the best device that runs the whole model, and what became of each.
+
+    Raises FormatError for a file that is no model, and what onnxruntime raises.
+    """
     from personal_ai.models.runtime import onnxruntime  # noqa: PLC0415
 
     # A graph for each try: a session takes what it repacks out of it.
     return chosen(
         onnxruntime.get_available_providers(),
-        lambda device: Session(session_graph(decoder, tensors), device, threads=threads),
+        lambda device: Session(session_graph(decoder, read_onnx(onnx_path).constants), device, threads=threads),
     )

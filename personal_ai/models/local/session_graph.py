@@ -120,6 +120,7 @@ def session_graph(decoder: Decoder, tensors: Tensors) -> SessionGraph:
     for layer in range(decoder.layer_count):
         x, normed = _layer(graph, layer, x, normed)
     _head(graph, normed)
+    graph.source = {}  # most of it was copied, and need not stay in memory
     return graph
 
 

@@ -47,8 +47,8 @@ def generate(model: LocalProcess | LocalModel, count: int = 12, tokens: list[int
 
 
 def pid_of(process: LocalProcess) -> int:
-    assert process._running is not None
-    return process._running._process.pid
+    assert process.pid is not None
+    return process.pid
 
 
 def test_the_same_replies_as_without_it(process: LocalProcess, package: ModelPackage) -> None:
@@ -129,7 +129,7 @@ from personal_ai.models.local.process import LocalProcess
 from personal_ai.models.package import ModelPackage
 process = LocalProcess(ModelPackage.open(Path(sys.argv[1])))
 process.warm()
-print(process._running._process.pid, flush=True)
+print(process.pid, flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
