@@ -1,7 +1,7 @@
 """The graph that onnxruntime runs on this computer: a package's decoder in onnxruntime's own fused operators.
 
 It computes what the package's graph (docs/formats/onnx-graph.md) computes, with the same integers and scales, but:
-q, k and v are one product, gate and up another; GroupQueryAttention turns, appends to the cache in place and attends
+q, k and v are one product; GroupQueryAttention turns, appends to the cache in place and attends
 in one step; residual additions and norms are one operator; the last layer goes on with the last position alone.
 docs/local-answers.md says what each is worth.
 """
@@ -302,12 +302,11 @@ def _normed_heads(graph: SessionGraph, name: str, x: str, heads: int) -> str:
 
 
 def _gated_mlp(graph: SessionGraph, name: str, x: str) -> str:
-    decoder = graph.decoder
-    both = graph.multiply(f"{name}.gate_up", x, f"{name}.gate", f"{name}.up", bias=decoder.mlp_bias)
-    gate, up = f"{name}.gate", f"{name}.up"
-    graph.nodes.append(helper.make_node("Split", [both], [gate, up], name=f"{name}.split", axis=2, num_outputs=2))
-    gated = graph.add("Mul", f"{name}.gated", _activated(graph, f"{name}.activated", gate), up)
-    return graph.multiply(f"{name}.down", gated, bias=decoder.mlp_bias)
+    """Gate and up stay apart: what one product saves, cutting its result in two costs again (docs/local-answers.md)."""
+    bias = graph.decoder.mlp_bias
+    gate = _activated(graph, f"{name}.activated", graph.multiply(f"{name}.gate", x, bias=bias))
+    gated = graph.add("Mul", f"{name}.gated", gate, graph.multiply(f"{name}.up", x, bias=bias))
+    return graph.multiply(f"{name}.down", gated, bias=bias)
 
 
 def _plain_mlp(graph: SessionGraph, name: str, x: str) -> str:

@@ -109,9 +109,10 @@ def test_a_damaged_model_is_told_when_it_is_asked(package: ModelPackage, tmp_pat
     onnx.write_bytes(bytes(onnx.stat().st_size))
     process = LocalProcess(damaged)
     process.warm()
-    for _ in range(2):
-        with pytest.raises(DamagedFileError, match="damaged"):
-            generate(process)
+    with pytest.raises(DamagedFileError, match="damaged"):
+        generate(process)
+    with pytest.raises(DamagedFileError, match="damaged"):
+        process.devices(Cancel())
     process.close()
 
 
@@ -148,6 +149,14 @@ def _alive(pid: int) -> bool:
     """Whether the process runs; one that nobody waited for yet does not."""
     status = Path(f"/proc/{pid}/stat")
     return status.exists() and status.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+def test_it_says_what_it_runs_on(process: LocalProcess) -> None:
+    verdicts = process.devices(Cancel())
+    assert [verdict.label for verdict in verdicts if verdict.chosen] == ["processor"]
+    assert all(verdict.reason for verdict in verdicts)
+    assert process.devices(Cancel()) == verdicts
+    assert generate(process, 2).tokens
 
 
 def test_closing_ends_it_and_may_come_twice(process: LocalProcess) -> None:

@@ -90,7 +90,7 @@ def test_repacked_matrices_are_given_back(quantisation: Quantisation, imported: 
     package = imported(Shape(), quantisation)[1]
     graph = session_graph(package.manifest.decoder, read_onnx(package.onnx_path).constants)
     matrices = [name for names in graph.matrices.values() for name in names]
-    assert len(matrices) == 4 * 2 + 1
+    assert len(matrices) == 5 * 2 + 1
     session = Session(graph, threads=1)
     assert not set(matrices) & set(session._lent)
     assert not set(matrices) & set(graph.tensors)
