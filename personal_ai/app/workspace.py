@@ -288,6 +288,11 @@ class Workspace:
         chat_model = ChatModel(ChatTokenizer(package), package.manifest.context_length, package.manifest.stop_texts)
         return ChatSession(chat_model, LocalAnswerer(local), canister, sampling=sampling)
 
+    @property
+    def paths(self) -> Paths:
+        """Where the profile lies."""
+        return self._paths
+
     def close(self) -> None:
         """Closes files and connections and locks the vault. The practice network goes on running."""
         self._closing.close()

@@ -64,6 +64,11 @@ class Paths:
         return self.home / "deployments.sqlite"
 
     @property
+    def payments(self) -> Path:
+        """The wallet's journal of payments (SQLite)."""
+        return self.home / "payments.sqlite"
+
+    @property
     def conversations(self) -> Path:
         """Encrypted conversations (SQLite)."""
         return self.home / "conversations.sqlite"

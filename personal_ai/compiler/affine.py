@@ -8,10 +8,11 @@ what a graph computes with Shape, Range and LessOrEqual is known before it runs.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 from personal_ai.compiler.format import Dimension
 
+SYMBOLS = ("sequence", "past", "third")  # a graph's symbols by other names, in the order of the program format
 _VALUE_MAX = 1 << 63
 
 
@@ -67,8 +68,8 @@ class Affine:
     def dimension(self) -> Dimension:
         """As a length of the program format. Raises NotAffineError for negative parts or other variables."""
         terms = dict(self.terms)
-        length = Dimension(self.constant, terms.pop("sequence", 0), terms.pop("past", 0))
-        if terms or min(length.constant, length.sequence, length.past) < 0 or self.constant > 0xFFFF_FFFF:
+        length = Dimension(self.constant, *(terms.pop(name, 0) for name in SYMBOLS))
+        if terms or min(astuple(length)) < 0 or max(astuple(length)) > 0xFFFF_FFFF:
             raise NotAffineError
         return length
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -18,6 +18,10 @@ from personal_ai.common.files import storage_errors, sync_folder
 from personal_ai.common.jobs import Cancel, Meter, ProgressCallback, ignore_progress
 from personal_ai.compiler import format as f
 from personal_ai.compiler.fusion import fuse
+from personal_ai.compiler.graph_elements import ELEMENT_HANDLERS
+from personal_ai.compiler.graph_lowering import lower_graph
+from personal_ai.compiler.graph_planning import GraphPlan
+from personal_ai.compiler.graph_shapes import SHAPE_HANDLERS
 from personal_ai.compiler.ir import Step, Weight
 from personal_ai.compiler.lower_attention import ATTENTION_HANDLERS
 from personal_ai.compiler.lower_floats import FLOAT_HANDLERS
@@ -130,7 +134,35 @@ def foretell_program(graph: OnnxGraph, context_length: int) -> Foretold:
     return Foretold(sizes, tuple(steps), plan.kept_element)
 
 
-def write_program(plan: Plan, target: Path, on_progress: ProgressCallback, cancel: Cancel) -> f.Program:
+def compile_graph(
+    onnx_path: Path,
+    target: Path,
+    *,
+    maxima: Mapping[str, int],
+    on_progress: ProgressCallback = ignore_progress,
+    cancel: Cancel | None = None,
+) -> ProgramInfo:
+    """The program of any graph from named tensors to named tensors, for lengths up to `maxima` (by the graph's names).
+
+    Raises ModelObstaclesError with every reason found, FormatError, StorageError, Cancelled.
+    """
+    lowered = lower_graph(read_onnx(onnx_path), ELEMENT_HANDLERS | SHAPE_HANDLERS, maxima)
+    if lowered.obstacles:
+        raise ModelObstaclesError(lowered.obstacles)
+    plan = GraphPlan(lowered, [maxima[symbol] for symbol in lowered.symbols])
+    weights_size = sum(f.round_up(weight_size_bytes(weight), f.ALIGNMENT_BYTES) for weight in plan.weights)
+    needed = weights_size + plan.arena_size_bytes + _ENGINE_SIZE_BYTES
+    if needed > HEAP_SIZE_BYTES_MAX or plan.arena_size_bytes > f.ARENA_SIZE_BYTES_MAX:
+        reason = (
+            f"weights of {weights_size} bytes and {plan.arena_size_bytes} of what is computed do not fit: the heap "
+            f"takes {HEAP_SIZE_BYTES_MAX}, what is computed {f.ARENA_SIZE_BYTES_MAX}"
+        )
+        raise ModelObstaclesError([Obstacle("Model", "", reason)])
+    program = write_program(plan, target, on_progress, cancel or Cancel())
+    return ProgramInfo(**asdict(_sizes(program, (), target.stat().st_size)), path=target)
+
+
+def write_program(plan: Plan | GraphPlan, target: Path, on_progress: ProgressCallback, cancel: Cancel) -> f.Program:
     """Writes a planned program to `target`, whole or not at all. Raises StorageError, FormatError, Cancelled."""
     program: list[f.Program] = []
     _write_aside(target, lambda file: program.append(_write(plan, file, on_progress, cancel)))
@@ -221,7 +253,7 @@ def _write_aside(target: Path, write: Callable[[BinaryIO], object]) -> None:
         sync_folder(target.parent)
 
 
-def _write(plan: Plan, file: BinaryIO, on_progress: ProgressCallback, cancel: Cancel) -> f.Program:
+def _write(plan: Plan | GraphPlan, file: BinaryIO, on_progress: ProgressCallback, cancel: Cancel) -> f.Program:
     """Writes the weights, each number once (a tied head is the embedding), then the tables before them."""
     meter = Meter(
         "Compiling the model", sum(weight_size_bytes(weight) for weight in plan.weights), "bytes", on_progress
@@ -259,7 +291,7 @@ def _write_weight(weight: Weight, file: BinaryIO, meter: Meter, cancel: Cancel) 
     return digest.digest()
 
 
-def _sizes(program: f.Program, steps: list[Step], size_bytes: int) -> ProgramSizes:
+def _sizes(program: f.Program, steps: Sequence[Step], size_bytes: int) -> ProgramSizes:
     products = (step.inputs[1] for step in steps if step.code is f.Code.MATMUL)
     return ProgramSizes(
         size_bytes=size_bytes,

@@ -11,13 +11,16 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 
 MAGIC = b"PAIPROG\x00"
-VERSION = 1
+VERSION = 2
 ALIGNMENT_BYTES = 64  # of every section and every weight
 ROW_ALIGNMENT_BYTES = 16  # of every row of activations and state: one vector of four f32
 RANK_MAX = 8
+SYMBOL_COUNT = 3  # lengths that a call of a graph may choose
+PORT_NAME_BYTES_MAX = 56
 ATTRIBUTE_COUNT = 8  # 32-bit words in an operator's record
 NO_OPERAND = 0xFFFF_FFFF  # an optional input that is not there
 TABLE_LENGTH_MAX = 1 << 20  # records in any one table
+ARENA_SIZE_BYTES_MAX = 1 << 30
 SIZE_BYTES_MAX = 0xFFFF_FFFF  # of a program, its arena and its state: each must fit 32-bit addresses
 
 BLOCK = 64  # inputs that share one weight scale, and one activation scale
@@ -25,8 +28,16 @@ GROUP = 4  # outputs that lie together: the lanes of one vector
 WIDE_GROUP = 16  # those of 4-bit weights: the lanes of a vector of bytes
 LEVEL_MAX = 32767  # greatest quantised activation
 STATE_CHUNK = 16  # positions that attention reads at once
+ROWS_READ_BEYOND = 3  # by ATTEND, behind the keys and values: never used
 KEPT_HEAD_SIZE_STEP = 8  # I16_KEPT takes heads of multiples of this ...
 KEPT_HEAD_SIZE_MAX = 256  # ... and no larger
+
+
+class Kind(IntEnum):
+    """What a program is: a decoder that continues tokens, or a graph from named tensors to named tensors."""
+
+    DECODER = 1
+    GRAPH = 2
 
 
 class Section(IntEnum):
@@ -37,7 +48,8 @@ class Section(IntEnum):
     OPERANDS = 3
     OPERATORS = 4
     END_TOKENS = 5
-    WEIGHTS = 6
+    PORTS = 6
+    WEIGHTS = 7
 
 
 class Element(IntEnum):
@@ -49,6 +61,7 @@ class Element(IntEnum):
     I8_BLOCK_PACKED = 4  # int8 weights [outputs, inputs] in groups of four outputs, one f32 scale per block of 64
     I16_KEPT = 5  # keys or values in groups of four positions, one f32 scale per head and position
     I4_BLOCK_PACKED = 6  # int4 weights [outputs, inputs] in groups of 16 outputs, one f32 scale per block of 64
+    I64 = 7  # rows of i64; graphs only
 
 
 INTEGER_WEIGHTS = frozenset((Element.I8_BLOCK_PACKED, Element.I4_BLOCK_PACKED))  # they take quantised activations
@@ -62,6 +75,13 @@ class Storage(IntEnum):
     STATE = 3  # keys and values: `offset` in the row that each position has
 
 
+class Direction(IntEnum):
+    """Which way a graph's named tensor goes."""
+
+    INPUT = 1
+    OUTPUT = 2
+
+
 class RowSource(IntEnum):
     """What chooses the rows that ROWS looks up."""
 
@@ -69,8 +89,46 @@ class RowSource(IntEnum):
     POSITIONS = 1
 
 
+class UnaryFunction(IntEnum):
+    """Functions of one number, of UNARY."""
+
+    RELU = 0
+    NEGATIVE = 1
+    MAGNITUDE = 2
+    SQUARE_ROOT = 3
+    RECIPROCAL = 4
+    EXPONENTIAL = 5
+    ERF = 6
+
+
+class BinaryFunction(IntEnum):
+    """Functions of two numbers, of BINARY. Comparisons give 1 or 0."""
+
+    ADD = 0
+    SUBTRACT = 1
+    MULTIPLY = 2
+    DIVIDE = 3
+    GREATER_OF = 4
+    LESSER_OF = 5
+    EQUAL = 6
+    LESS = 7
+    LESS_OR_EQUAL = 8
+
+
+class Reduction(IntEnum):
+    """What REDUCE makes of many numbers."""
+
+    SUM = 0
+    MEAN = 1
+    GREATEST = 2
+    LEAST = 3
+    LENGTH = 4  # the root of the sum of squares
+
+
 class Code(IntEnum):
-    """Operators. Inputs and outputs are matrices [rows, columns]; see docs/formats/program.md for each."""
+    """Operators; see docs/formats/program.md for each. Those up to TANH work on matrices [rows, columns] (all axes but
+    the last are rows), the others on tensors of any rank and in graphs only.
+    """
 
     ROWS = 1
     QUANTISE = 2
@@ -88,6 +146,19 @@ class Code(IntEnum):
     GELU_TANH = 14
     LAST_ROW = 15
     TANH = 16
+    GATHER = 17
+    TO_FLOAT = 18
+    TRANSPOSE = 19
+    SLICE = 20
+    PLACE = 21
+    RESHAPE = 22
+    UNARY = 23
+    BINARY = 24
+    WHERE = 25
+    REDUCE = 26
+    SOFTMAX = 27
+    BATCH_MATMUL = 28
+    ATTEND = 29
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +169,8 @@ class Signature:
     outputs: int
     attributes: tuple[tuple[str, str], ...] = ()
 
+
+_START = tuple((f"start_{part}", "u32") for part in ("constant", "sequence", "past", "third"))
 
 SIGNATURES: dict[Code, Signature] = {
     Code.ROWS: Signature(1, 1, (("source", "u32"),)),
@@ -127,6 +200,21 @@ SIGNATURES: dict[Code, Signature] = {
     Code.GELU_TANH: Signature(1, 1),
     Code.LAST_ROW: Signature(1, 1),
     Code.TANH: Signature(1, 1),
+    Code.GATHER: Signature(2, 1),
+    Code.TO_FLOAT: Signature(1, 1),
+    Code.TRANSPOSE: Signature(1, 1, (("order", "u32"),)),
+    Code.SLICE: Signature(1, 1, (("axis", "u32"), *_START)),
+    Code.PLACE: Signature(1, 1, (("axis", "u32"), *_START)),
+    Code.RESHAPE: Signature(1, 1),
+    Code.UNARY: Signature(1, 1, (("function", "u32"),)),
+    Code.BINARY: Signature(2, 1, (("function", "u32"),)),
+    Code.WHERE: Signature(3, 1),
+    Code.REDUCE: Signature(1, 1, (("function", "u32"), ("axes", "u32"))),
+    Code.SOFTMAX: Signature(1, 1),
+    Code.BATCH_MATMUL: Signature(2, 1),
+    Code.ATTEND: Signature(
+        3, 1, (("heads", "u32"), ("key_heads", "u32"), ("head_size", "u32"), ("scale", "f32"), ("cap", "f32"))
+    ),
 }
 
 
@@ -161,11 +249,12 @@ HEADER = Record(
         ("state_row_size_bytes", "u32"),
         ("logits", "u32"),
         ("body_operator_count", "u32"),
-        ("reserved", "4u32"),
+        ("kind", "u32"),
+        ("symbol_maxima", f"{SYMBOL_COUNT}u32"),
     ),
 )
 SECTION = Record("SectionEntry", (("kind", "u32"), ("offset", "u32"), ("size_bytes", "u32"), ("reserved", "u32")))
-DIMENSION = Record("Dimension", (("constant", "u32"), ("sequence", "u32"), ("past", "u32"), ("reserved", "u32")))
+DIMENSION = Record("Dimension", (("constant", "u32"), ("sequence", "u32"), ("past", "u32"), ("third", "u32")))
 TENSOR = Record(
     "Tensor",
     (
@@ -189,19 +278,33 @@ OPERATOR = Record(
         ("attributes", f"{ATTRIBUTE_COUNT}u32"),
     ),
 )
-RECORDS = (HEADER, SECTION, DIMENSION, TENSOR, OPERATOR)
+PORT = Record(
+    "Port",
+    (
+        ("direction", "u8"),
+        ("name_length", "u8"),
+        ("reserved", "u16"),
+        ("tensor", "u32"),
+        ("name", f"{PORT_NAME_BYTES_MAX}u8"),
+    ),
+)
+RECORDS = (HEADER, SECTION, DIMENSION, TENSOR, OPERATOR, PORT)
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Dimension:
-    """A length that may depend on the call: constant + sequence * (tokens of the call) + past * (tokens before)."""
+    """A length that may depend on the call: constant + sequence * (tokens of the call) + past * (tokens before).
+
+    In a graph the three factors go with its symbols, in their order.
+    """
 
     constant: int = 0
     sequence: int = 0
     past: int = 0
+    third: int = 0
 
-    def at(self, sequence: int, past: int) -> int:
-        return self.constant + self.sequence * sequence + self.past * past
+    def at(self, sequence: int, past: int, third: int = 0) -> int:
+        return self.constant + self.sequence * sequence + self.past * past + self.third * third
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,11 +329,21 @@ class Operator:
 
 
 @dataclass(frozen=True, slots=True)
-class Program:
-    """Everything of a program but the weights' bytes.
+class Port:
+    """A named tensor that comes into a graph or goes out of it."""
 
-    logits: the tensor [1, vocabulary] that `forward` answers. body_operator_count: the operators before this one write
-    the state; those from it on serve the logits only. weights_size_bytes: of the weights section.
+    direction: Direction
+    name: str
+    tensor: int
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """Everything of a program but the weights' bytes. A graph has zeros in what is a decoder's alone.
+
+    symbol_maxima: of a graph, the greatest value of each symbol (0: it has none). logits: the tensor [1, vocabulary]
+    that `forward` answers. body_operator_count: the operators before this one write the state; those from it on serve
+    the logits only. weights_size_bytes: of the weights section.
     """
 
     vocabulary_size: int
@@ -244,6 +357,9 @@ class Program:
     operators: tuple[Operator, ...]
     end_tokens: tuple[int, ...]
     weights_size_bytes: int
+    kind: Kind = Kind.DECODER
+    symbol_maxima: tuple[int, int, int] = (0, 0, 0)
+    ports: tuple[Port, ...] = ()
 
     @property
     def state_size_bytes(self) -> int:
@@ -276,4 +392,6 @@ def row_size_bytes(element: Element, columns: int) -> int:
     if element is Element.I16_BLOCK:
         blocks = round_up(columns, BLOCK) // BLOCK
         return round_up(blocks * (2 * BLOCK + 4), ROW_ALIGNMENT_BYTES)
+    if element is Element.I64:
+        return round_up(columns * 8, ROW_ALIGNMENT_BYTES)
     return round_up(columns * 4, ROW_ALIGNMENT_BYTES)

@@ -223,11 +223,11 @@ def _resolved(old: Shape, lengths: tuple[Affine, ...]) -> Shape:
     if len(unknown) > 1:
         raise NodeRefused("two axes to infer")
     others = product(length for index, length in enumerate(copied) if index != unknown[0])
-    inferred = _quotient(product(old), others)
+    inferred = quotient(product(old), others)
     return tuple(inferred if index == unknown[0] else length for index, length in enumerate(copied))
 
 
-def _quotient(total: Affine, part: Affine) -> Affine:
+def quotient(total: Affine, part: Affine) -> Affine:
     """Raises NodeRefused unless total is a multiple of part."""
     if part.is_constant and part.constant > 0:
         numbers = (total.constant, *(factor for _, factor in total.terms))

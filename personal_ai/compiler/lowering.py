@@ -100,24 +100,38 @@ def lower(graph: OnnxGraph, handlers: dict[str, Handler]) -> Lowered:
     """Lowers the whole graph; obstacles do not stop it, so that all of them are found."""
     builder = Builder()
     obstacles: list[Obstacle] = []
-    values: dict[str, Value] = {name: _constant(array) for name, array in graph.constants.items()}
+    values: dict[str, Value] = {name: constant_value(array) for name, array in graph.constants.items()}
     pasts = _bind_inputs(graph, values, obstacles)
+    lower_nodes(graph, values, obstacles, lambda node, inputs: _lower_node(Site(node, inputs, builder), handlers))
+    logits = _bind_outputs(graph, values, pasts, obstacles)
+    return Lowered(builder.steps, logits, tuple(past.kept for past in pasts), tuple(obstacles))
+
+
+NodeInputs = tuple[Value | None, ...]
+
+
+def lower_nodes(
+    graph: OnnxGraph,
+    values: dict[str, Value],
+    obstacles: list[Obstacle],
+    lower_node: Callable[[Node, NodeInputs], tuple[Value, ...]],
+) -> None:
+    """Gives every tensor its value, and `obstacles` what was refused."""
     for node in graph.nodes:
         inputs = tuple(values[name] if name else None for name in node.inputs)
         outputs: tuple[Value, ...] = ()
         if not any(isinstance(value, Unknown) for value in inputs):
             try:
-                outputs = _lower_node(Site(node, inputs, builder), handlers)
+                outputs = lower_node(node, inputs)
             except (NodeRefused, NotAffineError) as refusal:
                 reason = str(refusal) or "a length is not a simple multiple of the call's lengths"
                 obstacles.append(Obstacle(node.operator, node.name, reason))
         for index, name in enumerate(node.outputs):
             values[name] = outputs[index] if index < len(outputs) else Unknown()
-    logits = _bind_outputs(graph, values, pasts, obstacles)
-    return Lowered(builder.steps, logits, tuple(past.kept for past in pasts), tuple(obstacles))
 
 
-def _constant(array: Array | Int4Matrix) -> Value:
+def constant_value(array: Array | Int4Matrix) -> Value:
+    """What an initialiser is."""
     return Int4Constant(array) if isinstance(array, Int4Matrix) else Constant(array)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import struct
+from dataclasses import astuple
 from pathlib import Path
 from typing import BinaryIO
 
@@ -62,7 +63,8 @@ def _header(program: f.Program, size_bytes: int) -> bytes:
         program.state_row_size_bytes,
         program.logits,
         program.body_operator_count,
-        *(0, 0, 0, 0),
+        program.kind,
+        *program.symbol_maxima,
     )
 
 
@@ -76,9 +78,10 @@ def _contents(program: f.Program) -> list[bytes]:
         operators.append(_operator(operator, len(operands)))
         operands += (*operator.inputs, *operator.outputs)
     tensors = (_tensor(tensor, numbers) for tensor in program.tensors)
-    lengths = (f.DIMENSION.layout.pack(item.constant, item.sequence, item.past, 0) for item in dimensions)
+    lengths = (f.DIMENSION.layout.pack(*astuple(item)) for item in dimensions)
+    ports = b"".join(_port(port) for port in program.ports)
     tables = (b"".join(lengths), b"".join(tensors), _words(operands), b"".join(operators), _words(program.end_tokens))
-    return list(tables)
+    return [*tables, ports]
 
 
 def _words(values: list[int] | tuple[int, ...]) -> bytes:
@@ -106,6 +109,14 @@ def _tensor(tensor: f.Tensor, numbers: dict[f.Dimension, int]) -> bytes:
     )
 
 
+def _port(port: f.Port) -> bytes:
+    """Raises FormatError for a name that is too long."""
+    name = port.name.encode()
+    if not 0 < len(name) <= f.PORT_NAME_BYTES_MAX:
+        raise FormatError(f"A tensor's name must have 1 to {f.PORT_NAME_BYTES_MAX} bytes, unlike {port.name[:80]!r}.")
+    return f.PORT.layout.pack(port.direction, len(name), 0, port.tensor, *name.ljust(f.PORT_NAME_BYTES_MAX, b"\0"))
+
+
 def _operator(operator: f.Operator, first_operand: int) -> bytes:
     words = bytearray()
     for name, kind in f.SIGNATURES[operator.code].attributes:
@@ -129,7 +140,7 @@ def _parse(data: bytes, size_bytes: int) -> f.Program:
     if section_count != len(f.Section) or stated_size != size_bytes:
         raise ValueError
     sections = [_section(data, size_bytes, kind) for kind in f.Section]
-    dimensions = tuple(f.Dimension(*record[:3]) for record in f.DIMENSION.layout.iter_unpack(sections[0]))
+    dimensions = tuple(f.Dimension(*record) for record in f.DIMENSION.layout.iter_unpack(sections[0]))
     operands = tuple(word for (word,) in struct.iter_unpack("<I", sections[2]))
     return f.Program(
         vocabulary_size=numbers[0],
@@ -141,6 +152,9 @@ def _parse(data: bytes, size_bytes: int) -> f.Program:
         body_operator_count=numbers[6],
         tensors=tuple(_read_tensor(record, dimensions) for record in f.TENSOR.layout.iter_unpack(sections[1])),
         operators=tuple(_read_operator(record, operands) for record in f.OPERATOR.layout.iter_unpack(sections[3])),
+        kind=f.Kind(numbers[7]),
+        symbol_maxima=(numbers[8], numbers[9], numbers[10]),
+        ports=tuple(_read_port(record) for record in f.PORT.layout.iter_unpack(sections[5])),
         end_tokens=tuple(word for (word,) in struct.iter_unpack("<I", sections[4])),
         weights_size_bytes=_entry(data, f.Section.WEIGHTS)[1],
     )
@@ -170,6 +184,13 @@ def _read_tensor(record: tuple[int, ...], dimensions: tuple[f.Dimension, ...]) -
         raise ValueError
     shape = tuple(dimensions[axis] for axis in axes[:rank])
     return f.Tensor(f.Element(element), f.Storage(storage), shape, offset, stride)
+
+
+def _read_port(record: tuple[int, ...]) -> f.Port:
+    direction, length, _, tensor, *name = record
+    if not 0 < length <= f.PORT_NAME_BYTES_MAX:
+        raise ValueError
+    return f.Port(f.Direction(direction), bytes(name[:length]).decode(), tensor)
 
 
 def _read_operator(record: tuple[int, ...], operands: tuple[int, ...]) -> f.Operator:

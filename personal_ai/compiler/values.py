@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from personal_ai.compiler.affine import Affine
+from personal_ai.compiler.graph_ir import GraphTensor
 from personal_ai.compiler.ir import Activation, Kept
 from personal_ai.compiler.obstacles import NodeRefused
 from personal_ai.compiler.onnx_graph import Array, Int4Matrix
@@ -122,6 +123,22 @@ class Present:
 
 
 @dataclass(frozen=True, slots=True)
+class Numbers:
+    """What a graph computes or is given: f32 or i64, of any rank."""
+
+    shape: Shape
+    tensor: GraphTensor
+
+
+@dataclass(frozen=True, slots=True)
+class LookedUp:
+    """Rows of an int8 table or of its scales, chosen by what a graph computes: half of an embedding."""
+
+    table: Array
+    indices: Numbers
+
+
+@dataclass(frozen=True, slots=True)
 class Unknown:
     """Follows from a node that was refused: what uses it is not reported again."""
 
@@ -137,5 +154,7 @@ Value = (
     | Condition
     | Past
     | Present
+    | Numbers
+    | LookedUp
     | Unknown
 )

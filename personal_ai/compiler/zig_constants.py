@@ -14,10 +14,15 @@ from personal_ai.compiler import format as f
 TARGET = Path(__file__).parent.parent / "canister" / "engine" / "src" / "engine" / "format.zig"
 
 _ENUMS: tuple[tuple[type[IntEnum], str], ...] = (
+    (f.Kind, "u32"),
     (f.Section, "u32"),
     (f.Element, "u8"),
     (f.Storage, "u8"),
+    (f.Direction, "u8"),
     (f.RowSource, "u32"),
+    (f.UnaryFunction, "u32"),
+    (f.BinaryFunction, "u32"),
+    (f.Reduction, "u32"),
     (f.Code, "u16"),
 )
 
@@ -36,13 +41,17 @@ def _lines() -> Iterator[str]:
         ("alignment_bytes", f.ALIGNMENT_BYTES),
         ("row_alignment_bytes", f.ROW_ALIGNMENT_BYTES),
         ("rank_max", f.RANK_MAX),
+        ("symbol_count", f.SYMBOL_COUNT),
+        ("port_name_bytes_max", f.PORT_NAME_BYTES_MAX),
         ("no_operand", f.NO_OPERAND),
         ("table_length_max", f.TABLE_LENGTH_MAX),
+        ("arena_size_bytes_max", f.ARENA_SIZE_BYTES_MAX),
         ("block", f.BLOCK),
         ("group", f.GROUP),
         ("wide_group", f.WIDE_GROUP),
         ("level_max", f.LEVEL_MAX),
         ("state_chunk", f.STATE_CHUNK),
+        ("rows_read_beyond", f.ROWS_READ_BEYOND),
         ("kept_head_size_step", f.KEPT_HEAD_SIZE_STEP),
         ("kept_head_size_max", f.KEPT_HEAD_SIZE_MAX),
     ):

@@ -96,6 +96,10 @@ class PracticeNetwork:
         """Gives practice cycles: worth nothing, and free."""
         _control(self._require(), "POST", "fund", {"principal": str(principal), "cycles": str(cycles)})
 
+    def fund_icp(self, principal: Principal, e8s: int) -> None:
+        """Gives practice ICP: worth nothing, and free."""
+        _control(self._require(), "POST", "fund-icp", {"principal": str(principal), "e8s": str(e8s)})
+
     def calls(self) -> list[dict[str, Any]]:
         """The network's own log of the calls that it took, oldest first."""
         calls: list[dict[str, Any]] = _control(self._require(), "GET", "calls").json()

@@ -150,6 +150,10 @@ class Agent:
         path = (b"canister", canister_id.bytes, b"module_hash")
         return self.read_state(canister_id, [path]).value(path)
 
+    def verified(self, certificate: bytes, canister_id: Principal) -> Certificate:
+        """A certificate that came inside an answer, checked as all others are. Raises SecurityError."""
+        return self._verified(certificate, canister_id=canister_id)
+
     def status(self) -> NetworkStatus:
         """Asks whether the network is there. Raises NetworkError."""
         fields = self._http.status(Cancel())

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from personal_ai.ic.candid import (
     Blob,
+    Empty,
     Int,
     Nat,
     Nat8,
@@ -14,6 +15,7 @@ from personal_ai.ic.candid import (
     Null,
     Opt,
     Principal_,
+    Rec,
     Record,
     Text,
     Type,
@@ -139,3 +141,34 @@ METADATA_VALUE = Variant({"Nat": Nat, "Int": Int, "Text": Text, "Blob": Blob})
 METADATA = Vec(Record({0: Text, 1: METADATA_VALUE}))
 SUPPORTED_STANDARDS = Vec(Record({"url": Text, "name": Text}))
 DECIMALS = Nat8
+
+DEPOSIT_ARGS = Record({"to": ACCOUNT, "memo": Opt(Blob)})
+DEPOSIT_RESULT = Record({"balance": Nat, "block_index": BLOCK_INDEX})
+
+# ICRC-3: a block is a value, a map of text to numbers, blobs, texts, arrays and maps.
+VALUE = Rec()
+VALUE.define(
+    Variant(
+        {
+            "Int": Int,
+            "Map": Vec(Record({0: Text, 1: VALUE})),
+            "Nat": Nat,
+            "Nat64": Nat64,
+            "Blob": Blob,
+            "Text": Text,
+            "Array": Vec(VALUE),
+        }
+    )
+)
+BLOCK_RANGE = Record({"start": Nat, "length": Nat})
+BLOCKS = Record(
+    {
+        "log_length": Nat,
+        "blocks": Vec(Record({"id": Nat, "block": VALUE})),
+        "archived_blocks": Vec(Empty),  # nothing is ever archived, so nothing needs the type of an archive's callback
+    }
+)
+ARCHIVES_ARGS = Record({"from": Opt(Principal_)})
+ARCHIVES = Vec(Record({"canister_id": Principal_, "start": Nat, "end": Nat}))
+BLOCK_TYPES = Vec(Record({"block_type": Text, "url": Text}))
+TIP_CERTIFICATE = Opt(Record({"certificate": Blob, "hash_tree": Blob}))

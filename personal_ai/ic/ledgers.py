@@ -10,14 +10,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from personal_ai.common.errors import CanisterRefusedError
+from personal_ai.common.errors import FormatError
 from personal_ai.ic import candid
 from personal_ai.ic import ledger_types as types
 from personal_ai.ic.agent import Agent
-from personal_ai.ic.candid import Nat, Variant
+from personal_ai.ic.candid import Nat, Record, Variant, Vec
+from personal_ai.ic.ledger_entries import LedgerEntry, from_icrc3
+from personal_ai.ic.ledger_refusals import InsufficientFundsError, LedgerError, LedgerWindowError, refusal
 from personal_ai.ic.ledger_types import CYCLES_LEDGER_ID, CYCLES_MINTING_CANISTER_ID, ICP_LEDGER_ID
 from personal_ai.ic.principal import Principal
-from personal_ai.ic.rejections import printable
+
+# As much of icrc3_get_blocks' answer as is read: archives are called by nobody here.
+_BLOCKS = Record({"log_length": Nat, "blocks": Vec(Record({"id": Nat, "block": types.VALUE}))})
 
 __all__ = [
     "CYCLES_LEDGER_ID",
@@ -29,29 +33,6 @@ __all__ = [
     "LedgerError",
     "LedgerWindowError",
 ]
-
-
-class LedgerError(CanisterRefusedError):
-    """The ledger refused; `variant` is its word for why, `details` what it sent with it."""
-
-    def __init__(self, what: str, *, variant: str, details: Any = None, next_step: str = "") -> None:
-        super().__init__(what, variant=variant, next_step=next_step)
-        self.details = details
-
-
-class InsufficientFundsError(LedgerError):
-    """Too few cycles on the account: `balance_cycles` are there."""
-
-    @property
-    def balance_cycles(self) -> int:
-        return int(self.details["balance"])
-
-
-class LedgerWindowError(LedgerError):
-    """The payment's time is outside the ledger's 24 hours (TooOld) or ahead of its clock (CreatedInFuture).
-
-    After TooOld only the ledger's blocks can tell whether an earlier attempt went through.
-    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +83,29 @@ class CyclesLedger:
             case ("Err", ("Duplicate", {"canister_id": Principal() as canister_id, "duplicate_of": block})):
                 return CreatedCanister(canister_id, block)
             case (_, error):
-                raise _refusal(error)
+                raise refusal("cycles ledger", error, _show)
+
+    def length(self) -> int:
+        """How many blocks the ledger has."""
+        return int(self._blocks(0, 0)["log_length"])
+
+    def entries(self, start: int, count: int) -> list[LedgerEntry]:
+        """Blocks from index `start`, in order; fewer than `count` where the ledger gives no more at once.
+
+        Raises FormatError where the ledger leaves out what was asked for.
+        """
+        found = self._blocks(start, count)
+        entries = [from_icrc3(one["id"], one["block"]) for one in found["blocks"]]
+        if [entry.index for entry in entries] != list(range(start, start + len(entries))) or len(entries) > count:
+            raise FormatError("The cycles ledger gave other blocks than those that were asked for.")
+        if not entries and start < found["log_length"] and count:
+            raise FormatError("The cycles ledger does not show all of its blocks.")
+        return entries
+
+    def _blocks(self, start: int, count: int) -> dict[str, Any]:
+        arg = candid.encode([Vec(types.BLOCK_RANGE)], [[{"start": start, "length": count}]])
+        blocks: dict[str, Any] = candid.decode([_BLOCKS], self._agent.query(self._id, "icrc3_get_blocks", arg))[0]
+        return blocks
 
     def _pay(self, method: str, args: candid.Type, result: Variant, fields: dict[str, Any]) -> int:
         match self._call(method, args, result, fields):
@@ -111,7 +114,7 @@ class CyclesLedger:
             case ("Err", ("Duplicate", {"duplicate_of": int(block)})):
                 return block
             case (_, error):
-                raise _refusal(error)
+                raise refusal("cycles ledger", error, _show)
 
     def _call(self, method: str, args: candid.Type, result: Variant, fields: dict[str, Any]) -> tuple[str, Any]:
         reply = self._agent.update(self._id, method, candid.encode([args], [fields]))
@@ -123,20 +126,5 @@ class CyclesLedger:
         return value
 
 
-def _refusal(error: tuple[str, Any]) -> LedgerError:
-    variant, details = error
-    if variant == "InsufficientFunds":
-        what = f"There are only {details['balance']:,} cycles on the account."
-        return InsufficientFundsError(what, variant=variant, details=details, next_step="Add cycles, then try again.")
-    if variant == "TooOld":
-        what = "The payment was first tried more than a day ago, and the ledger no longer compares it with that."
-        step = "Look at the ledger's blocks before paying again."
-        return LedgerWindowError(what, variant=variant, details=details, next_step=step)
-    if variant == "CreatedInFuture":
-        what = "The payment's time is ahead of the ledger's clock."
-        step = "Check the time and date of this computer, then try again."
-        return LedgerWindowError(what, variant=variant, details=details, next_step=step)
-    said = details.get("message") or details.get("error") or details.get("rejection_reason") if details else None
-    what = f"The cycles ledger refused: {variant}." + (f" It said: {printable(said)}" if said else "")
-    step = "Try again." if variant == "TemporarilyUnavailable" else ""
-    return LedgerError(what, variant=variant, details=details, next_step=step)
+def _show(cycles: int) -> str:
+    return f"{cycles:,} cycles"

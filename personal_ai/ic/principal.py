@@ -10,7 +10,6 @@ import zlib
 from dataclasses import dataclass
 
 from personal_ai.common.errors import FormatError
-from personal_ai.ic.domains import ACCOUNT_ID
 
 MAX_SIZE_BYTES = 29
 SUBACCOUNT_SIZE_BYTES = 32
@@ -64,12 +63,3 @@ ANONYMOUS = Principal(b"\x04")
 def self_authenticating(public_key_der: bytes) -> Principal:
     """The principal of a public key: SHA-224 of its DER form, then 0x02. Also the id of a subnet from its key."""
     return Principal(hashlib.sha224(public_key_der).digest() + _SELF_AUTHENTICATING)
-
-
-def account_identifier(principal: Principal, subaccount: bytes | None = None) -> bytes:
-    """The ICP ledger's 32-byte account: CRC32 (big endian) of h, then h = SHA-224(separator, principal, subaccount)."""
-    subaccount = bytes(SUBACCOUNT_SIZE_BYTES) if subaccount is None else subaccount
-    if len(subaccount) != SUBACCOUNT_SIZE_BYTES:
-        raise FormatError(f"A subaccount has {SUBACCOUNT_SIZE_BYTES} bytes.")
-    digest = hashlib.sha224(ACCOUNT_ID + principal.bytes + subaccount).digest()
-    return zlib.crc32(digest).to_bytes(_CHECKSUM_SIZE_BYTES, "big") + digest

@@ -16,6 +16,7 @@ from personal_ai.replica.calls import CallRejected
 from personal_ai.replica.canister import CanisterState
 from personal_ai.replica.clock import Clock
 from personal_ai.replica.messages import RejectCode
+from personal_ai.replica.money.supply import Supply, Used
 from personal_ai.replica.state import StateStore
 
 CHUNK_RENT_BYTES = 1 << 20  # a stored chunk costs as much as a full one
@@ -46,8 +47,8 @@ class Account:
 class Accounts:
     """The accounts of all canisters. Reading is safe from any thread; changes happen in a transaction."""
 
-    def __init__(self, store: StateStore, costs: CostTable, clock: Clock) -> None:
-        self._store, self.costs = store, costs
+    def __init__(self, store: StateStore, costs: CostTable, clock: Clock, supply: Supply) -> None:
+        self._store, self.costs, self._supply = store, costs, supply
         self._started_ns = clock.now_ns()
         self._settled_ns: dict[bytes, int] = {}  # until when a canister's rent is paid, if not until the start
         with store.transaction() as db:
@@ -122,8 +123,15 @@ class Accounts:
         state = self._store.canister(canister_id)
         if state is None:
             return
-        self._store.save(replace(state, cycles=max(self.balance(state, now_ns) - cycles, 0)))
+        left = max(self.balance(state, now_ns) - cycles, 0)
+        with self._store.transaction() as db:
+            self._supply.note(db, Used.EXECUTION, state.cycles - left)
+        self._store.save(replace(state, cycles=left))
         self._store.after_commit(lambda: self._settled_ns.update({canister_id: now_ns}))
+
+    def note_burned(self, db: sqlite3.Connection, cycles: int) -> None:
+        """Counts the cycles that a canister burned itself."""
+        self._supply.note(db, Used.BURNED, cycles)
 
     def deposit(self, canister_id: bytes, cycles: int) -> None:
         """Puts cycles into a canister that exists. In a transaction."""

@@ -20,6 +20,7 @@ from personal_ai.replica.calls import CallRejected, Task
 from personal_ai.replica.canister import WASM_PAGE_BYTES, CanisterSettings, CanisterState, Status
 from personal_ai.replica.canisters import Canisters
 from personal_ai.replica.messages import RejectCode
+from personal_ai.replica.money.supply import Made, Supply
 from personal_ai.replica.settings import invalid
 from personal_ai.replica.state import StateStore
 
@@ -40,9 +41,17 @@ class Administration:
     """`methods` by name; access has been checked before any of them runs."""
 
     def __init__(
-        self, store: StateStore, accounts: Accounts, canisters: Canisters, limits: Limits, *, provisional: bool
+        self,
+        store: StateStore,
+        accounts: Accounts,
+        canisters: Canisters,
+        supply: Supply,
+        limits: Limits,
+        *,
+        provisional: bool,
     ) -> None:
         self._store, self._accounts, self._canisters, self._limits = store, accounts, canisters, limits
+        self._supply = supply
         with store.transaction() as db:
             chunk_store.create_table(db)
         one_id = types.CANISTER_ID_ARGS
@@ -151,9 +160,11 @@ class Administration:
         controllers = settings.controllers(given, (task.call.sender,))
         chosen = settings.changed(CanisterSettings(), given)
         cycles = DEFAULT_PROVISIONAL_CYCLES if amount is None else amount
+        self._supply.note(db, Made.PROVISIONAL, cycles)
         return [{"canister_id": self._canisters.create(db, controllers, chosen, cycles, task.now_ns)}]
 
-    def _provisional_top_up(self, _db: Connection, _task: Task, arg: dict[str, Any]) -> list[object]:
+    def _provisional_top_up(self, db: Connection, _task: Task, arg: dict[str, Any]) -> list[object]:
+        self._supply.note(db, Made.PROVISIONAL, arg["amount"])
         self._accounts.deposit(self._canisters.get(arg["canister_id"]).id, arg["amount"])
         return []
 

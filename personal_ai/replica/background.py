@@ -58,7 +58,8 @@ class Background:
         except CallRejected:
             return
 
-        def record(_: Connection, outcome: Outcome) -> None:
+        def record(db: Connection, outcome: Outcome) -> None:
+            self._accounts.note_burned(db, outcome.cycles_burned)
             self._accounts.charge(state.id, self._accounts.execution_cost(outcome.instructions), now_ns)
 
         message = Message(Entry.TIMER, MANAGEMENT.bytes, b"", now_ns, limit, replicated=True)

@@ -56,6 +56,7 @@ class CanisterCalls:
         self._accounts.require(state, task.due_cycles + self._accounts.execution_cost(limit), task.now_ns)
 
         def record(db: Connection, outcome: Outcome) -> None:
+            self._accounts.note_burned(db, outcome.cycles_burned)
             cycles = task.due_cycles + self._accounts.execution_cost(outcome.instructions)
             used = (outcome.instructions, outcome.pages_touched, cycles)
             task.finish(db, Result(outcome.reply, outcome.reject, *used))

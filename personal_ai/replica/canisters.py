@@ -6,13 +6,15 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Mapping
 
-from personal_ai.ic.ledger_types import CYCLES_LEDGER_ID
+from personal_ai.ic.icp_types import ICP_INDEX_ID
+from personal_ai.ic.ledger_types import CYCLES_LEDGER_ID, CYCLES_MINTING_CANISTER_ID, ICP_LEDGER_ID
 from personal_ai.ic.principal import Principal
 from personal_ai.replica.accounts import Account, Accounts
 from personal_ai.replica.calls import CallRejected
 from personal_ai.replica.canister import CanisterSettings, CanisterState
 from personal_ai.replica.execution import Executor
 from personal_ai.replica.messages import RejectCode
+from personal_ai.replica.money.supply import Supply, Used
 from personal_ai.replica.state import StateStore
 from personal_ai.replica.state_tree import CanisterRange, CanisterView, StateTree
 from personal_ai.replica.wasm.validation import Metadata
@@ -30,7 +32,7 @@ def _numbered(number: int) -> Principal:
 
 
 CANISTER_RANGES: tuple[CanisterRange, ...] = (
-    (CYCLES_LEDGER_ID, CYCLES_LEDGER_ID),
+    *((one, one) for one in sorted((ICP_LEDGER_ID, CYCLES_MINTING_CANISTER_ID, ICP_INDEX_ID, CYCLES_LEDGER_ID))),
     (_numbered(_FIRST_NUMBER), _numbered(_LAST_NUMBER)),
 )
 
@@ -43,7 +45,10 @@ def is_hosted(canister_id: Principal) -> bool:
 class Canisters:
     """All canisters that run Wasm. Changes happen in the caller's transaction."""
 
-    def __init__(self, store: StateStore, executor: Executor, accounts: Accounts, tree: StateTree) -> None:
+    def __init__(
+        self, store: StateStore, executor: Executor, accounts: Accounts, tree: StateTree, supply: Supply
+    ) -> None:
+        self._supply = supply
         self._store, self._executor, self._accounts, self._tree = store, executor, accounts, tree
         self._showing = threading.Lock()
         self._shown: dict[bytes, CanisterView | None] = {}
@@ -89,7 +94,10 @@ class Canisters:
         return canister_id
 
     def delete(self, db: sqlite3.Connection, canister_id: bytes) -> None:
-        """Removes a canister with all that it had."""
+        """Removes a canister with all that it had, its cycles too."""
+        state = self._store.canister(canister_id)
+        if state is not None:
+            self._supply.note(db, Used.DELETIONS, state.cycles + state.reserved_cycles)
         self._store.delete_canister(canister_id)
         self._accounts.delete(db, canister_id)
 

@@ -73,6 +73,7 @@ class CodeMethods:
         self._accounts.require(state, self._accounts.execution_cost(limit), task.now_ns)
 
         def record(db: Connection, outcome: Outcome) -> None:
+            self._accounts.note_burned(db, outcome.cycles_burned)
             cycles = task.due_cycles + self._accounts.execution_cost(outcome.instructions)
             if outcome.reject is None:
                 account = self._accounts.account(state.id)

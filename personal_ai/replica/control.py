@@ -1,16 +1,18 @@
-"""Control of the practice network, by who started it: giving practice cycles, reading the call log, stopping."""
+"""Control of the practice network, by who started it: giving practice money, reading the call log, stopping."""
 
 from __future__ import annotations
 
 import re
 import secrets
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 
 from personal_ai.common.errors import BadInputError, FormatError
 from personal_ai.ic.principal import Principal
 from personal_ai.replica.network import Network
 
 MAX_FUND_CYCLES = 10**21  # a billion trillion cycles: more than anybody practises with
+MAX_FUND_E8S = 10**15  # ten million ICP
 _TOKEN_BYTES = 32
 
 
@@ -33,7 +35,13 @@ class Control:
         """The answer to a request as JSON. Raises ControlRefusedError."""
         match (method, action):
             case ("POST", "fund"):
-                return {"block_index": self._network.fund(_principal(fields), _cycles(fields))}
+                return {
+                    "block_index": self._network.fund(_principal(fields), _amount(fields, "cycles", MAX_FUND_CYCLES))
+                }
+            case ("POST", "fund-icp"):
+                return {"block_index": self._network.fund_icp(_principal(fields), _amount(fields, "e8s", MAX_FUND_E8S))}
+            case ("GET", "audit"):
+                return asdict(self._network.audit())
             case ("GET", "calls"):
                 return self._network.call_log.rows(after=_number(fields.get("after", 0)))
             case ("POST", "stop"):
@@ -50,11 +58,11 @@ def _principal(fields: Mapping[str, object]) -> Principal:
         raise ControlRefusedError(400, "principal is missing or malformed") from None
 
 
-def _cycles(fields: Mapping[str, object]) -> int:
-    cycles = _number(fields.get("cycles"))
-    if not 0 < cycles <= MAX_FUND_CYCLES:
-        raise ControlRefusedError(400, f"cycles must be between 1 and {MAX_FUND_CYCLES}")
-    return cycles
+def _amount(fields: Mapping[str, object], name: str, largest: int) -> int:
+    amount = _number(fields.get(name))
+    if not 0 < amount <= largest:
+        raise ControlRefusedError(400, f"{name} must be between 1 and {largest}")
+    return amount
 
 
 def _number(value: object) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from personal_ai.ic.ledger_types import CYCLES_LEDGER_ID
 from personal_ai.ic.principal import MANAGEMENT, Principal
 from personal_ai.ic.profile import CostTable, Limits, Pacing
 from personal_ai.replica import background, keys
@@ -17,12 +16,13 @@ from personal_ai.replica.canister_calls import CanisterCalls
 from personal_ai.replica.canisters import CANISTER_RANGES, Canisters
 from personal_ai.replica.clock import Clock
 from personal_ai.replica.code_methods import CodeMethods
-from personal_ai.replica.cycles_ledger import CyclesLedger
 from personal_ai.replica.endpoints import Endpoints, Parts
 from personal_ai.replica.execution import Executor, Surroundings
 from personal_ai.replica.ingress import Ingress
 from personal_ai.replica.ingress_history import IngressHistory
 from personal_ai.replica.management import Management
+from personal_ai.replica.money.supply import Audit, Supply
+from personal_ai.replica.money.treasury import DEFAULT_XDR_PERMYRIAD_PER_ICP, Treasury
 from personal_ai.replica.read_state import ReadStateRules
 from personal_ai.replica.scheduler import UNPACED, Scheduler
 from personal_ai.replica.state import StateStore
@@ -37,6 +37,7 @@ class Options:
     limits: Limits = field(default_factory=Limits)
     pacing: Pacing = UNPACED
     provisional: bool = False
+    xdr_permyriad_per_icp: int = DEFAULT_XDR_PERMYRIAD_PER_ICP
 
 
 class Network:
@@ -54,10 +55,16 @@ class Network:
         executor = Executor(store, Surroundings(root_key_der, subnet_id.bytes))
         tree = StateTree(self.keys, CANISTER_RANGES, clock)
         history = IngressHistory(store, tree, clock)
-        accounts = Accounts(store, options.costs, clock)
-        canisters = Canisters(store, executor, accounts, tree)
-        self._ledger = CyclesLedger(store, subnet_id, canisters, accounts)
-        administration = Administration(store, accounts, canisters, options.limits, provisional=options.provisional)
+        supply = Supply(store)
+        accounts = Accounts(store, options.costs, clock, supply)
+        canisters = Canisters(store, executor, accounts, tree, supply)
+        self._treasury = Treasury(
+            store, tree, clock, canisters, accounts=accounts, supply=supply,
+            subnet_id=subnet_id, xdr_permyriad_per_icp=options.xdr_permyriad_per_icp,
+        )  # fmt: skip
+        administration = Administration(
+            store, accounts, canisters, supply, options.limits, provisional=options.provisional
+        )
         code = CodeMethods(store, executor, accounts, canisters, options.limits)
         management = Management(store, canisters, administration, code)
         calls = CanisterCalls(executor, accounts, canisters, options.limits, tree.data_certificate)
@@ -73,7 +80,7 @@ class Network:
                 call_log=self.call_log,
                 accounts=accounts,
                 canisters=canisters,
-                ingress=Ingress(store, accounts, {MANAGEMENT: management, CYCLES_LEDGER_ID: self._ledger}, calls),
+                ingress=Ingress(store, accounts, {MANAGEMENT: management, **self._treasury.destinations}, calls),
                 rules=ReadStateRules(store, history, canisters),
                 scheduler=self._scheduler,
                 limits=options.limits,
@@ -83,7 +90,15 @@ class Network:
 
     def fund(self, owner: Principal, cycles: int) -> int:
         """Gives practice cycles to an account of the cycles ledger; gives the block's index."""
-        return self._ledger.fund(owner, cycles, self._clock.now_ns())
+        return self._treasury.cycles_ledger.fund(owner, cycles, self._clock.now_ns())
+
+    def fund_icp(self, owner: Principal, e8s: int) -> int:
+        """Gives practice ICP to an account of the ICP ledger; gives the block's index."""
+        return self._treasury.icp_ledger.fund(owner, e8s, self._clock.now_ns())
+
+    def audit(self) -> Audit:
+        """Where all cycles and all ICP are."""
+        return self._treasury.supply.audit()
 
     def close(self, timeout_s: float = 10.0) -> bool:
         """Lets the running message end and closes the state; False where the message takes longer.

@@ -93,7 +93,7 @@ class _Fuzzer:
 
     def _damage(self, program: bytes) -> bytes:
         """Mostly in the tables, which lie before the weights."""
-        (tables_size,) = struct.unpack_from("<I", program, 64 + 5 * 16 + 4)
+        (tables_size,) = struct.unpack_from("<I", program, 64 + 6 * 16 + 4)
         changed = bytearray(program)
         for _ in range(self.rng.randint(1, 3)):
             at = self.rng.randrange(8 if self.rng.random() < 0.9 else 0, tables_size) & ~3

@@ -8,11 +8,15 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from personal_ai.compiler.compile import compile_onnx
+import wasmtime
+
+from personal_ai.compiler.compile import compile_graph, compile_onnx
 from personal_ai.models.decoder import Decoder
 from personal_ai.models.quantisation import Quantisation
 from tests.canister.engine.wasm_engine import WasmEngine, compile_harness
+from tests.canister.engine.wasm_graph import WasmGraph
 from tests.compiler.decoders import GPT2, LLAMA, write_decoder
+from tests.compiler.drawn_graphs import GRAPHS, MAXIMA, given, save
 
 FOLDER = Path(__file__).parent / "golden"
 TOKENS = (3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8, 9, 7, 9, 3, 2, 3, 8, 4)
@@ -27,6 +31,18 @@ DECODERS: dict[str, tuple[Decoder, Quantisation]] = {
 }
 
 
+GRAPH_NAMES = {"graph-attention": "attention taken apart", "graph-embeddings": "embeddings"}
+
+
+def _write_graph(harness: wasmtime.Module, folder: Path, name: str) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    compile_graph(save(folder / "model.onnx", GRAPHS[name]), folder / "program", maxima=MAXIMA)
+    result = WasmGraph(harness, folder / "program").run(given(GRAPHS[name]))["y"]
+    expected = {"shape": result.shape, "y": [value.hex() for value in result.astype(float).reshape(-1).tolist()]}
+    (folder / "expected.json").write_text(json.dumps(expected, indent=1) + "\n")
+
+
 def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         harness = compile_harness(Path(scratch) / "harness.wasm")
@@ -38,6 +54,8 @@ def main() -> None:
         logits = WasmEngine(harness, (folder / "program").read_bytes()).run(TOKENS)
         expected = {"tokens": TOKENS, "logits": [value.hex() for value in logits.astype(float).tolist()]}
         (folder / "expected.json").write_text(json.dumps(expected, indent=1) + "\n")
+    for folder_name, graph_name in GRAPH_NAMES.items():
+        _write_graph(harness, FOLDER / folder_name, graph_name)
 
 
 if __name__ == "__main__":

@@ -11,11 +11,13 @@ import pytest
 import wasmtime
 
 from personal_ai.compiler import format as f
-from personal_ai.compiler.compile import compile_onnx
+from personal_ai.compiler.compile import compile_graph, compile_onnx
 from personal_ai.compiler.program_file import read_program
 from tests.canister.engine.conftest import harness  # noqa: F401 - a fixture
 from tests.canister.engine.wasm_engine import WasmEngine
-from tests.compiler.make_golden import CONTEXT_LENGTH, DECODERS, END_TOKENS, FOLDER
+from tests.canister.engine.wasm_graph import WasmGraph
+from tests.compiler.drawn_graphs import GRAPHS, MAXIMA, given
+from tests.compiler.make_golden import CONTEXT_LENGTH, DECODERS, END_TOKENS, FOLDER, GRAPH_NAMES
 
 NAMES = sorted(DECODERS)
 
@@ -46,3 +48,13 @@ def test_the_engine_computes_the_golden_bits(harness: wasmtime.Module, name: str
     logits = WasmEngine(harness, (FOLDER / name / "program").read_bytes()).run(expected["tokens"])
     assert [value.hex() for value in logits.astype(float).tolist()] == expected["logits"]
     assert np.isfinite(logits).all()
+
+
+@pytest.mark.parametrize("name", sorted(GRAPH_NAMES))
+def test_a_golden_graph(tmp_path: Path, harness: wasmtime.Module, name: str) -> None:  # noqa: F811 - the fixture
+    compile_graph(FOLDER / name / "model.onnx", tmp_path / "program", maxima=MAXIMA)
+    assert (tmp_path / "program").read_bytes() == (FOLDER / name / "program").read_bytes()
+    expected = json.loads((FOLDER / name / "expected.json").read_text())
+    result = WasmGraph(harness, FOLDER / name / "program").run(given(GRAPHS[GRAPH_NAMES[name]]))["y"]
+    assert list(result.shape) == expected["shape"]
+    assert [value.hex() for value in result.astype(float).reshape(-1).tolist()] == expected["y"]

@@ -18,7 +18,8 @@ from personal_ai.compiler.program_file import read_program, tables_size_bytes, w
 GOLDEN = Path(__file__).parent / "golden" / "llama-int8" / "program"
 
 words = st.integers(0, 0xFFFF_FFFF)
-dimensions = st.builds(f.Dimension, words, words, words)
+dimensions = st.builds(f.Dimension, words, words, words, words)
+ports = st.builds(f.Port, st.sampled_from(f.Direction), st.text(min_size=1, max_size=14), words)
 tensors = st.builds(
     f.Tensor,
     st.sampled_from(f.Element),
@@ -46,6 +47,9 @@ programs = st.builds(
     operators=st.lists(operators(), max_size=20).map(tuple),
     end_tokens=st.lists(words, max_size=5).map(tuple),
     weights_size_bytes=st.integers(0, 300),
+    kind=st.sampled_from(f.Kind),
+    symbol_maxima=st.tuples(words, words, words),
+    ports=st.lists(ports, max_size=5).map(tuple),
 )
 
 
@@ -65,7 +69,7 @@ def test_the_zig_constants_are_in_step() -> None:
 
 def test_records_have_the_documented_sizes() -> None:
     sizes = {record.name: record.layout.size for record in f.RECORDS}
-    assert sizes == {"Header": 64, "SectionEntry": 16, "Dimension": 16, "Tensor": 32, "Operator": 40}
+    assert sizes == {"Header": 64, "SectionEntry": 16, "Dimension": 16, "Tensor": 32, "Operator": 40, "Port": 64}
 
 
 def test_another_version_is_refused(tmp_path: Path) -> None:
@@ -73,7 +77,7 @@ def test_another_version_is_refused(tmp_path: Path) -> None:
     struct.pack_into("<I", data, 8, f.VERSION + 1)
     path = tmp_path / "program"
     path.write_bytes(data)
-    with pytest.raises(UnknownVersionError, match="version 2"):
+    with pytest.raises(UnknownVersionError, match="version 3"):
         read_program(path)
 
 

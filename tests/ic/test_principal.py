@@ -12,7 +12,6 @@ from personal_ai.ic.principal import (
     ANONYMOUS,
     MANAGEMENT,
     Principal,
-    account_identifier,
     self_authenticating,
 )
 
@@ -74,16 +73,6 @@ def test_at_most_29_bytes() -> None:
 
 def test_order_is_that_of_the_bytes() -> None:
     assert Principal(b"\x01") < Principal(b"\x01\x00") < Principal(b"\x02")
-
-
-def test_account_identifier_has_its_checksum_and_depends_on_everything() -> None:
-    anonymous = account_identifier(ANONYMOUS)
-    assert anonymous.hex() == "1c7a48ba6a562aa9eaa2481a9049cdf0433b9738c992d698c31d8abf89cadc79"
-    assert account_identifier(ANONYMOUS, bytes(32)) == anonymous
-    assert account_identifier(ANONYMOUS, bytes(31) + b"\x01") != anonymous
-    assert account_identifier(MANAGEMENT) != anonymous
-    with pytest.raises(FormatError):
-        account_identifier(ANONYMOUS, b"\x01")
 
 
 def test_self_authenticating_ends_with_its_class() -> None:

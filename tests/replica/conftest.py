@@ -7,9 +7,12 @@ import importlib.metadata
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.replica.network.inside import Inside
 
 PROGRAMS = Path(__file__).parent / "programs"
 
@@ -18,6 +21,14 @@ PROGRAMS = Path(__file__).parent / "programs"
 def echo_wasm(pytestconfig: pytest.Config) -> bytes:
     """The echo canister (programs/echo.zig) with its interface as metadata."""
     return with_custom_section(_build(pytestconfig, "echo"), "icp:public candid:service", b"service : {}")
+
+
+@pytest.fixture
+def inside(tmp_path: Path) -> Iterator[Inside]:
+    """The parts of a network, without a process."""
+    parts = Inside.open(tmp_path / "inside")
+    yield parts
+    parts.store.close()
 
 
 def with_custom_section(wasm: bytes, name: str, content: bytes) -> bytes:

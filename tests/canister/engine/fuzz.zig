@@ -8,7 +8,8 @@ const page_size = std.heap.pageSize();
 const arena_size_max = 1 << 20;
 const state_size_max = 4 << 20;
 const header_size = 64;
-const weights_offset_at = 64 + 5 * 16 + 4; // in the last section's entry
+const instructions_most = 1 << 28; // of one graph: it must end, but need not end soon
+const weights_offset_at = 64 + 6 * 16 + 4; // in the last section's entry
 
 /// Memory whose last byte lies just before a page that cannot be accessed.
 const Guarded = struct {
@@ -68,6 +69,25 @@ pub fn main() !void {
     });
 }
 
+/// With any values of the symbols, any inputs (what lies in the arena) and any tiles.
+fn runGraph(model: *engine.Model, random: std.Random, counts: *Counts) void {
+    var symbols: engine.Symbols = undefined;
+    for (&symbols, model.program.symbolMaxima()) |*symbol, most| {
+        symbol.* = if (most == 0) 0 else 1 + random.uintLessThan(u32, most);
+    }
+    const call = model.graphCall(symbols);
+    engine.graph.checkLengths(call) catch return;
+    var cursor = engine.graph.Cursor{};
+    var total: u64 = 0;
+    while (engine.graph.workAt(call, cursor)) |work| {
+        const rows = 1 + random.uintLessThan(usize, work.rows);
+        total +|= work.instructions(rows);
+        if (total > instructions_most) return;
+        engine.graph.step(call, &cursor, rows) catch return;
+    }
+    counts.run += 1;
+}
+
 /// One to four changes, most of them in the tables, many to numbers that parsers get wrong.
 fn damage(bytes: []u8, tables_size: usize, random: std.Random) void {
     if (bytes.len < header_size) return;
@@ -106,6 +126,7 @@ fn runOne(bytes: []align(64) const u8, arena: Guarded, state: Guarded, random: s
     counts.opened += 1;
     if (model.arenaSizeBytes() > arena_size_max or model.stateSizeBytes() > state_size_max) return;
     model.bind(arena.end(model.arenaSizeBytes()), state.end(model.stateSizeBytes()));
+    if (model.isGraph()) return runGraph(&model, random, counts);
     var tokens: [64]u32 = undefined;
     for (&tokens) |*token| token.* = random.uintLessThan(u32, model.vocabulary_size);
     const count = 1 + random.uintLessThan(usize, @min(model.sequence_max, 6));

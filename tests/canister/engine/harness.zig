@@ -56,6 +56,40 @@ export fn absorb(tokens: [*]const u32, count: usize, past: u32) u32 {
     return 0;
 }
 
+var cursor: engine.graph.Cursor = .{};
+var symbols: engine.Symbols = .{ 0, 0, 0 };
+
+export fn is_graph() bool {
+    return model.isGraph();
+}
+
+/// 0, or 1 and an `error_name`.
+export fn begin(first: u32, second: u32, third: u32) u32 {
+    symbols = .{ first, second, third };
+    cursor = .{};
+    engine.graph.checkLengths(model.graphCall(symbols)) catch |err| return told(err);
+    return 0;
+}
+
+/// Where row `index` of a tensor lies.
+export fn row_address(tensor: u32, index: usize) [*]u8 {
+    return engine.graph.viewOf(model.graphCall(symbols), tensor).row(index);
+}
+
+/// One tile of at most `rows` rows. 0: there is more to do; 1: an `error_name`; 2: the graph is done.
+export fn step(rows: usize) u32 {
+    const call = model.graphCall(symbols);
+    const work = engine.graph.workAt(call, cursor) orelse return 2;
+    foretold = @floatFromInt(work.instructions(@min(rows, work.rows)));
+    code = model.program.operators[cursor.operator].code;
+    engine.graph.step(call, &cursor, @min(rows, work.rows)) catch |err| return told(err);
+    return 0;
+}
+
+/// Of the last tile: what it was foretold to cost at most, and its operator.
+export var foretold: f64 = 0;
+export var code: u32 = 0;
+
 /// The name of the last error, up to a zero byte.
 export var error_name: [64]u8 = @splat(0);
 

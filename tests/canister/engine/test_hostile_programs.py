@@ -20,6 +20,7 @@ from tests.canister.engine.wasm_engine import OpenRefused, WasmEngine
 from tests.compiler.decoders import DECODERS, write_decoder
 
 INPUTS = 4000
+GOLDEN = Path(__file__).parent.parent.parent / "compiler" / "golden"
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +56,16 @@ def test_damaged_programs_touch_nothing_outside(
     assert INPUTS // 50 < counts["run"] < INPUTS, "the damage is too mild or too harsh to test anything"
 
 
+@pytest.mark.parametrize("name", ["graph-attention", "graph-embeddings"])
+def test_damaged_graphs_touch_nothing_outside(fuzzer: Path, name: str) -> None:
+    program = GOLDEN / name / "program"
+    result = subprocess.run([fuzzer, program, str(INPUTS), "1"], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    counts = json.loads(result.stderr)
+    assert counts["past_header"] > INPUTS // 2, "the damage hardly gets past the header"
+    assert INPUTS // 50 < counts["run"] < INPUTS, "the damage is too mild or too harsh to test anything"
+
+
 Damage = Callable[[bytearray], None]
 
 
@@ -76,7 +87,7 @@ def _shorten(data: bytearray) -> None:
 @pytest.mark.parametrize(
     ("damage", "error"),
     [
-        (_set_header("version", 2), "UnknownVersion"),
+        (_set_header("version", f.VERSION + 1), "UnknownVersion"),
         (_set_header("magic", 0), "BadHeader"),
         (_set_header("sequence_max", 0), "BadProgram"),
         (_set_header("logits", 99_999), "BadProgram"),

@@ -48,7 +48,7 @@ class OpenRefused(Exception):
         self.name = name
 
 
-class WasmEngine:
+class WasmProgram:
     """One instance with one program. `instructions` says what the last call took by the network's cost table."""
 
     def __init__(self, module: wasmtime.Module, program: bytes) -> None:
@@ -59,13 +59,40 @@ class WasmEngine:
         self._memory.write(self._store, program, address)
         if self._call("open", address, len(program)):
             raise OpenRefused(self._error_name())
+        self._call(
+            "bind", self._allocate(self._call("arena_size_bytes")), self._allocate(self._call("state_size_bytes"))
+        )
+
+    @property
+    def _memory(self) -> wasmtime.Memory:
+        return cast("wasmtime.Memory", self._exports["memory"])
+
+    def _error_name(self) -> str:
+        address = cast("wasmtime.Global", self._exports["error_name"]).value(self._store)
+        return bytes(self._memory.read(self._store, address, address + 64)).partition(b"\0")[0].decode()
+
+    def _allocate(self, size_bytes: int) -> int:
+        address: int = self._call("allocate", size_bytes)
+        assert address, "out of memory"
+        return address
+
+    def _call(self, function: str, *arguments: int) -> Any:
+        counter = cast("wasmtime.Global", self._exports[COUNTER_EXPORT])
+        counter.set_value(self._store, wasmtime.Val.i64(_PLENTY))
+        result = cast("wasmtime.Func", self._exports[function])(self._store, *arguments)
+        self.instructions = _PLENTY - counter.value(self._store)
+        return result
+
+
+class WasmEngine(WasmProgram):
+    """A decoder."""
+
+    def __init__(self, module: wasmtime.Module, program: bytes) -> None:
+        super().__init__(module, program)
         self.vocabulary_size: int = self._call("vocabulary_size")
         self.context_length_max: int = self._call("context_length_max")
         self.sequence_max: int = self._call("sequence_max")
         self._tokens = self._allocate(8 * self.sequence_max)
-        self._call(
-            "bind", self._allocate(self._call("arena_size_bytes")), self._allocate(self._call("state_size_bytes"))
-        )
 
     def forward(self, tokens: Sequence[int], past: int) -> Logits:
         address = self._call("forward", *self._given(tokens), past)
@@ -89,26 +116,6 @@ class WasmEngine:
         self.instructions = total
         return logits
 
-    @property
-    def _memory(self) -> wasmtime.Memory:
-        return cast("wasmtime.Memory", self._exports["memory"])
-
-    def _error_name(self) -> str:
-        address = cast("wasmtime.Global", self._exports["error_name"]).value(self._store)
-        return bytes(self._memory.read(self._store, address, address + 64)).partition(b"\0")[0].decode()
-
     def _given(self, tokens: Sequence[int]) -> tuple[int, int]:
         self._memory.write(self._store, np.asarray(tokens, dtype="<u4").tobytes(), self._tokens)
         return self._tokens, len(tokens)
-
-    def _allocate(self, size_bytes: int) -> int:
-        address: int = self._call("allocate", size_bytes)
-        assert address, "out of memory"
-        return address
-
-    def _call(self, function: str, *arguments: int) -> Any:
-        counter = cast("wasmtime.Global", self._exports[COUNTER_EXPORT])
-        counter.set_value(self._store, wasmtime.Val.i64(_PLENTY))
-        result = cast("wasmtime.Func", self._exports[function])(self._store, *arguments)
-        self.instructions = _PLENTY - counter.value(self._store)
-        return result

@@ -9,7 +9,6 @@ import pytest
 
 from personal_ai.ic.agent import Agent
 from personal_ai.ic.principal import Principal
-from tests.replica.network.inside import Inside
 from tests.replica.network.running import Running
 
 
@@ -40,11 +39,3 @@ def own_network(tmp_path: Path) -> Iterator[Running]:
     running = Running(tmp_path / "state")
     yield running
     running.kill()
-
-
-@pytest.fixture
-def inside(tmp_path: Path) -> Iterator[Inside]:
-    """The parts of a network, without a process."""
-    parts = Inside.open(tmp_path / "inside")
-    yield parts
-    parts.store.close()

@@ -16,9 +16,12 @@ from personal_ai.replica.accounts import Accounts
 from personal_ai.replica.calls import Result, Task
 from personal_ai.replica.canisters import CANISTER_RANGES, Canisters
 from personal_ai.replica.clock import Clock
-from personal_ai.replica.cycles_ledger import CyclesLedger
 from personal_ai.replica.envelope import Call
 from personal_ai.replica.execution import Executor
+from personal_ai.replica.money.builtin import BuiltInCanister
+from personal_ai.replica.money.cycles_ledger import CyclesLedger
+from personal_ai.replica.money.supply import Supply
+from personal_ai.replica.money.treasury import Treasury
 from personal_ai.replica.state import StateStore
 from personal_ai.replica.state_tree import StateTree
 from tests.replica.network.running import OWNER
@@ -49,7 +52,7 @@ class Inside:
     executor: Executor
     accounts: Accounts
     canisters: Canisters
-    ledger: CyclesLedger
+    treasury: Treasury
     network_keys: keys.NetworkKeys
     limits: Limits
 
@@ -57,10 +60,12 @@ class Inside:
     def open(cls, folder: Path, costs: CostTable | None = None) -> Inside:
         network_keys, store, clock = keys.load_or_create(folder), StateStore(folder), SetClock()
         tree, executor = StateTree(network_keys, CANISTER_RANGES, clock), Executor(store)
-        accounts = Accounts(store, costs or CostTable(), clock)
-        canisters = Canisters(store, executor, accounts, tree)
-        ledger = CyclesLedger(store, network_keys.subnet_id, canisters, accounts)
-        return cls(store, clock, tree, executor, accounts, canisters, ledger, network_keys, Limits())
+        supply = Supply(store)
+        accounts = Accounts(store, costs or CostTable(), clock, supply)
+        canisters = Canisters(store, executor, accounts, tree, supply)
+        subnet_id = network_keys.subnet_id
+        treasury = Treasury(store, tree, clock, canisters, accounts=accounts, supply=supply, subnet_id=subnet_id)
+        return cls(store, clock, tree, executor, accounts, canisters, treasury, network_keys, Limits())
 
     def call(self, canister_id: Principal, method: str, arg: bytes = b"", sender: Principal = OWNER.principal) -> Call:
         """An authenticated call, each with an id of its own if its parts differ."""
@@ -75,12 +80,33 @@ class Inside:
         (result,) = results
         return result
 
-    def on_ledger(self, method: str, args: Type, result: Variant, fields: dict[str, Any]) -> Any:
-        """What the ledger answers to the owner of the tests' accounts."""
-        ended = self.run(self.call(self.ledger_id, method, encode([args], [fields])), self.ledger.update)
+    def asked(
+        self,
+        canister: BuiltInCanister,
+        method: str,
+        types: tuple[Type, Type],
+        fields: Any,
+        sender: Principal = OWNER.principal,
+    ) -> Any:
+        """What one of the canisters with money answers to an update; `types`: of the argument and of the answer."""
+        args, result = types
+        ended = self.run(self.call(canister.id, method, encode([args], [fields]), sender), canister.update)
         assert ended.reply is not None
         return decode([result], ended.reply)[0]
 
+    def on_ledger(self, method: str, args: Type, result: Variant, fields: dict[str, Any]) -> Any:
+        """What the cycles ledger answers to the owner of the tests' accounts."""
+        return self.asked(self.ledger, method, (args, result), fields)
+
+    @property
+    def ledger(self) -> CyclesLedger:
+        return self.treasury.cycles_ledger
+
     @property
     def ledger_id(self) -> Principal:
-        return CANISTER_RANGES[0][0]
+        return self.ledger.id
+
+    def balanced(self) -> bool:
+        """Whether all cycles and all ICP are where they belong."""
+        audit = self.treasury.supply.audit()
+        return (audit.unaccounted_cycles, audit.unaccounted_e8s) == (0, 0)

@@ -49,7 +49,7 @@ def test_the_address_must_be_the_canister_that_the_argument_names(
 
 
 def test_canisters_of_other_networks_are_unknown_here(owner_agent: Agent) -> None:
-    elsewhere = Principal.from_text("ryjl3-tyaaa-aaaaa-aaaba-cai")
+    elsewhere = Principal.from_text("rwlgt-iiaaa-aaaaa-aaaaa-cai")
     with pytest.raises(NetworkError, match="does not belong"):
         owner_agent.query(elsewhere, "symbol", b"")
 

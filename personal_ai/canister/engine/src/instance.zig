@@ -163,6 +163,7 @@ pub const Instance = struct {
 
     fn open(self: *Instance) LoadError!void {
         self.model = try engine.Model.open(self.program.bytes()[0..@intCast(self.bytes_total)]);
+        if (self.model.isGraph()) return error.Unsupported; // there is no method yet that runs one
         errdefer self.freeWorkingMemory();
         self.arena = try self.allocate(self.model.arenaSizeBytes());
         self.scratch = try self.allocate(sampling.Scratch.sizeBytes(self.model.vocabulary_size));

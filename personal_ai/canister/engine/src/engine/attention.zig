@@ -55,14 +55,32 @@ pub fn attend(
             const key_head = head / (shape.heads / shape.key_heads);
             const query = q.vectors(row) + head * head_vectors;
             const target = y.vectors(row) + head * head_vectors;
-            const count = end - first;
-            score(query, keys.vectors(first) + key_head * head_vectors, keys.stride_bytes, shape, scores, count);
-            capScores(scores[0 .. (count + 3) / 4], shape.cap);
-            const factor = softmax(scores, count);
-            mix(values.vectors(first) + key_head * head_vectors, values.stride_bytes, scores, count, shape, target);
-            for (0..head_vectors) |i| target[i] *= simd.splat(factor);
+            const part = key_head * head_vectors;
+            const from = Rows{ .first = keys.vectors(first) + part, .stride_bytes = keys.stride_bytes };
+            const to = Rows{ .first = values.vectors(first) + part, .stride_bytes = values.stride_bytes };
+            attendHead(query, from, to, end - first, shape, target, scores);
         }
     }
+}
+
+/// One head's part of rows of keys or values.
+pub const Rows = struct { first: [*]const F32x4, stride_bytes: usize };
+
+/// target = softmax(query keys * scale) values, over `count` rows; three more rows of keys are read, never used.
+pub fn attendHead(
+    query: [*]const F32x4,
+    keys: Rows,
+    values: Rows,
+    count: usize,
+    shape: Shape,
+    target: [*]F32x4,
+    scores: [*]F32x4,
+) void {
+    score(query, keys.first, keys.stride_bytes, shape, scores, count);
+    capScores(scores[0 .. (count + 3) / 4], shape.cap);
+    const factor = softmax(scores, count);
+    mix(values.first, values.stride_bytes, scores, count, shape, target);
+    for (0..shape.head_size / 4) |i| target[i] *= simd.splat(factor);
 }
 
 /// scores[i] = scale * query . key i, four keys at a time: up to three more than `count` are read and scored.

@@ -22,6 +22,24 @@ pub fn binary(comptime function: Binary, a: Matrix, b: Matrix, y: Matrix) void {
     }
 }
 
+/// y = function(a, b) in one row, where a row that holds one number for all is given by that.
+pub fn binaryOf(comptime function: Binary, a: Operand, b: Operand, to: [*]F32x4, count: usize) void {
+    for (0..count) |i| to[i] = function(a.at(i), b.at(i));
+}
+
+/// A row, or one number in its place.
+pub const Operand = union(enum) {
+    row: [*]const F32x4,
+    number: f32,
+
+    pub inline fn at(operand: Operand, index: usize) F32x4 {
+        return switch (operand) {
+            .row => |vectors| vectors[index],
+            .number => |value| simd.splat(value),
+        };
+    }
+};
+
 pub fn copyRow(from: [*]const F32x4, to: [*]F32x4, count: usize) void {
     unaryRow(same, from, to, count);
 }

@@ -6,6 +6,7 @@ const format = @import("format.zig");
 const programs = @import("program.zig");
 const operators = @import("operators.zig");
 const executor = @import("executor.zig");
+pub const graph = @import("graph.zig");
 
 pub const OpenError = programs.Error;
 
@@ -25,6 +26,11 @@ const Memory = struct {
     arena: []align(format.alignment_bytes) u8,
     state: []align(format.alignment_bytes) u8,
 };
+
+pub const portName = programs.portName;
+
+/// What a graph's symbols stand for.
+pub const Symbols = [format.symbol_count]u32;
 
 pub const Model = struct {
     vocabulary_size: u32,
@@ -92,6 +98,28 @@ pub const Model = struct {
         call.run(self.program.operators[0..self.program.header.body_operator_count]);
     }
 
+    /// A graph takes and gives named tensors; it has no tokens, and `forward` is not for it.
+    pub fn isGraph(self: *const Model) bool {
+        return self.program.isGraph();
+    }
+
+    /// A run of a graph with these values of its symbols, each from 1 to its maximum (0 where it has none). Memory must
+    /// be bound.
+    pub fn graphCall(self: *const Model, symbols: Symbols) executor.Call {
+        const memory = self.memory.?;
+        var values: [format.symbol_count]usize = undefined;
+        for (symbols, &values) |symbol, *value| value.* = symbol;
+        return .{
+            .program = self.program,
+            .arena = memory.arena.ptr,
+            .state = memory.state.ptr,
+            .scratch = memory.scratch.ptr,
+            .tokens = &.{},
+            .past = 0,
+            .symbols = values,
+        };
+    }
+
     /// Token ids that end a reply.
     pub fn endTokens(self: *const Model) []const u32 {
         return self.program.end_tokens;
@@ -109,12 +137,14 @@ pub const Model = struct {
             .scratch = memory.scratch.ptr,
             .tokens = tokens,
             .past = past,
+            .symbols = .{ tokens.len, past, 0 },
         };
     }
 };
 
 fn scratchSizeBytes(program: programs.Program) usize {
-    return std.mem.alignForward(usize, executor.scratchSizeBytes(program), format.alignment_bytes);
+    const size = @max(executor.scratchSizeBytes(program), graph.scratchSizeBytes(program));
+    return std.mem.alignForward(usize, size, format.alignment_bytes);
 }
 
 test {

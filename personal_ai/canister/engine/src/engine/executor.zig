@@ -24,6 +24,23 @@ pub fn scratchSizeBytes(program: Program) usize {
     return @max(matmul_i8.scratch_size_bytes, @sizeOf(matmul_i4.Scratch), attending);
 }
 
+/// Some of the rows of an operator's output, and of those inputs that have as many.
+pub const Tile = struct {
+    first: usize,
+    count: usize,
+    rows: usize,
+
+    fn of(tile: Tile, whole: Matrix) Matrix {
+        if (whole.rows != tile.rows) return whole;
+        return .{
+            .base = whole.row(tile.first),
+            .stride_bytes = whole.stride_bytes,
+            .rows = tile.count,
+            .columns = whole.columns,
+        };
+    }
+};
+
 /// One call: the program, its memory, its tokens and where they stand.
 pub const Call = struct {
     program: Program,
@@ -32,6 +49,10 @@ pub const Call = struct {
     scratch: [*]align(format.alignment_bytes) u8,
     tokens: []const u32,
     past: usize,
+    /// What the symbols of a graph stand for; of a decoder, the tokens of this call and those before it.
+    symbols: [format.symbol_count]usize,
+    /// Where only some rows of an operator are computed: which.
+    tile: ?Tile = null,
 
     pub fn run(call: Call, operators: []const format.Operator) void {
         for (operators) |*operator| call.step(operator);
@@ -39,16 +60,24 @@ pub const Call = struct {
 
     pub fn matrix(call: Call, index: u32) Matrix {
         const tensor = &call.program.tensors[index];
-        const rows = call.program.rowsOf(tensor);
-        return .{
+        var rows: usize = 1;
+        for (0..tensor.rank - 1) |axis| rows *= call.length(tensor, axis);
+        const whole = Matrix{
             .base = call.address(tensor),
             .stride_bytes = tensor.row_stride_bytes,
-            .rows = rows.constant + rows.sequence * call.tokens.len + rows.past * call.past,
-            .columns = call.program.columnsOf(tensor),
+            .rows = rows,
+            .columns = call.length(tensor, tensor.rank - 1),
         };
+        return if (call.tile) |tile| tile.of(whole) else whole;
     }
 
-    fn address(call: Call, tensor: *const format.Tensor) [*]align(16) u8 {
+    pub fn length(call: Call, tensor: *const format.Tensor, axis: usize) usize {
+        const dimension = call.program.dimension(tensor, axis);
+        const symbols = call.symbols;
+        return dimension.constant + dimension.sequence * symbols[0] + dimension.past * symbols[1] + dimension.third * symbols[2];
+    }
+
+    pub fn address(call: Call, tensor: *const format.Tensor) [*]align(16) u8 {
         const base: [*]u8 = switch (@as(format.Storage, @enumFromInt(tensor.storage))) {
             .arena => call.arena,
             .weights => @constCast(call.program.weights.ptr), // checked: weights are inputs only
@@ -57,7 +86,7 @@ pub const Call = struct {
         return @alignCast(base + tensor.offset);
     }
 
-    fn step(call: Call, operator: *const format.Operator) void {
+    pub fn step(call: Call, operator: *const format.Operator) void {
         const in = call.program.inputs(operator);
         const y = call.matrix(call.program.outputs(operator)[0]);
         switch (@as(format.Code, @enumFromInt(operator.code))) {
@@ -85,6 +114,7 @@ pub const Call = struct {
             .gelu_erf => elementwise.unary(functions.geluErf, call.matrix(in[0]), y),
             .gelu_tanh => elementwise.unary(functions.geluTanh, call.matrix(in[0]), y),
             .tanh => elementwise.unary(functions.tanh, call.matrix(in[0]), y),
+            else => unreachable, // graph.zig runs those of graphs
             .last_row => {
                 const x = call.matrix(in[0]);
                 elementwise.copyRow(x.vectors(x.rows - 1), y.vectors(0), y.vectorCount());
@@ -103,7 +133,7 @@ pub const Call = struct {
                 .f32 => elementwise.copyRow(table.vectors(row), y.vectors(i), y.vectorCount()),
                 .f32_packed => matmul_f32.unpackRow(@ptrCast(table.base), row, y.columns, target),
                 .i8_block_packed => matmul_i8.dequantiseRow(@ptrCast(table.base), row, y.columns, target),
-                .i4_block_packed, .i16_block, .i16_kept => unreachable, // checked
+                .i4_block_packed, .i16_block, .i16_kept, .i64 => unreachable, // checked
             }
         }
     }

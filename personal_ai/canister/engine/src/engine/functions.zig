@@ -76,18 +76,28 @@ pub inline fn geluTanh(x: F32x4) F32x4 {
     return x / (splat(1) + exp(inner));
 }
 
-/// x/2 (1 + erf(x / sqrt 2)), with erf by Abramowitz and Stegun, formula 7.1.26 (absolute error below 1.5e-7).
+/// x/2 (1 + erf(x / sqrt 2))
 pub inline fn geluErf(x: F32x4) F32x4 {
-    const z = simd.magnitude(x) * splat(std.math.sqrt1_2);
+    const tail = oneMinusErf(simd.magnitude(x) * splat(std.math.sqrt1_2));
+    const half = x * splat(0.5);
+    return @select(f32, x < splat(0), half * tail, half * (splat(2) - tail));
+}
+
+/// The error function, with an absolute error below 2e-7.
+pub inline fn erf(x: F32x4) F32x4 {
+    const size = splat(1) - oneMinusErf(simd.magnitude(x));
+    return @select(f32, x < splat(0), -size, size);
+}
+
+/// 1 - erf(z) for z >= 0, by Abramowitz and Stegun, formula 7.1.26 (absolute error below 1.5e-7).
+inline fn oneMinusErf(z: F32x4) F32x4 {
     const t = splat(1) / (splat(1) + z * splat(0.3275911));
     var p = splat(1.061405429);
     p = p * t + splat(-1.453152027);
     p = p * t + splat(1.421413741);
     p = p * t + splat(-0.284496736);
     p = p * t + splat(0.254829592);
-    const tail = p * t * exp(-(z * z)); // 1 - erf(z)
-    const half = x * splat(0.5);
-    return @select(f32, x < splat(0), half * tail, half * (splat(2) - tail));
+    return p * t * exp(-(z * z));
 }
 
 pub inline fn add(a: F32x4, b: F32x4) F32x4 {

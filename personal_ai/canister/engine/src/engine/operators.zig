@@ -4,6 +4,7 @@ const std = @import("std");
 const format = @import("format.zig");
 const programs = @import("program.zig");
 const attention_i16 = @import("attention_i16.zig");
+const graph_operators = @import("graph_operators.zig");
 const Program = programs.Program;
 const Error = programs.Error;
 
@@ -20,8 +21,16 @@ pub fn check(program: Program) Error!void {
             .rotary => try checkRotary(o),
             .attention => try checkAttention(o),
             .add, .multiply, .silu_multiply => try checkBinary(o),
-            .sigmoid, .silu, .gelu_erf, .gelu_tanh, .tanh => try checkSame(o),
+            .sigmoid, .silu, .gelu_erf, .gelu_tanh, .tanh => try checkUnary(o),
             .last_row => try checkLastRow(o),
+            else => {
+                if (!program.isGraph()) return error.BadProgram;
+                try graph_operators.check(o, code);
+            },
+        }
+        switch (code) {
+            .rows, .rotary, .attention, .last_row => if (program.isGraph()) return error.BadProgram,
+            else => {},
         }
     }
 }
@@ -31,23 +40,23 @@ pub fn attributes(comptime T: type, operator: *const format.Operator) *const T {
 }
 
 /// The rows of a call: one for each token.
-const one_per_token = format.Dimension{ .constant = 0, .sequence = 1, .past = 0, .reserved = 0 };
-const one_row = format.Dimension{ .constant = 1, .sequence = 0, .past = 0, .reserved = 0 };
+const one_per_token = format.Dimension{ .constant = 0, .sequence = 1, .past = 0, .third = 0 };
+const one_row = format.Dimension{ .constant = 1, .sequence = 0, .past = 0, .third = 0 };
 
-const Operands = struct {
+pub const Operands = struct {
     program: Program,
     operator: *const format.Operator,
 
-    fn has(o: Operands, index: usize) bool {
+    pub fn has(o: Operands, index: usize) bool {
         return o.program.inputs(o.operator)[index] != format.no_operand;
     }
 
-    fn input(o: Operands, index: usize) Error!*const format.Tensor {
+    pub fn input(o: Operands, index: usize) Error!*const format.Tensor {
         if (!o.has(index)) return error.BadProgram;
         return &o.program.tensors[o.program.inputs(o.operator)[index]];
     }
 
-    fn output(o: Operands) *const format.Tensor {
+    pub fn output(o: Operands) *const format.Tensor {
         return &o.program.tensors[o.program.outputs(o.operator)[0]];
     }
 
@@ -55,38 +64,54 @@ const Operands = struct {
         return o.program.rowsOf(tensor);
     }
 
-    fn columns(o: Operands, tensor: *const format.Tensor) u32 {
-        return o.program.columnsOf(tensor);
+    /// A width that is the same in every call.
+    pub fn columns(o: Operands, tensor: *const format.Tensor) Error!u32 {
+        const width = o.program.columnsOf(tensor);
+        return if (programs.isConstant(width)) width.constant else error.BadProgram;
     }
 
-    fn sameRows(o: Operands, a: *const format.Tensor, b: *const format.Tensor) Error!void {
-        if (!std.meta.eql(o.rows(a), o.rows(b))) return error.BadProgram;
+    /// The same length in every call.
+    pub fn sameLength(o: Operands, a: *const format.Tensor, a_axis: usize, b: *const format.Tensor, b_axis: usize) bool {
+        return std.meta.eql(o.program.dimension(a, a_axis), o.program.dimension(b, b_axis));
     }
 
-    fn sameShape(o: Operands, a: *const format.Tensor, b: *const format.Tensor) Error!void {
+    /// All axes but the last are the same.
+    pub fn sameRows(o: Operands, a: *const format.Tensor, b: *const format.Tensor) Error!void {
+        if (a.rank != b.rank) return error.BadProgram;
+        for (0..a.rank - 1) |axis| if (!o.sameLength(a, axis, b, axis)) return error.BadProgram;
+    }
+
+    pub fn sameShape(o: Operands, a: *const format.Tensor, b: *const format.Tensor) Error!void {
         try o.sameRows(a, b);
-        if (o.columns(a) != o.columns(b)) return error.BadProgram;
+        if (!o.sameLength(a, a.rank - 1, b, b.rank - 1)) return error.BadProgram;
     }
 
-    /// f32 rows of whole vectors: what all operators on activations take.
-    fn vectors(o: Operands, tensor: *const format.Tensor) Error!void {
+    /// f32 rows of whole vectors: what all operators on matrices take.
+    pub fn vectors(o: Operands, tensor: *const format.Tensor) Error!void {
         try expect(tensor.element, .f32);
-        if (o.columns(tensor) % 4 != 0) return error.Unsupported;
+        if (try o.columns(tensor) % 4 != 0) return error.Unsupported;
+    }
+
+    /// f32 rows that are worked on number by number. In a decoder a row may be part of a wider one; in a graph it has
+    /// its padding to itself.
+    fn elements(o: Operands, tensor: *const format.Tensor) Error!void {
+        if (o.program.isGraph()) try expect(tensor.element, .f32) else try o.vectors(tensor);
     }
 
     /// One row of f32 among the weights.
     fn vectorWeight(o: Operands, tensor: *const format.Tensor, size: u32) Error!void {
         try expect(tensor.element, .f32);
         if (tensor.storage != @intFromEnum(format.Storage.weights)) return error.BadProgram;
-        if (!std.meta.eql(o.rows(tensor), one_row) or o.columns(tensor) != size) return error.BadProgram;
+        if (tensor.rank != 2) return error.BadProgram;
+        if (!std.meta.eql(o.rows(tensor), one_row) or try o.columns(tensor) != size) return error.BadProgram;
     }
 };
 
-fn expect(value: u8, want: format.Element) Error!void {
+pub fn expect(value: u8, want: format.Element) Error!void {
     if (value != @intFromEnum(want)) return error.BadProgram;
 }
 
-fn inWeights(tensor: *const format.Tensor) Error!void {
+pub fn inWeights(tensor: *const format.Tensor) Error!void {
     if (tensor.storage != @intFromEnum(format.Storage.weights)) return error.BadProgram;
 }
 
@@ -97,7 +122,7 @@ fn checkRows(o: Operands) Error!void {
     try inWeights(table);
     if (table.element == @intFromEnum(format.Element.i4_block_packed)) return error.Unsupported;
     try o.vectors(y);
-    if (!std.meta.eql(o.rows(y), one_per_token) or o.columns(y) != o.columns(table)) return error.BadProgram;
+    if (!std.meta.eql(o.rows(y), one_per_token) or try o.columns(y) != try o.columns(table)) return error.BadProgram;
     const source = attributes(format.RowsAttributes, o.operator).source;
     const header = o.program.header;
     const needed = switch (std.meta.intToEnum(format.RowSource, source) catch return error.BadProgram) {
@@ -128,15 +153,15 @@ fn checkMatmul(o: Operands) Error!void {
     }
     try expect(y.element, .f32);
     try o.sameRows(x, y);
-    if (o.columns(x) != o.columns(weights)) return error.BadProgram;
-    if (o.columns(y) != o.rows(weights).constant) return error.BadProgram;
-    if (o.has(2)) try o.vectorWeight(try o.input(2), o.columns(y));
+    if (try o.columns(x) != try o.columns(weights)) return error.BadProgram;
+    if (try o.columns(y) != o.rows(weights).constant) return error.BadProgram;
+    if (o.has(2)) try o.vectorWeight(try o.input(2), try o.columns(y));
 }
 
 /// x [rows, columns], vectors [1, columns] -> [rows, columns]
 fn checkNorm(o: Operands, vectors: []const usize) Error!void {
     try checkSame(o);
-    for (vectors) |index| try o.vectorWeight(try o.input(index), o.columns(o.output()));
+    for (vectors) |index| try o.vectorWeight(try o.input(index), try o.columns(o.output()));
 }
 
 /// x [sequence, heads * head_size], cosines and sines [context, turned / 2] -> [sequence, heads * head_size]
@@ -145,18 +170,18 @@ fn checkRotary(o: Operands) Error!void {
     const a = attributes(format.RotaryAttributes, o.operator);
     const y = o.output();
     if (!std.meta.eql(o.rows(y), one_per_token)) return error.BadProgram;
-    try headsFit(a.heads, a.head_size, o.columns(y));
+    try headsFit(a.heads, a.head_size, try o.columns(y));
     for (1..3) |index| {
         const table = try o.input(index);
         try inWeights(table);
         try o.vectors(table);
         if (o.rows(table).constant < o.program.header.context_length_max) return error.BadProgram;
-        if (@as(u64, o.columns(table)) * 2 > a.head_size) return error.BadProgram;
+        if (@as(u64, try o.columns(table)) * 2 > a.head_size) return error.BadProgram;
     }
-    if (o.columns(try o.input(1)) != o.columns(try o.input(2))) return error.BadProgram;
+    if (try o.columns(try o.input(1)) != try o.columns(try o.input(2))) return error.BadProgram;
 }
 
-fn headsFit(heads: u32, head_size: u32, columns: u32) Error!void {
+pub fn headsFit(heads: u32, head_size: u32, columns: u32) Error!void {
     if (heads == 0 or head_size == 0 or @as(u64, heads) * head_size != columns) return error.BadProgram;
     if (head_size % 4 != 0) return error.Unsupported;
 }
@@ -172,8 +197,8 @@ fn checkAttention(o: Operands) Error!void {
     try o.vectors(y);
     try o.sameShape(q, y);
     if (!std.meta.eql(o.rows(q), one_per_token)) return error.BadProgram;
-    try headsFit(a.heads, a.head_size, o.columns(q));
-    try headsFit(a.key_heads, a.head_size, o.columns(k));
+    try headsFit(a.heads, a.head_size, try o.columns(q));
+    try headsFit(a.key_heads, a.head_size, try o.columns(k));
     if (a.heads % a.key_heads != 0) return error.BadProgram;
     try o.vectors(k);
     try o.sameRows(q, k);
@@ -183,7 +208,7 @@ fn checkAttention(o: Operands) Error!void {
     for (3..5) |index| {
         const kept = try o.input(index);
         if (kept.storage != @intFromEnum(format.Storage.state)) return error.BadProgram;
-        if (o.columns(kept) != o.columns(k)) return error.BadProgram;
+        if (try o.columns(kept) != try o.columns(k)) return error.BadProgram;
         if (kept.element != (try o.input(3)).element) return error.BadProgram;
         if (kept.element == @intFromEnum(format.Element.i16_kept)) try checkKept(o, kept, a);
     }
@@ -199,12 +224,20 @@ fn checkKept(o: Operands, kept: *const format.Tensor, a: *const format.Attention
 
 /// a [rows, columns], b the same or one row -> [rows, columns]
 fn checkBinary(o: Operands) Error!void {
-    try checkSame(o);
+    try checkUnary(o);
     const b = try o.input(1);
-    try o.vectors(b);
-    if (std.meta.eql(o.rows(b), one_row)) {
-        if (o.columns(b) != o.columns(o.output())) return error.BadProgram;
+    try o.elements(b);
+    if (b.rank == 2 and std.meta.eql(o.rows(b), one_row)) {
+        if (!o.sameLength(b, 1, o.output(), o.output().rank - 1)) return error.BadProgram;
     } else try o.sameShape(b, o.output());
+}
+
+/// x [rows, columns] -> [rows, columns], number by number
+fn checkUnary(o: Operands) Error!void {
+    const x = try o.input(0);
+    try o.elements(x);
+    try o.elements(o.output());
+    try o.sameShape(x, o.output());
 }
 
 /// x [rows, columns] -> [rows, columns]
@@ -220,5 +253,5 @@ fn checkLastRow(o: Operands) Error!void {
     const x = try o.input(0);
     try o.vectors(x);
     try o.vectors(o.output());
-    if (!std.meta.eql(o.rows(o.output()), one_row) or o.columns(x) != o.columns(o.output())) return error.BadProgram;
+    if (!std.meta.eql(o.rows(o.output()), one_row) or try o.columns(x) != try o.columns(o.output())) return error.BadProgram;
 }

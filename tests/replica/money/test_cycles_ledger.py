@@ -15,13 +15,13 @@ from personal_ai.ic.ledger_types import (
     METADATA,
     TRANSFER_ARGS,
     TRANSFER_RESULT,
+    VALUE,
     WITHDRAW_ARGS,
     WITHDRAW_RESULT,
 )
 from personal_ai.ic.principal import Principal
 from personal_ai.ic.request_id import hash_of_map
 from personal_ai.replica.calls import CallRejected
-from personal_ai.replica.ledger import VALUE
 from tests.replica.network.inside import DAY_NS, NOW_NS, SECOND_NS, Inside
 from tests.replica.network.running import OWNER, TRILLION, identity
 

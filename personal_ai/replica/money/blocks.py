@@ -1,4 +1,4 @@
-"""Balances and the chain of blocks of the practice network's cycles ledger, in SQLite.
+"""The cycles ledger's book: balances, and the chain of blocks that says how they came about, in SQLite.
 
 Blocks are ICRC-3 values: maps of text to numbers, blobs, arrays and maps, each block with the hash of the one
 before. Every method works inside the caller's transaction.
@@ -11,30 +11,17 @@ import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from personal_ai.ic.candid import Blob, Int, Nat, Nat64, Rec, Record, Text, Variant, Vec, decode, encode
-from personal_ai.ic.ledger_types import DEDUPLICATION_WINDOW_NS, PERMITTED_DRIFT_NS
+from personal_ai.ic.candid import decode, encode
+from personal_ai.ic.ledger_types import DEDUPLICATION_WINDOW_NS, PERMITTED_DRIFT_NS, VALUE
 from personal_ai.ic.principal import SUBACCOUNT_SIZE_BYTES, Principal
 from personal_ai.ic.request_id import hash_of_map
+from personal_ai.replica.money.balances import Balances
+from personal_ai.replica.money.builtin import Refusal
 
 MAX_BLOCKS_PER_REQUEST = 100
-
-VALUE = Rec()
-VALUE.define(
-    Variant(
-        {
-            "Int": Int,
-            "Map": Vec(Record({0: Text, 1: VALUE})),
-            "Nat": Nat,
-            "Nat64": Nat64,
-            "Blob": Blob,
-            "Text": Text,
-            "Array": Vec(VALUE),
-        }
-    )
-)
+BALANCES = Balances("ledger_balance", "cycles")
 
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS ledger_balance (account BLOB PRIMARY KEY, cycles TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS ledger_block (
     id INTEGER PRIMARY KEY, hash BLOB NOT NULL, content BLOB NOT NULL, transaction_hash BLOB, created_at_ns INTEGER,
     canister_id BLOB);
@@ -42,14 +29,6 @@ CREATE INDEX IF NOT EXISTS ledger_transaction ON ledger_block (transaction_hash)
 """
 
 BlockValue = int | str | bytes | list["BlockValue"] | Mapping[str, "BlockValue"]
-
-
-class LedgerRefusal(Exception):
-    """The ledger answers Err with this variant; nothing has changed."""
-
-    def __init__(self, variant: str, content: Mapping[str, object] | None = None) -> None:
-        super().__init__(variant)
-        self.error = (variant, content)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,38 +72,9 @@ class Transaction:
 
 
 def create_tables(db: sqlite3.Connection) -> None:
+    BALANCES.create_table(db)
     for statement in _SCHEMA.split(";"):
         db.execute(statement)
-
-
-def balance(db: sqlite3.Connection, account: Account) -> int:
-    """Cycles."""
-    row = db.execute("SELECT cycles FROM ledger_balance WHERE account = ?", (account.key,)).fetchone()
-    return int(row[0]) if row else 0
-
-
-def total_supply(db: sqlite3.Connection) -> int:
-    """Cycles in all accounts together."""
-    return sum(int(cycles) for (cycles,) in db.execute("SELECT cycles FROM ledger_balance"))
-
-
-def credit(db: sqlite3.Connection, account: Account, cycles: int) -> None:
-    _set_balance(db, account, balance(db, account) + cycles)
-
-
-def debit(db: sqlite3.Connection, account: Account, cycles: int) -> None:
-    """Raises LedgerRefusal (InsufficientFunds)."""
-    available = balance(db, account)
-    if available < cycles:
-        raise LedgerRefusal("InsufficientFunds", {"balance": available})
-    _set_balance(db, account, available - cycles)
-
-
-def _set_balance(db: sqlite3.Connection, account: Account, cycles: int) -> None:
-    if cycles:
-        db.execute("INSERT OR REPLACE INTO ledger_balance VALUES (?, ?)", (account.key, str(cycles)))
-    else:
-        db.execute("DELETE FROM ledger_balance WHERE account = ?", (account.key,))
 
 
 def duplicate_of(db: sqlite3.Connection, transaction: Transaction, now_ns: int) -> tuple[int, bytes | None] | None:
@@ -139,13 +89,13 @@ def duplicate_of(db: sqlite3.Connection, transaction: Transaction, now_ns: int) 
 
 
 def check_created_at(created_at_ns: int | None, now_ns: int) -> None:
-    """Raises LedgerRefusal (TooOld, CreatedInFuture)."""
+    """Raises Refusal (TooOld, CreatedInFuture)."""
     if created_at_ns is None:
         return
     if created_at_ns + DEDUPLICATION_WINDOW_NS + PERMITTED_DRIFT_NS < now_ns:
-        raise LedgerRefusal("TooOld")
+        raise Refusal("TooOld")
     if created_at_ns > now_ns + PERMITTED_DRIFT_NS:
-        raise LedgerRefusal("CreatedInFuture", {"ledger_time": now_ns})
+        raise Refusal("CreatedInFuture", {"ledger_time": now_ns})
 
 
 def append(db: sqlite3.Connection, transaction: Transaction, now_ns: int, effective_fee: int | None) -> int:

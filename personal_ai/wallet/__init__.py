@@ -1,0 +1,1 @@
+"""Money: what is there, where it came from, and payments that are never made twice."""

@@ -1,0 +1,216 @@
+"""The journal of payments: each is written down, with what makes it safe to repeat, before anything is sent.
+
+The table and its meaning are in docs/formats/payments.md.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from personal_ai.common.errors import BadInputError, DamagedFileError, StorageError, UnknownVersionError
+from personal_ai.common.files import storage_errors
+from personal_ai.wallet.amounts import Token
+
+FORMAT_VERSION = 1
+
+_SCHEMA = """
+CREATE TABLE payment (
+    id TEXT PRIMARY KEY, network TEXT NOT NULL, principal TEXT NOT NULL, kind TEXT NOT NULL, target TEXT NOT NULL,
+    amount TEXT NOT NULL, fee TEXT NOT NULL, created_at_time_ns INTEGER NOT NULL UNIQUE, state TEXT NOT NULL,
+    block_index TEXT, cycles TEXT, said TEXT, ended_at_ns INTEGER
+) STRICT
+"""
+_COLUMNS = "id, network, principal, kind, target, amount, fee, created_at_time_ns, state, block_index, cycles, said"
+
+
+class Kind(StrEnum):
+    """What a payment is for; the value of `target` follows from it."""
+
+    SEND_ICP = "send-icp"  # to an account identifier
+    SEND_CYCLES = "send-cycles"  # to a principal's account of the cycles ledger
+    TOP_UP = "top-up"  # cycles to a canister
+    CONVERT = "convert"  # ICP to cycles of one's own
+    CONVERT_TOP_UP = "convert-top-up"  # ICP to cycles in a canister
+
+    @property
+    def token(self) -> Token:
+        """What is paid with."""
+        return Token.CYCLES if self in (Kind.SEND_CYCLES, Kind.TOP_UP) else Token.ICP
+
+    @property
+    def converts(self) -> bool:
+        """Whether the cycles minting canister is to be told of the payment."""
+        return self in (Kind.CONVERT, Kind.CONVERT_TOP_UP)
+
+
+class State(StrEnum):
+    """How far a payment is. Only the first two are to be gone on with."""
+
+    INTENDED = "intended"  # written down; perhaps sent
+    PAID = "paid"  # on the ledger; the cycles are still to be delivered
+    DONE = "done"
+    REFUNDED = "refunded"  # the ICP came back, less fees
+    REFUSED = "refused"  # the ledger said no
+    NOT_SENT = "not-sent"  # never reached the ledger
+
+    @property
+    def open(self) -> bool:
+        return self in (State.INTENDED, State.PAID)
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """One payment. amount, fee: in the smallest unit of the kind's token. cycles: what a conversion delivered.
+
+    created_at_time_ns: the ledger's idempotency token. block_index: the ledger's block, once known.
+    """
+
+    id: str
+    network: str
+    principal: str
+    kind: Kind
+    target: str
+    amount: int
+    fee: int
+    created_at_time_ns: int
+    state: State
+    block_index: int | None = None
+    cycles: int | None = None
+    said: str | None = None
+
+
+class PaymentJournal:
+    """One SQLite file; every method is one transaction on disk when it returns. Safe to use from several threads."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises StorageError, DamagedFileError, UnknownVersionError."""
+        with storage_errors("open the journal of payments"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch(mode=0o600)
+        self._lock = threading.Lock()
+        self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+        try:
+            self._prepare()
+        except sqlite3.DatabaseError as error:
+            self._db.close()
+            raise DamagedFileError(
+                f"The journal of payments ({path.name}) is damaged.",
+                not_lost="Your money is on the network, untouched.",
+                next_step="Put a backup of the file in its place.",
+            ) from error
+        except UnknownVersionError:
+            self._db.close()
+            raise
+
+    def _prepare(self) -> None:
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=FULL")
+        (version,) = self._db.execute("PRAGMA user_version").fetchone()
+        if version not in (0, FORMAT_VERSION):
+            raise UnknownVersionError(
+                f"The journal of payments was written by a newer version of this program (format {version}).",
+                not_lost="It is unchanged.",
+                next_step="Update the program to go on.",
+            )
+        if version == 0:
+            with self._transaction():
+                self._db.execute(_SCHEMA)
+                self._db.execute(f"PRAGMA user_version={FORMAT_VERSION}")
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with self._lock:
+            try:
+                self._db.execute("BEGIN IMMEDIATE")
+                yield
+                self._db.execute("COMMIT")
+            except sqlite3.OperationalError as error:
+                self._roll_back()
+                raise StorageError(
+                    f"Could not write the journal of payments: {error}.",
+                    not_lost="What was written before is unchanged; nothing was sent that it does not hold.",
+                    next_step="Make room on the disk, then try again.",
+                ) from error
+            except BaseException:
+                self._roll_back()
+                raise
+
+    def _roll_back(self) -> None:
+        if self._db.in_transaction:
+            self._db.execute("ROLLBACK")
+
+    def intend(self, network: str, principal: str, kind: Kind, *, target: str, amount: int, fee: int) -> Payment:
+        """Writes down a payment that is about to be sent. Its time is its own, so that no two are the same."""
+        with self._transaction():
+            (last_ns,) = self._db.execute("SELECT max(created_at_time_ns) FROM payment").fetchone()
+            created_at_time_ns = max(time.time_ns(), (last_ns or 0) + 1)
+            payment = Payment(
+                uuid.uuid4().hex, network, principal, kind, target, amount, fee, created_at_time_ns, State.INTENDED
+            )
+            self._db.execute(
+                f"INSERT INTO payment ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL, NULL)",  # noqa: S608 - our own names
+                (
+                    payment.id, network, principal, kind, target, str(amount), str(fee), created_at_time_ns,
+                    payment.state,
+                ),
+            )  # fmt: skip
+        return payment
+
+    def change(
+        self,
+        payment_id: str,
+        state: State,
+        *,
+        block_index: int | None = None,
+        cycles: int | None = None,
+        said: str | None = None,
+    ) -> Payment:
+        """Writes down how far a payment is; what is None stays as it was."""
+        ended_at_ns = None if state.open else time.time_ns()
+        with self._transaction():
+            self._db.execute(
+                "UPDATE payment SET state = ?, block_index = coalesce(?, block_index), cycles = coalesce(?, cycles), "
+                "said = coalesce(?, said), ended_at_ns = ? WHERE id = ?",
+                (state, _text(block_index), _text(cycles), said, ended_at_ns, payment_id),
+            )
+        return self.payment(payment_id)
+
+    def payment(self, payment_id: str) -> Payment:
+        """Raises BadInputError when there is none of this id."""
+        found = self._select("WHERE id = ?", payment_id)
+        if not found:
+            raise BadInputError(f"There is no payment {payment_id}.")
+        return found[0]
+
+    def payments(self, network: str, principal: str) -> list[Payment]:
+        """All payments of an identity on a network, the newest first."""
+        return self._select("WHERE network = ? AND principal = ? ORDER BY created_at_time_ns DESC", network, principal)
+
+    def _select(self, where: str, *values: str) -> list[Payment]:
+        with self._lock:
+            rows = self._db.execute(f"SELECT {_COLUMNS} FROM payment {where}", values).fetchall()  # noqa: S608
+        return [_payment(row) for row in rows]
+
+    def close(self) -> None:
+        self._db.close()
+
+
+def _text(number: int | None) -> str | None:
+    """Amounts outgrow SQLite's 64 bits."""
+    return None if number is None else str(number)
+
+
+def _payment(row: tuple[str, ...]) -> Payment:
+    payment_id, network, principal, kind, target, amount, fee, created_at, state, block, cycles, said = row
+    return Payment(
+        payment_id, network, principal, Kind(kind), target, int(amount), int(fee), int(created_at), State(state),
+        None if block is None else int(block), None if cycles is None else int(cycles), said,
+    )  # fmt: skip
