@@ -31,6 +31,9 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     imported.add_argument("--token-file", metavar="FILE", help="file with the hub's access token (-: standard input)")
     imported.add_argument("--quantisation", choices=QUANTISATIONS, default="int8")
     imported.set_defaults(run=_import)
+    devices = group.add_parser("devices", help="what a model runs on when this computer answers, and why")
+    devices.add_argument("model")
+    devices.set_defaults(run=_devices)
     remove = group.add_parser("remove", help="delete a model from this computer")
     remove.add_argument("model")
     remove.set_defaults(run=_remove)
@@ -87,6 +90,12 @@ def _described(model: HubModel, hub: Hub) -> str:
     gated = ", gated" if model.gated else ""
     size = f"{amount(model.size_bytes, 'bytes')} in {len(model.files)} files"
     return f"{model.id} at {model.commit[:12]} from {hub.host}: {size}, licence: {model.licence}{gated}"
+
+
+def _devices(arguments: argparse.Namespace) -> None:
+    with workspace(arguments) as opened, stoppable() as cancel:
+        for verdict in opened.devices(arguments.model, cancel):
+            print(f"{'runs on' if verdict.chosen else 'not on'} {verdict.label}: {verdict.reason}")
 
 
 def _remove(arguments: argparse.Namespace) -> None:

@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
 
-from personal_ai.compiler.onnx_graph import Array
+from personal_ai.compiler.onnx_graph import Array, Int4Matrix
 from personal_ai.models.decoder import Decoder
 from personal_ai.models.local.weights import Tensors, block_matrix, joined
 from personal_ai.models.quantisation import BLOCK_SIZE
@@ -73,10 +73,15 @@ class SessionGraph:
 
     def multiply(self, name: str, x: str, *parts: str, bias: bool = False) -> str:
         """x [1, rows, inputs] times the matrices `parts` of the package side by side, plus their biases."""
-        matrices = [f"{part}.weight" for part in parts or (name,)]
-        biases = [f"{part}.bias" for part in parts or (name,)]
-        bias_name = self.tensor(f"{name}.biases", joined(self.source, biases)) if bias else ""
-        if f"{matrices[0]}.scale" not in self.source:
+        parts = parts or (name,)
+        matrices = [f"{part}.weight" for part in parts]
+        if len({self._bits(matrix) for matrix in matrices}) > 1:  # sensitive ones may be kept in more bits
+            products = [self.multiply(f"{name}.part{index}", x, part, bias=bias) for index, part in enumerate(parts)]
+            return self.add("Concat", name, *products, axis=-1)
+        bias_name = (
+            self.tensor(f"{name}.biases", joined(self.source, [f"{part}.bias" for part in parts])) if bias else ""
+        )
+        if self._bits(matrices[0]) == 32:
             product = self.add("MatMul", f"{name}.product" if bias else name, x, self._plain(name, matrices))
             return self.add("Add", name, product, bias_name) if bias else name
         matrix = block_matrix(self.source, matrices)
@@ -94,6 +99,12 @@ class SessionGraph:
             accuracy_level=_INT8_ACTIVATIONS,
         )
         return name
+
+    def _bits(self, matrix: str) -> int:
+        """Of the package's matrix."""
+        if f"{matrix}.scale" not in self.source:
+            return 32
+        return 4 if isinstance(self.source[matrix], Int4Matrix) else 8
 
     def _plain(self, name: str, matrices: list[str]) -> str:
         if matrices[0] not in self.source:  # the head of a tied f32 model
