@@ -238,6 +238,10 @@ class Vault:
         """Takes in what a backup's vault has and this one has not. Raises IdentityError."""
         self._change(lambda content: content.merged(other))
 
+    def confirm_backup(self) -> None:
+        """Notes that a backup with every imported key was written and read back."""
+        self._change(Content.with_keys_exported)
+
     # Locks
 
     @property

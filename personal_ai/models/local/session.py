@@ -67,8 +67,8 @@ class Session:
     def _give_back(self, graph: SessionGraph) -> None:
         """Frees the matrices that onnxruntime has repacked, which is most of the memory.
 
-        It does not tell which it still reads. So the last of each kind is cleared, the one nearest to the logits, and they
-        tell; where they are flat (an empty embedding, say) they could not, and nothing is freed.
+        It does not tell which it still reads. So the last of each kind is cleared, the one nearest to the logits, and
+        they tell; where they are flat (an empty embedding, say) they could not, and nothing is freed.
         """
         probe = [0, self._decoder.vocabulary_size // 2, self._decoder.vocabulary_size - 1]
         for names in graph.matrices.values():
