@@ -17,6 +17,7 @@ from typing import Any
 
 from personal_ai.common.errors import BadInputError, DamagedFileError, FormatError, StorageError, UnknownVersionError
 from personal_ai.common.files import storage_errors
+from personal_ai.common.sqlite_rows import insert_row, read_rows
 
 FORMAT_VERSION = 1
 
@@ -234,8 +235,7 @@ class Journal:
     def to_records(self) -> list[dict[str, Any]]:
         """Everything as plain values, a deployment with its steps, for `merge`; signed messages are left out."""
         with self._lock:
-            deployments = [dict(row) for row in self._db.execute("SELECT * FROM deployment").fetchall()]
-            steps = [dict(row) for row in self._db.execute("SELECT * FROM step").fetchall()]
+            deployments, steps = read_rows(self._db, "deployment"), read_rows(self._db, "step")
         for step in steps:
             step.update(request_id=None, envelope=None, expires_at_ns=None)
         return [{**one, "steps": [step for step in steps if step["deployment"] == one["id"]]} for one in deployments]
@@ -248,19 +248,13 @@ class Journal:
             with self._transaction():
                 for record in new:
                     DeploymentState(record["state"])
-                    self._insert("deployment", {name: value for name, value in record.items() if name != "steps"})
+                    own = {name: value for name, value in record.items() if name != "steps"}
+                    insert_row(self._db, "deployment", own)
                     for step in record["steps"]:
-                        self._insert("step", {**step, "deployment": record["id"]})
+                        insert_row(self._db, "step", {**step, "deployment": record["id"]})
         except (sqlite3.Error, KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise FormatError("The deployments in this file are malformed.", not_lost="Yours are unchanged.") from error
         return len(new)
-
-    def _insert(self, table: str, values: dict[str, Any]) -> None:
-        columns = {row["name"] for row in self._db.execute(f"PRAGMA table_info({table})")}
-        if values.keys() != columns:
-            raise ValueError("other columns than ours")
-        names, places = ", ".join(values), ", ".join("?" * len(values))
-        self._db.execute(f"INSERT INTO {table} ({names}) VALUES ({places})", tuple(values.values()))  # noqa: S608
 
     def close(self) -> None:
         self._db.close()

@@ -14,9 +14,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
-from personal_ai.common.errors import BadInputError, DamagedFileError, StorageError, UnknownVersionError
+from personal_ai.common.errors import BadInputError, DamagedFileError, FormatError, StorageError, UnknownVersionError
 from personal_ai.common.files import storage_errors
+from personal_ai.common.sqlite_rows import insert_row, read_rows
 from personal_ai.wallet.amounts import Token
 
 FORMAT_VERSION = 1
@@ -44,6 +46,11 @@ class Kind(StrEnum):
     def token(self) -> Token:
         """What is paid with."""
         return Token.CYCLES if self in (Kind.SEND_CYCLES, Kind.TOP_UP) else Token.ICP
+
+    @property
+    def into_canister(self) -> bool:
+        """Whether cycles end in a canister, which is then the target."""
+        return self in (Kind.TOP_UP, Kind.CONVERT_TOP_UP)
 
     @property
     def converts(self) -> bool:
@@ -198,6 +205,27 @@ class PaymentJournal:
         with self._lock:
             rows = self._db.execute(f"SELECT {_COLUMNS} FROM payment {where}", values).fetchall()  # noqa: S608
         return [_payment(row) for row in rows]
+
+    def to_records(self) -> list[dict[str, Any]]:
+        """Everything as plain values, for `merge`."""
+        with self._lock:
+            return read_rows(self._db, "payment")
+
+    def merge(self, records: list[dict[str, Any]]) -> int:
+        """Takes in the payments that are not known here; gives their number. Raises FormatError, StorageError.
+
+        One that had not ended goes on as any other: the ledger is asked before anything is sent again.
+        """
+        known = {record["id"] for record in self.to_records()}
+        new = [record for record in records if record.get("id") not in known]
+        try:
+            with self._transaction():
+                for record in new:
+                    insert_row(self._db, "payment", record)
+                    _payment(tuple(record[name.strip()] for name in _COLUMNS.split(",")))
+        except (sqlite3.Error, KeyError, TypeError, ValueError, OverflowError) as error:
+            raise FormatError("The payments in this file are malformed.", not_lost="Yours are unchanged.") from error
+        return len(new)
 
     def close(self) -> None:
         self._db.close()
