@@ -69,7 +69,7 @@ const Wanted = struct { wish: u64, limit: u64 };
 
 fn wantedOf(request: *const Request, instance: *const Instance, limit: u64) Wanted {
     // All pages that the model has may be touched for the first time in this message.
-    const reserve = budget.touching(instance.bytes_total, instance.workingBytes()) + budget.closing_reserve;
+    const reserve = budget.touching(instance.unpacker.program_bytes, instance.workingBytes()) + budget.closing_reserve;
     return .{
         .wish = if (request.max_instructions == 0) limit else request.max_instructions,
         .limit = limit -| reserve,
