@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import Any, Literal
 
 from personal_ai.common.errors import FormatError, SecurityError
 from personal_ai.common.jobs import Cancel
@@ -65,6 +65,16 @@ class RunState(Enum):
     STOPPED = "stopped"
 
 
+LogVisibility = Literal["controllers", "public"] | tuple[Principal, ...]  # or some viewers besides the controllers
+
+
+def _visibility(visibility: LogVisibility | None) -> tuple[str, list[Principal] | None] | None:
+    """The value of type VISIBILITY."""
+    if visibility is None or isinstance(visibility, str):
+        return None if visibility is None else (visibility, None)
+    return "allowed_viewers", list(visibility)
+
+
 @dataclass(frozen=True, slots=True)
 class CanisterSettings:
     """Settings to change; None leaves one as it is. Sizes in bytes, the threshold in seconds of idle life."""
@@ -75,6 +85,7 @@ class CanisterSettings:
     freezing_threshold: int | None = None
     reserved_cycles_limit: int | None = None
     wasm_memory_limit: int | None = None
+    log_visibility: LogVisibility | None = None
 
     def to_candid(self) -> dict[str, Any]:
         """The value of type CANISTER_SETTINGS."""
@@ -85,6 +96,7 @@ class CanisterSettings:
             "freezing_threshold": self.freezing_threshold,
             "reserved_cycles_limit": self.reserved_cycles_limit,
             "wasm_memory_limit": self.wasm_memory_limit,
+            "log_visibility": _visibility(self.log_visibility),
         }
 
 

@@ -4,7 +4,8 @@
     python -m tests.benchmarks.imports --full [--json]    # 3 billion weights, in a file that is mostly a hole
 
 The models are Llamas in bf16 with a tied embedding of 32,000 tokens or, `--full`, Llama 3.2 3B to the last size. Peak
-memory is the process's own (getrusage), with Python and all libraries. `bound_3b_bytes` adds to the larger run's peak
+memory is the process's own (getrusage), with Python and all libraries. Both are larger than what an import tries by
+running it: running takes memory by the model's size. `bound_3b_bytes` adds to the larger run's peak
 what the two runs differ by, weight by weight, up to 3 billion; it holds as long as memory grows evenly, which `--full`
 proves.
 """

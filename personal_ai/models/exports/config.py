@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from onnx import GraphProto, helper
+from onnx import GraphProto
 
 from personal_ai.common.errors import FormatError, UnsupportedModelError
-from personal_ai.models.exports.roles import Roles
+from personal_ai.models.exports.roles import Roles, integer_attribute
 from personal_ai.models.exports.rotation import rope_of_tables
 from personal_ai.models.fields import Fields, read_json
 
@@ -40,7 +40,7 @@ def _of_genai(folder: Path, graph: GraphProto, roles: Roles) -> dict[str, Any]:
     model = Fields(read_json(folder / GENAI_CONFIG_FILE), GENAI_CONFIG_FILE).fields("model")
     decoder = model.fields("decoder")
     heads = decoder.integer("num_attention_heads", 1, _MAX_SIZE)
-    attention = _attention(graph, decoder.integer("head_size", 1, _MAX_SIZE))
+    window_size = _window_size(graph, decoder.integer("head_size", 1, _MAX_SIZE))
     tables = [roles.array(name) for name in ("cos_cache", "sin_cache")]
     if not all(table is not None and table.is_float and len(table.shape) == 2 for table in tables):
         raise _unsupported("Its tables of positions (cos_cache, sin_cache) are not where they should be.")
@@ -63,22 +63,23 @@ def _of_genai(folder: Path, graph: GraphProto, roles: Roles) -> dict[str, Any]:
         "mlp_bias": "model.layers.0.mlp.down_proj.bias" in roles.tensors,
         "tie_word_embeddings": roles.tensors.get("lm_head.weight") == roles.tensors.get("model.embed_tokens.weight"),
         "eos_token_id": list(model.integers("eos_token_id", _MAX_SIZE, _MAX_END_TOKENS)),
-        **({"sliding_window": attention["local_window_size"]} if attention["local_window_size"] > 0 else {}),
+        **({"sliding_window": window_size} if window_size > 0 else {}),
         **rope_of_tables(cosines, sines),
     }
 
 
-def _attention(graph: GraphProto, head_size: int) -> dict[str, Any]:
-    """The attributes of the first GroupQueryAttention. Raises UnsupportedModelError where they are unusual."""
+def _window_size(graph: GraphProto, head_size: int) -> int:
+    """Of the first GroupQueryAttention, -1 for none. Raises UnsupportedModelError where it is unusual otherwise."""
     node = next((node for node in graph.node if node.op_type == "GroupQueryAttention"), None)
     if node is None:
         raise _unsupported("It has no GroupQueryAttention, and no config.json that says more.")
-    usual = {"local_window_size": -1, "softcap": 0.0, "rotary_interleaved": 0, "scale": 0.0, "smooth_softmax": 0}
-    found = usual | {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
-    scaled = found["scale"] and not np.isclose(found["scale"], head_size**-0.5, rtol=1e-4)
-    if found["softcap"] or found["rotary_interleaved"] or found["smooth_softmax"] or scaled:
+    numbers = {attribute.name: float(attribute.f) for attribute in node.attribute}
+    scale = numbers.get("scale", 0.0)
+    scaled = scale and not np.isclose(scale, head_size**-0.5, rtol=1e-4)
+    turned = integer_attribute(node, "rotary_interleaved", 0) or integer_attribute(node, "smooth_softmax", 0) == 1
+    if numbers.get("softcap", 0.0) or turned or scaled:
         raise _unsupported("Its GroupQueryAttention is capped, smoothed, scaled or turned in an unusual way.")
-    return found
+    return integer_attribute(node, "local_window_size", -1)
 
 
 def _norm_epsilon(graph: GraphProto) -> float:

@@ -102,9 +102,23 @@ def _graph(path: Path) -> onnx.GraphProto:
                 (f"{path.name} is larger than {_MAX_GRAPH_SIZE_BYTES >> 20} MiB.",),
                 next_step="Export it with its weights in a file beside it (external data).",
             )
-        return onnx.load(str(path), load_external_data=False).graph
+        graph = onnx.load(str(path), load_external_data=False).graph
     except (DecodeError, ValueError, OSError) as error:
         raise FormatError(f"{path.name} cannot be read as an ONNX file.") from error
+    if not all(isinstance(text, str) for text in _texts(graph)):  # protobuf gives bytes for what is no UTF-8
+        raise FormatError(f"{path.name} holds names that are no text.")
+    return graph
+
+
+def _texts(graph: onnx.GraphProto) -> Iterator[object]:
+    """Every text of the graph that is looked at."""
+    for proto in graph.initializer:
+        yield proto.name
+        yield from (text for entry in proto.external_data for text in (entry.key, entry.value))
+    for node in graph.node:
+        yield from (node.name, node.op_type, *node.input, *node.output)
+        yield from (attribute.name for attribute in node.attribute)
+        yield from (text for entry in node.metadata_props for text in (entry.key, entry.value))
 
 
 def _unmerged(tensors: Mapping[str, Readable], config: Fields) -> dict[str, Readable]:

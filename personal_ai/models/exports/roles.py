@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from onnx import GraphProto, NodeProto, helper
+from onnx import GraphProto, NodeProto
 
 from personal_ai.common.errors import FormatError, UnsupportedModelError
 from personal_ai.models.exports.arrays import StoredArray, stored_array
@@ -68,14 +68,14 @@ class Roles:
             case "MatMul":
                 yield from self._matrix(node, flipped=not matrices_as_used)
             case "Gemm":
-                flipped = not _attributes(node).get("transB", 0)
+                flipped = not integer_attribute(node, "transB", 0)
                 yield from self._matrix(node, flipped=flipped != matrices_as_used)
                 yield from self._vector("bias", node, 2)
             case "MatMulNBits":
-                yield "weight", self._blocks(node, (1, 2, 3), _attributes(node))
+                yield "weight", self._blocks(node, (1, 2, 3))
                 yield from self._vector("bias", node, 5)
             case "GatherBlockQuantized":
-                yield "weight", self._blocks(node, (0, 2, 3), _attributes(node))
+                yield "weight", self._blocks(node, (0, 2, 3))
             case "Gather":
                 found, transposed = self._source(node, 0)
                 if found is not None and len(found.shape) == 2:
@@ -99,14 +99,14 @@ class Roles:
         if found is not None and len(found.shape) == 1 and found.shape[0] > 1:
             yield kind, Plain(found)
 
-    def _blocks(self, node: NodeProto, indices: tuple[int, int, int], attributes: dict[str, Any]) -> Blocks:
+    def _blocks(self, node: NodeProto, indices: tuple[int, int, int]) -> Blocks:
         """Of MatMulNBits, or of the same numbers where GatherBlockQuantized looks rows up in them."""
         integers, scales, points = (self._source(node, index)[0] for index in indices)
         if integers is None or scales is None or (node.op_type == "MatMulNBits" and self._source(node, 4)[0]):
             raise FormatError("The ONNX file has a quantised matrix without its numbers, or in another order.")
-        bits, block_size = int(attributes.get("bits", 4)), int(attributes.get("block_size", 128))
+        bits, block_size = integer_attribute(node, "bits", 4), integer_attribute(node, "block_size", 128)
         if node.op_type == "MatMulNBits":
-            outputs, inputs = int(attributes.get("N", 0)), int(attributes.get("K", 0))
+            outputs, inputs = integer_attribute(node, "N", 0), integer_attribute(node, "K", 0)
         else:
             outputs = integers.shape[0] if integers.shape else 0
             inputs = math.prod(integers.shape[1:]) * 8 // max(bits, 1)
@@ -122,7 +122,7 @@ class Roles:
             producer = self._producers.get(name)
             if producer is None or not producer.input:
                 break
-            if producer.op_type == "Transpose" and list(_attributes(producer).get("perm", [1, 0])) == [1, 0]:
+            if producer.op_type == "Transpose" and _swaps(producer):
                 transposed = not transposed
             elif producer.op_type not in _SAME_NUMBERS:
                 break
@@ -146,5 +146,12 @@ class Roles:
                 yield name
 
 
-def _attributes(node: NodeProto) -> dict[str, Any]:
-    return {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
+def _swaps(transpose: NodeProto) -> bool:
+    """Whether it swaps two dimensions, which is what it does with a matrix where it says nothing."""
+    orders = [list(attribute.ints) for attribute in transpose.attribute if attribute.name == "perm"]
+    return orders in ([], [[1, 0]])
+
+
+def integer_attribute(node: NodeProto, name: str, default: int) -> int:
+    """An integer of a node."""
+    return next((int(attribute.i) for attribute in node.attribute if attribute.name == name), default)

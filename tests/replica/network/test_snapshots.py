@@ -13,7 +13,7 @@ from personal_ai.ic.management import CanisterSettings, InstallMode, Management,
 from personal_ai.ic.principal import Principal
 from personal_ai.ic.profile import CostTable
 from personal_ai.replica.snapshot_methods import TAKE_INSTRUCTIONS
-from tests.replica.network.running import TRILLION, Running
+from tests.replica.network.running import TRILLION, Running, identity
 
 
 @pytest.fixture
@@ -146,10 +146,19 @@ def test_they_outlive_a_kill_and_half_copies_do_not(own_network: Running, echo_w
     assert own_network.control("GET", "audit").json()["unaccounted_cycles"] == 0
 
 
-def test_logs_are_followed_by_number(owner_agent: Agent, counting: Principal) -> None:
+def test_logs_are_followed_by_number(network: Running, owner_agent: Agent, counting: Principal) -> None:
     management = Management(owner_agent)
     for line in (b"one", b"two"):
         owner_agent.update(counting, "print", line)
     lines = management.logs(counting)
     assert [line.content for line in lines] == [b"one", b"two"]
     assert [line.content for line in management.logs(counting, from_index=lines[1].index)] == [b"two"]
+    viewer = identity("a viewer")
+    reading = Management(agent := network.agent(viewer))
+    assert refused(lambda: reading.logs(counting)) == "IC0406"
+    for visibility in ((viewer.principal,), "public"):
+        management.update_settings(counting, CanisterSettings(log_visibility=visibility))
+        assert reading.logs(counting) == lines
+    management.update_settings(counting, CanisterSettings(log_visibility="controllers"))
+    assert refused(lambda: reading.logs(counting)) == "IC0406"
+    agent.close()
