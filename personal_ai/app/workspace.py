@@ -117,6 +117,11 @@ class Workspace:
 
     # Models
 
+    @property
+    def speed_file(self) -> Path:
+        """Where it is kept how fast this computer is."""
+        return self.paths.speed
+
     def models(self) -> list[ModelSummary]:
         """The starter model first, then the library's."""
         return [_summary(package) for package in (starter(), *self.library.list())]

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from personal_ai.app.workspace import ModelSummary, Workspace
+from personal_ai.cli import advice
 from personal_ai.cli.console import ProgressLine, amount, first_line, stoppable
 from personal_ai.cli.session import add_password_option, workspace
 from personal_ai.common.errors import BadInputError
@@ -40,6 +41,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     add_password_option(imported)
     imported.add_argument("--quantisation", choices=QUANTISATIONS, default="int8")
     imported.set_defaults(run=_import)
+    advice.add_to(group)
     token = group.add_parser("token", help="keep the hub's access token in the vault, for gated and private models")
     change = token.add_mutually_exclusive_group(required=True)
     change.add_argument("--token-file", metavar="FILE", help="keep the token in this file (-: standard input)")

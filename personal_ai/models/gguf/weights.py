@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -94,12 +94,9 @@ class GgufWeights:
         if architecture == "llama":
             heads = {"attn_q": "num_attention_heads", "attn_k": "num_key_value_heads"}
             reordered = {part: config.integer(name, 1, _MAX_HEADS) for part, name in heads.items()}
-        self._views = {
-            name: view
-            for stored in file.tensors
-            if stored not in _IN_CONFIG
-            for name, view in _viewed(stored, architecture, reordered)
-        }
+        self._views = dict(
+            _viewed(stored, architecture, reordered) for stored in file.tensors if stored not in _IN_CONFIG
+        )
         self.tensors: dict[str, Tensor] = {
             name: _turned(file.tensors[view.name], view) for name, view in self._views.items()
         }
@@ -126,7 +123,7 @@ class GgufWeights:
         return np.ascontiguousarray(ordered[start - first * size : stop - first * size])
 
 
-def _viewed(stored: str, architecture: str, reordered: Mapping[str, int]) -> Iterator[tuple[str, _View]]:
+def _viewed(stored: str, architecture: str, reordered: Mapping[str, int]) -> tuple[str, _View]:
     """A name of transformers and the view on it; the file's own name where the architecture does not know it.
 
     reordered: the parts whose rows llama.cpp put into another order, and their heads.
@@ -137,13 +134,12 @@ def _viewed(stored: str, architecture: str, reordered: Mapping[str, int]) -> Ite
     layer = re.fullmatch(r"blk\.(\d{1,4})\.(\w+)\.(weight|bias)", stored)
     part = _OF_ARCHITECTURE.get(architecture, _PARTS).get(layer[2]) if layer else None
     if stored in top:
-        yield top[stored], _View(stored, less_by=less_by)
-    elif layer is None or part is None:
-        yield stored, _View(stored)
-    else:
-        transposed = gpt2 and layer[3] == "weight" and "norm" not in layer[2]
-        name = f"{'h' if gpt2 else 'model.layers'}.{layer[1]}.{part}.{layer[3]}"
-        yield name, _View(stored, reordered.get(layer[2], 0), transposed, less_by)
+        return top[stored], _View(stored, less_by=less_by)
+    if layer is None or part is None:
+        return stored, _View(stored)
+    transposed = gpt2 and layer[3] == "weight" and "norm" not in layer[2]
+    name = f"{'h' if gpt2 else 'model.layers'}.{layer[1]}.{part}.{layer[3]}"
+    return name, _View(stored, reordered.get(layer[2], 0), transposed, less_by)
 
 
 def _turned(tensor: GgufTensor, view: _View) -> _TurnedTensor:
