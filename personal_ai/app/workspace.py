@@ -39,6 +39,7 @@ from personal_ai.models.hub.download import downloaded
 from personal_ai.models.hub.planning import HubModel
 from personal_ai.models.importing import Origin, Quantisation, import_folder
 from personal_ai.models.library import Library, starter
+from personal_ai.models.local.devices import Verdict
 from personal_ai.models.local.process import LocalProcess
 from personal_ai.models.manifest import name_from
 from personal_ai.models.package import ModelPackage
@@ -268,6 +269,11 @@ class Workspace:
 
     # Chats
 
+    def devices(self, model: str, cancel: Cancel) -> tuple[Verdict, ...]:
+        """What a model runs on when this computer answers, and why not on what else; loads it to find out."""
+        with closing(LocalProcess(self.model(model))) as process:
+            return process.devices(cancel)
+
     @cached_property
     def conversations(self) -> ConversationStore:
         return ConversationStore(self.paths.conversations, self.vault.database_key("conversations"))
@@ -296,6 +302,7 @@ class Workspace:
     def close(self) -> None:
         """Closes files and connections and locks the vault. The practice network goes on running."""
         self._closing.close()
+        self.library.empty_trash()
         self.lock()
 
 

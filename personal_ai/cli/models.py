@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from personal_ai.app.workspace import ModelSummary, Workspace
-from personal_ai.cli import advice
+from personal_ai.cli import advice, library
 from personal_ai.cli.console import ProgressLine, amount, first_line, stoppable
 from personal_ai.cli.session import add_password_option, workspace
 from personal_ai.common.errors import BadInputError
@@ -41,7 +41,11 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     add_password_option(imported)
     imported.add_argument("--quantisation", choices=QUANTISATIONS, default="int8")
     imported.set_defaults(run=_import)
+    devices = group.add_parser("devices", help="what a model runs on when this computer answers, and why")
+    devices.add_argument("model")
+    devices.set_defaults(run=_devices)
     advice.add_to(group)
+    library.add_to(group)
     token = group.add_parser("token", help="keep the hub's access token in the vault, for gated and private models")
     change = token.add_mutually_exclusive_group(required=True)
     change.add_argument("--token-file", metavar="FILE", help="keep the token in this file (-: standard input)")
@@ -119,6 +123,12 @@ def _described(model: HubModel, hub: Hub) -> str:
     gated = ", gated" if model.gated else ""
     size = f"{amount(model.size_bytes, 'bytes')} in {len(model.files)} files"
     return f"{model.id} at {model.commit[:12]} from {hub.host}: {size}, licence: {model.licence}{gated}"
+
+
+def _devices(arguments: argparse.Namespace) -> None:
+    with workspace(arguments) as opened, stoppable() as cancel:
+        for verdict in opened.devices(arguments.model, cancel):
+            print(f"{'runs on' if verdict.chosen else 'not on'} {verdict.label}: {verdict.reason}")
 
 
 def _remove(arguments: argparse.Namespace) -> None:

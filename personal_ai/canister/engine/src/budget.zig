@@ -10,7 +10,7 @@ pub const update_limit = 40_000_000_000;
 pub const query_limit = 5_000_000_000;
 
 /// For what comes after the last step: the reply and the message's end.
-const closing_reserve = 50_000_000;
+pub const closing_reserve = 50_000_000;
 /// The network's charge for a page's first access in a message, and for its first write.
 const page_access = 80_000;
 const page_write = 160_000;
@@ -79,7 +79,7 @@ pub const Budget = struct {
     /// Everything that a first step may touch, with keys and values of so many positions.
     fn allPages(self: *const Budget, positions: u32) u64 {
         const written_bytes = self.footprint.working_bytes + self.stateBytes(positions);
-        return pagesOf(self.footprint.program_bytes) * page_access + pagesOf(written_bytes) * page_write;
+        return touching(self.footprint.program_bytes, written_bytes);
     }
 
     fn newPages(self: *const Budget, count: u32) u64 {
@@ -91,6 +91,11 @@ pub const Budget = struct {
         return self.footprint.state_bytes * positions / self.cost.context;
     }
 };
+
+/// What it costs to touch so many bytes for the first time in a message.
+pub fn touching(read_bytes: u64, written_bytes: u64) u64 {
+    return pagesOf(read_bytes) * page_access + pagesOf(written_bytes) * page_write;
+}
 
 fn pagesOf(size_bytes: u64) u64 {
     return size_bytes / page_size_bytes + 1;

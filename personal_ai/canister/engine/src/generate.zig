@@ -27,6 +27,7 @@ pub fn generate(request: *const Request, limit: u64) Result {
     const instance = activation.answering() orelse {
         return .{ .err = if (activation.loading()) .busy else .no_model };
     };
+    if (instance.model.isGraph()) return .{ .err = invalid("the model does not write text: run is its method") };
     const choice = choiceOf(request.sampling);
     if (faultOf(request, choice, instance)) |fault| return .{ .err = fault };
     const request_hash = hashOf(request);

@@ -14,6 +14,7 @@ const Nat32s = @import("candid.zig").Nat32s;
 const program_name = @import("manifest.zig").program_name;
 
 const Conversation = conversations.Conversation;
+const Progress = @import("run.zig").Progress;
 
 /// Conversations that are held at once, at most. `personal_ai.canister.heap` tells the deployment what that takes.
 pub const conversations_most = 16;
@@ -55,6 +56,10 @@ pub const Instance = struct {
     conversation_count: u32 = 0,
     /// Whose keys and values the model is bound to.
     bound: ?*Conversation = null,
+    /// Of a graph: the run under way, or done last, whose numbers the arena holds.
+    progress: ?Progress = null,
+    /// Of a graph: the greatest ratio of what a tile used to what had been foretold.
+    excess: f64 = 1,
 
     /// Takes the next step of loading the program in `slot`. After an error the step may be tried again.
     pub fn load(self: *Instance, slot: store.SlotIndex) LoadError!void {
@@ -163,9 +168,13 @@ pub const Instance = struct {
 
     fn open(self: *Instance) LoadError!void {
         self.model = try engine.Model.open(self.program.bytes()[0..@intCast(self.bytes_total)]);
-        if (self.model.isGraph()) return error.Unsupported; // there is no method yet that runs one
         errdefer self.freeWorkingMemory();
         self.arena = try self.allocate(self.model.arenaSizeBytes());
+        if (self.model.isGraph()) {
+            self.model.bind(self.arena.bytes(), self.arena.bytes()[0..0]); // it keeps no state
+            self.phase = .loaded;
+            return;
+        }
         self.scratch = try self.allocate(sampling.Scratch.sizeBytes(self.model.vocabulary_size));
         self.layout = .{
             .state_bytes = self.model.stateSizeBytes(),
