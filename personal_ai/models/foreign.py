@@ -54,10 +54,10 @@ def _open_folder(source: Path) -> Iterator[ForeignModel]:
         )
     config = Fields(read_json(source / CONFIG_FILE), CONFIG_FILE)
     with open_checkpoint(source) as checkpoint:
-        yield ForeignModel(config, checkpoint, lambda: folder_words(source, config), _licence(source))
+        yield ForeignModel(config, checkpoint, lambda: folder_words(source, config), folder_licence(source))
 
 
-def _licence(source: Path) -> str:
+def folder_licence(source: Path) -> str:
     """What the model card's head says."""
     try:
         card = read_bounded(source / _CARD_FILE, _MAX_CARD_SIZE_BYTES).decode(errors="replace")

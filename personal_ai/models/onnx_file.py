@@ -4,7 +4,7 @@ equal bytes.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +17,9 @@ from onnx import GraphProto, ModelProto, TensorProto, helper, numpy_helper
 from personal_ai.common.jobs import Cancel, Meter
 from personal_ai.models.balancing import BalancedSource
 from personal_ai.models.decoder import Decoder, Rope, Weight, weights
+from personal_ai.models.encoders.encoder import Encoder
+from personal_ai.models.encoders.encoder import weights as encoder_weights
+from personal_ai.models.encoders.graph import encoder_graph
 from personal_ai.models.graph import Graph, decoder_graph
 from personal_ai.models.manifest import DATA_FILE, MODEL_FILE
 from personal_ai.models.quantisation import (
@@ -92,16 +95,23 @@ def write_model(
             cosines, sines = rope_tables(rope, decoder.rotary_size or decoder.head_size, decoder.context_length)
             initialisers += [data.append(f"{name}.cos", cosines), data.append(f"{name}.sin", sines)]
         matrices = _Matrices(data, source, quantisation, decoder.tied_embedding, cancel)
-        for weight in weights(decoder):
-            cancel.raise_if_cancelled()
-            if weight.kind == "vector":
-                initialisers.append(numpy_helper.from_array(source.vector(weight), weight.name))
-            elif weight.kind == "table":
-                initialisers.append(data.append(weight.name, source.vector(weight)))
-            else:
-                initialisers += matrices.tensors(weight)
-            meter.advance(weight.size)
-    (folder / MODEL_FILE).write_bytes(_model(graph, decoder, initialisers).SerializeToString(deterministic=True))
+        initialisers += matrices.all(weights(decoder), meter)
+    _write(folder, decoder.architecture, graph, initialisers)
+
+
+def write_encoder(
+    folder: Path, encoder: Encoder, source: WeightSource, *, quantisation: Quantisation, meter: Meter, cancel: Cancel
+) -> None:
+    """As `write_model`, of an encoder."""
+    graph = encoder_graph(encoder, quantisation)
+    with _DataFile(folder / DATA_FILE) as data:
+        matrices = _Matrices(data, source, quantisation, False, cancel)
+        initialisers = [*graph.constants, *matrices.all(encoder_weights(encoder), meter)]
+    _write(folder, encoder.architecture, graph, initialisers)
+
+
+def _write(folder: Path, name: str, graph: Graph, initialisers: list[TensorProto]) -> None:
+    (folder / MODEL_FILE).write_bytes(_model(graph, name, initialisers).SerializeToString(deterministic=True))
 
 
 def ropes(decoder: Decoder) -> dict[str, Rope]:
@@ -119,13 +129,27 @@ def takes_int4(weight: Weight) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Matrices:
-    """Writes matrices and the embedding, a few columns of f32 in memory at a time."""
+    """Writes a model's weights; of matrices and the embedding, a few columns of f32 are in memory at a time."""
 
     data: _DataFile
     source: WeightSource
     quantisation: Quantisation
     tied: bool
     cancel: Cancel
+
+    def all(self, wanted: Iterable[Weight], meter: Meter) -> list[TensorProto]:
+        """The initialisers of these weights, in their order. Raises FormatError, Cancelled."""
+        initialisers: list[TensorProto] = []
+        for weight in wanted:
+            self.cancel.raise_if_cancelled()
+            if weight.kind == "vector":
+                initialisers.append(numpy_helper.from_array(self.source.vector(weight), weight.name))
+            elif weight.kind == "table":
+                initialisers.append(self.data.append(weight.name, self.source.vector(weight)))
+            else:
+                initialisers += self.tensors(weight)
+            meter.advance(weight.size)
+        return initialisers
 
     def tensors(self, weight: Weight) -> list[TensorProto]:
         """The initialisers of one weight. Raises FormatError, Cancelled."""
@@ -165,7 +189,7 @@ class _Matrices:
         return integers, scales
 
 
-def _model(graph: Graph, decoder: Decoder, initialisers: list[TensorProto]) -> ModelProto:
-    body: GraphProto = helper.make_graph(graph.nodes, decoder.architecture, graph.inputs, graph.outputs, initialisers)
+def _model(graph: Graph, name: str, initialisers: list[TensorProto]) -> ModelProto:
+    body: GraphProto = helper.make_graph(graph.nodes, name, graph.inputs, graph.outputs, initialisers)
     opset = helper.make_opsetid("", _OPSET)
     return helper.make_model(body, opset_imports=[opset], ir_version=_IR_VERSION, producer_name="personal-ai")
