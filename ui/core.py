@@ -14,6 +14,7 @@ from personal_ai.common.jobs import Cancel, ProgressCallback
 from personal_ai.deployments.journal import Deployment
 
 if TYPE_CHECKING:
+    from personal_ai.chat.presets import Preset
     from personal_ai.chat.store import ConversationSummary
 
 
@@ -44,32 +45,13 @@ class Chat(Protocol):
 
     def place(self, pinned: Place | None = None) -> Place: ...
 
-    def reply(
-        self,
-        conversation: Conversation,
-        user_text: str,
-        *,
-        on_text: Callable[[str], None],
-        on_place: Callable[[Place, str | None], None],
-        cancel: Cancel,
-    ) -> Conversation: ...
-
     def prepare(self, conversation: Conversation, cancel: Cancel) -> None: ...
 
-    def again(
+    def answer(
         self,
-        conversation: Conversation,
-        reply_id: str,
+        asked: Conversation,
         *,
-        on_text: Callable[[str], None],
-        on_place: Callable[[Place, str | None], None],
-        cancel: Cancel,
-    ) -> Conversation: ...
-
-    def resume(
-        self,
-        conversation: Conversation,
-        *,
+        other_words: bool = False,
         on_text: Callable[[str], None],
         on_place: Callable[[Place, str | None], None],
         cancel: Cancel,
@@ -89,6 +71,9 @@ class Conversations(Protocol):
     def save_draft(self, conversation_id: str, text: str) -> None: ...
     def merge(self, conversation: Conversation) -> None: ...
     def delete(self, conversation_id: str) -> None: ...
+    def presets(self) -> Sequence[Preset]: ...
+    def save_preset(self, preset: Preset) -> None: ...
+    def delete_preset(self, name: str) -> None: ...
 
 
 class Network(Protocol):

@@ -1,10 +1,10 @@
-"""One question and the reply that is on its way, whether or not its conversation is being looked at."""
+"""One reply that is on its way, whether or not its conversation is being looked at."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from personal_ai.chat.conversation import Conversation, Place, Turn
+from personal_ai.chat.conversation import Conversation, Place
 from personal_ai.deployments.journal import Deployment
 from ui.bridge import Operation, Task
 from ui.core import Chat, Core
@@ -20,14 +20,30 @@ class Moved:
 
 @dataclass(slots=True, eq=False)
 class Exchange:
-    """What has come of a reply so far."""
+    """What has come of a reply so far.
 
-    conversation: Conversation
-    question: Turn
+    before: the conversation as it was, and is again if nothing comes of the reply. asked: it ends with the question,
+    or with the reply that is carried on. words: what the user wrote for it, given back if nothing comes of it.
+    """
+
+    before: Conversation
+    asked: Conversation
+    words: str
     operation: Operation[Conversation]
     text: str = ""
     moved: list[Moved] = field(default_factory=list)
     stopped: bool = False
+
+    @property
+    def begun(self) -> str:
+        """What the reply that is carried on has said before."""
+        last = self.asked.turns[-1]
+        return last.text if last.role == "assistant" else ""
+
+    @property
+    def question(self) -> Conversation:
+        """What is shown above the reply."""
+        return self.asked.without_last() if self.begun else self.asked
 
 
 class Desk:
@@ -46,11 +62,13 @@ class Desk:
         """Has what the next words will follow computed while they are written."""
         self._open(conversation, deployment).prepare(conversation, task.cancel)
 
-    def reply(self, conversation: Conversation, deployment: Deployment | None, text: str, task: Task) -> Conversation:
+    def answer(
+        self, asked: Conversation, deployment: Deployment | None, task: Task, *, other_words: bool
+    ) -> Conversation:
         """Asks, and tells the task's operation the text and the places as they come."""
-        return self._open(conversation, deployment).reply(
-            conversation,
-            text,
+        return self._open(asked, deployment).answer(
+            asked,
+            other_words=other_words,
             on_text=task.tell,
             on_place=lambda place, reason: task.tell(Moved(place, reason)),
             cancel=task.cancel,

@@ -17,7 +17,7 @@ from ui.text import tr
 from ui.theme import Appearance, theme
 from ui.theme.tokens import NARROW_BELOW, SPACE_M, SPACE_S, SPACE_XL
 from ui.widgets.basic import Button, column, row
-from ui.widgets.message import Problem
+from ui.widgets.notice import Problem
 from ui.widgets.rail import Page, Rail
 from ui.widgets.toast import Toast
 
@@ -91,6 +91,18 @@ class Shell(QWidget):
         self.show_page(Page.CHAT)
         self.chat.new_chat(deployment)
 
+    def find_words(self) -> None:
+        """In the chat at hand."""
+        self.show_page(Page.CHAT)
+        self.chat.look_for_words()
+
+    def find_chat(self) -> None:
+        """Among all chats."""
+        self.show_page(Page.CHAT)
+        if self.chat.list.isHidden():
+            self.toggle(self.chat.list)
+        self.chat.list.take_search()
+
     def undo(self) -> None:
         """Takes back what the toast still offers to take back, else what was erased from the composer."""
         if not self.toast.undo():
@@ -131,4 +143,4 @@ class Shell(QWidget):
     def prepare_to_close(self) -> None:
         """What was deleted is deleted for good; a reply under way stops and is kept."""
         self.toast.settle()
-        self.chat.stop()
+        self.chat.prepare_to_close()

@@ -25,7 +25,7 @@ from ui.widgets.basic import Button, label
 from ui.widgets.crash_dialog import CrashDialog
 from ui.widgets.focus_ring import FocusRing
 from ui.widgets.form import FormPage, buttons
-from ui.widgets.message import Problem
+from ui.widgets.notice import Problem
 from ui.widgets.rail import Page
 
 _SIZE = (1180, 760)
@@ -169,7 +169,12 @@ class Window(QMainWindow):
         self._crash = None
 
     def _add_shortcuts(self) -> None:
-        shortcuts: dict[str, Callable[[Shell], object]] = {"Ctrl+N": Shell.new_chat, "Ctrl+Z": Shell.undo}
+        shortcuts: dict[str, Callable[[Shell], object]] = {
+            "Ctrl+N": Shell.new_chat,
+            "Ctrl+F": Shell.find_words,
+            "Ctrl+Shift+F": Shell.find_chat,
+            "Ctrl+Z": Shell.undo,
+        }
         for number, page in enumerate(Page, 1):
             shortcuts[f"Ctrl+{number}"] = partial(Shell.show_page, page=page)
         for keys, act in shortcuts.items():

@@ -9,6 +9,7 @@ from pathlib import Path
 from personal_ai.identities import keyring_store
 from personal_ai.identities.errors import VaultLockedError
 from personal_ai.identities.vault import Vault, opens_with_password
+from personal_ai.identities.vault_content import Content
 
 
 def _seconds_awake_or_asleep() -> float:
@@ -47,6 +48,10 @@ class VaultDoor:
 
     def create(self, phrase: str, password: str) -> None:
         self._opened(Vault.create(self._path, phrase, password))
+
+    def restore(self, content: Content, password: str) -> None:
+        """A vault with the content of a backup's."""
+        self._opened(Vault.restore(self._path, content, password))
 
     def unlock(self, password: str) -> None:
         """Raises WrongPasswordError."""

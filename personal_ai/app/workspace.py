@@ -70,7 +70,7 @@ class Workspace:
     """See the module's docstring. Raises what its parts raise; VaultLockedError where the vault must be open."""
 
     def __init__(self, paths: Paths) -> None:
-        self._paths = paths
+        self.paths = paths
         self.door = VaultDoor(paths.vault)
         self._closing = ExitStack()
         self.practice_network = PracticeNetwork(paths.practice_network)
@@ -167,7 +167,7 @@ class Workspace:
             raise BadInputError(
                 f"There is a model named {chosen} in the library already.", next_step="Choose another name."
             )
-        with downloaded(hub, model, self._paths.downloads, on_progress=on_progress, cancel=cancel) as folder:
+        with downloaded(hub, model, self.paths.downloads, on_progress=on_progress, cancel=cancel) as folder:
             package = import_folder(
                 folder,
                 self.library,
@@ -183,7 +183,7 @@ class Workspace:
 
     @cached_property
     def journal(self) -> Journal:
-        journal = Journal(self._paths.journal)
+        journal = Journal(self.paths.journal)
         self._closing.callback(journal.close)
         return journal
 
@@ -213,12 +213,12 @@ class Workspace:
                 next_step="Import the old model again, or begin a new deployment.",
             )
         profile = self._start_network(on_progress, cancel)
-        with closing(self._agent(profile, deployment)) as agent:
+        with closing(self.agent(profile, Principal.from_text(deployment.principal))) as agent:
             deployer = Deployer(
                 self.journal,
                 agent,
                 package,
-                self._paths.programs,
+                self.paths.programs,
                 self.practice_network.fund if deployment.network == PRACTICE else None,
             )
             return deployer.run(deployment.id, on_progress, cancel)
@@ -245,9 +245,9 @@ class Workspace:
         self.journal.begin(deployment)
         return deployment
 
-    def _agent(self, profile: NetworkProfile, deployment: Deployment) -> Agent:
-        identity = self.vault.signer(Principal.from_text(deployment.principal))
-        return Agent(profile, identity, connect(profile, self.proxy_for(identity.principal)))
+    def agent(self, profile: NetworkProfile, principal: Principal) -> Agent:
+        """A network as one identity, through connections that no other identity uses; the caller closes it."""
+        return Agent(profile, self.vault.signer(principal), connect(profile, self.proxy_for(principal)))
 
     def proxy_for(self, principal: Principal) -> str | None:
         """The way into the network that this identity alone takes; None where the vault names no proxy."""
@@ -272,13 +272,13 @@ class Workspace:
 
     @cached_property
     def conversations(self) -> ConversationStore:
-        return ConversationStore(self._paths.conversations, self.vault.database_key("conversations"))
+        return ConversationStore(self.paths.conversations, self.vault.database_key("conversations"))
 
     def canister_client(self, deployment: Deployment) -> CanisterClient:
         """The client of a deployment's canister; the network need not be reachable."""
         if deployment.canister_id is None:
             raise NetworkUnreachableError(f"{deployment.name} has no canister yet.", next_step="Finish deploying it.")
-        agent = self._agent(self.practice_network.profile(), deployment)
+        agent = self.agent(self.practice_network.profile(), Principal.from_text(deployment.principal))
         self._closing.callback(agent.close)
         return CanisterClient(agent, Principal.from_text(deployment.canister_id))
 
@@ -294,11 +294,6 @@ class Workspace:
             canister = CanisterAnswerer(self.canister_client(deployment), place)
         chat_model = ChatModel(ChatTokenizer(package), package.manifest.context_length, package.manifest.stop_texts)
         return ChatSession(chat_model, LocalAnswerer(local), canister, sampling=sampling)
-
-    @property
-    def paths(self) -> Paths:
-        """Where the profile lies."""
-        return self._paths
 
     # Embeddings
 

@@ -6,7 +6,7 @@ Each call is one message, except `activate`, which waits until the model answers
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -98,6 +98,7 @@ class LoadedModel:
     """Sizes of a model in the heap.
 
     sequence_length: tokens computed in one step at most. conversation_bytes: of each conversation that is held.
+    kept_bits: of each number of its keys and values (docs/engine-memory.md).
     """
 
     vocabulary_size: int
@@ -106,6 +107,7 @@ class LoadedModel:
     program_bytes: int
     working_bytes: int
     conversation_bytes: int
+    kept_bits: int
     conversations_most: int
 
 
@@ -285,20 +287,23 @@ class CanisterClient:
 
     def read_file(self, name: str) -> bytes:
         """A whole file of the active model, in as many queries as that takes."""
-        pieces: list[bytes] = []
-        size_bytes = 0
+        return b"".join(self.file_pieces(name))
+
+    def file_pieces(self, name: str) -> Iterator[bytes]:
+        """The same piece by piece, for a file that memory shall not hold."""
+        offset_bytes = 0
         while True:
             piece: bytes = self._query(
                 "read_file",
                 [Text, Nat64, Nat32],
-                [name, size_bytes, _READ_SIZE_BYTES],
+                [name, offset_bytes, _READ_SIZE_BYTES],
                 Blob,
                 interface.MODEL_ERROR,
             )
-            pieces.append(piece)
-            size_bytes += len(piece)
+            yield piece
+            offset_bytes += len(piece)
             if len(piece) < _READ_SIZE_BYTES:
-                return b"".join(pieces)
+                return
 
     def generate(
         self,

@@ -111,6 +111,7 @@ LOAD_STATE = Variant(
                 "program_bytes": Nat64,
                 "working_bytes": Nat64,
                 "conversation_bytes": Nat64,
+                "kept_bits": Nat32,
                 "conversations_most": Nat32,
             }
         ),

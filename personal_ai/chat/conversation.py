@@ -104,6 +104,13 @@ class Conversation:
         """The conversation as if its last turn had never been."""
         return replace(self, turns=self.turns[:-1])
 
+    def settled(self) -> Conversation:
+        """Without a question at the end that waits for a reply: with the last reply to it, or without the question."""
+        if not self.turns or self.turns[-1].role != "user":
+            return self
+        question = self.turns[-1].id
+        return self.showing(question) if any(turn.parent == question for turn in self.aside) else self.without_last()
+
     def messages(self) -> list[Message]:
         """Instructions and turns as the chat template wants them."""
         told = [Message("system", self.instructions)] if self.instructions else []
@@ -113,6 +120,8 @@ class Conversation:
 
     def versions(self, turn_id: str) -> tuple[Turn, ...]:
         """What was said in this place, the first first; the turn itself is among them. Raises KeyError."""
+        if not self.aside:
+            return (self.turns[self._position(turn_id)],)
         everything = self._by_id()
         parent = everything[turn_id].parent
         return tuple(sorted((turn for turn in everything.values() if turn.parent == parent), key=_age))
@@ -120,6 +129,11 @@ class Conversation:
     def before(self, turn_id: str) -> Conversation:
         """The conversation up to a shown turn, which stands aside with all that followed it. Raises KeyError."""
         at = self._position(turn_id)
+        return replace(self, turns=self.turns[:at], aside=(*self.aside, *self.turns[at:]))
+
+    def up_to(self, turn_id: str) -> Conversation:
+        """The conversation up to and with a shown turn; what followed stands aside. Raises KeyError."""
+        at = self._position(turn_id) + 1
         return replace(self, turns=self.turns[:at], aside=(*self.aside, *self.turns[at:]))
 
     def showing(self, turn_id: str) -> Conversation:

@@ -79,36 +79,22 @@ class ChatSession:
         Raises ContextFullError, and UserFacingError when no side can answer.
         """
         asked = conversation.with_turn(Turn("user", user_text))
-        return self._answered(asked, self._sampling_of(asked), on_text, on_place, cancel)
+        return self.answer(asked, on_text=on_text, on_place=on_place, cancel=cancel)
 
-    def again(
-        self,
-        conversation: Conversation,
-        reply_id: str,
-        *,
-        on_text: TextCallback,
-        on_place: PlaceCallback,
-        cancel: Cancel,
-    ) -> Conversation:
-        """The conversation with another version of a shown reply at its end; else as `reply`."""
-        asked = conversation.before(reply_id)
-        return self._answered(asked, _livelier(self._sampling_of(asked)), on_text, on_place, cancel)
-
-    def resume(
-        self, conversation: Conversation, *, on_text: TextCallback, on_place: PlaceCallback, cancel: Cancel
-    ) -> Conversation:
-        """The conversation with its last reply carried on from where it ends; on_text gets what is new of it."""
-        return self._answered(conversation, self._sampling_of(conversation), on_text, on_place, cancel)
-
-    def _answered(
+    def answer(
         self,
         asked: Conversation,
-        sampling: Sampling,
+        *,
+        other_words: bool = False,
         on_text: TextCallback,
         on_place: PlaceCallback,
         cancel: Cancel,
     ) -> Conversation:
-        """With a reply after the question at the end, or with the reply at the end carried on."""
+        """As `reply`, for a conversation that ends with a question, or with a reply to be carried on.
+
+        other_words: the question has been answered before, and should be answered differently.
+        """
+        sampling = _livelier(self._sampling_of(asked)) if other_words else self._sampling_of(asked)
         begun = asked.turns[-1] if asked.turns[-1].role == "assistant" else None
         question = self._question(asked.without_last() if begun else asked, begun.text if begun else "", sampling)
         reply = _Reply(self._model, on_text)
@@ -126,7 +112,7 @@ class ChatSession:
         if begun is None:
             return asked.with_turn(Turn("assistant", reply.text, facts))
         whole = Turn("assistant", begun.text + reply.text, begun.facts.followed_by(facts) if begun.facts else facts)
-        return asked.without_last().with_turn(whole)
+        return asked.before(begun.id).with_turn(whole)
 
     def prepare(self, conversation: Conversation, cancel: Cancel) -> None:
         """Has what the next question will follow computed ahead, while the user writes it.

@@ -12,6 +12,7 @@ import apsw
 
 from personal_ai.chat import turn_fields
 from personal_ai.chat.conversation import Conversation, Place, branch_to
+from personal_ai.chat.presets import Preset
 from personal_ai.chat.store_schema import bring_up_to_date, forget_copies
 from personal_ai.common.errors import DamagedFileError, StorageError
 from personal_ai.common.files import storage_errors
@@ -116,6 +117,11 @@ class ConversationStore:
         row = self._db.execute("SELECT text FROM draft WHERE conversation = ?", (conversation_id,)).fetchone()
         return row[0] if row else ""
 
+    def presets(self) -> Sequence[Preset]:
+        """The ways to talk that were kept, by name."""
+        rows = self._db.execute("SELECT name, instructions, sampling FROM preset ORDER BY name")
+        return [Preset(name, told, turn_fields.sampling_from_text(sampling)) for name, told, sampling in rows]
+
     # Writing
 
     def save(self, conversation: Conversation) -> None:
@@ -163,6 +169,18 @@ class ConversationStore:
             self._db.execute("DELETE FROM draft WHERE conversation = ?", (conversation_id,))
             if text:
                 self._db.execute("INSERT INTO draft VALUES (?, ?)", (conversation_id, text))
+
+    def save_preset(self, preset: Preset) -> None:
+        """Keeps a preset, in place of the one of the same name."""
+        with self._writing("save the preset"):
+            self._db.execute(
+                "INSERT OR REPLACE INTO preset VALUES (?, ?, ?)",
+                (preset.name, preset.instructions, turn_fields.sampling_text(preset.sampling)),
+            )
+
+    def delete_preset(self, name: str) -> None:
+        with self._writing("remove the preset"):
+            self._db.execute("DELETE FROM preset WHERE name = ?", (name,))
 
     def merge(self, conversation: Conversation) -> None:
         """Adds a conversation from elsewhere; where it is known, only the turns that it lacks, as versions."""

@@ -37,6 +37,7 @@ CREATE TABLE turn (
     UNIQUE (conversation, id)
 ) STRICT;
 CREATE TABLE draft (conversation TEXT PRIMARY KEY, text TEXT NOT NULL) STRICT;
+CREATE TABLE preset (name TEXT PRIMARY KEY, instructions TEXT NOT NULL, sampling TEXT) STRICT;
 CREATE VIRTUAL TABLE words USING fts5(text, content=turn, content_rowid=number, tokenize='trigram remove_diacritics 1');
 INSERT INTO words(words, rank) VALUES ('secure-delete', 1);
 CREATE TRIGGER turn_said AFTER INSERT ON turn BEGIN

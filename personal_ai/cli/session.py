@@ -27,10 +27,15 @@ def workspace(arguments: argparse.Namespace, *, unlock: bool = False) -> Iterato
                     "There is no vault yet: it holds the keys to your canisters.",
                     next_step="Make one with: personal-ai vault create",
                 )
-            if opened.door.wants_password:
-                opened.unlock(read_password(arguments.password_file))
-            else:
-                opened.door.unlock_with_keyring()
+            unlock_vault(opened, arguments)
         yield opened
     finally:
         opened.close()
+
+
+def unlock_vault(opened: Workspace, arguments: argparse.Namespace) -> None:
+    """Opens the vault as it wants to be opened: by its password, or by the system's keyring."""
+    if opened.door.wants_password:
+        opened.unlock(read_password(arguments.password_file))
+    else:
+        opened.door.unlock_with_keyring()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from personal_ai.cli.console import duration, read_password
+from personal_ai.cli.console import duration, first_line, read_password
 from personal_ai.cli.session import add_password_option, workspace
 from personal_ai.common.errors import IdentityError
 from personal_ai.identities.circuits import checked_proxy
@@ -16,6 +16,9 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     group = commands.add_parser("vault", help="the keys to your canisters").add_subparsers(required=True)
     create = group.add_parser("create", help="make a vault with a fresh recovery phrase, which is shown once")
     create.add_argument("--words", type=int, choices=(12, 24), default=12, help="length of the phrase")
+    create.add_argument(
+        "--phrase-file", metavar="FILE", help="from the phrase in this file instead (-: standard input)"
+    )
     create.set_defaults(run=_create)
     show = group.add_parser("identities", help="list the identities in the vault")
     show.set_defaults(run=_identities)
@@ -39,6 +42,10 @@ def _create(arguments: argparse.Namespace) -> None:
         if opened.has_vault:
             raise IdentityError("There is a vault already.", not_lost="It is unchanged.")
         password = read_password(arguments.password_file, new=True)
+        if arguments.phrase_file is not None:
+            opened.create_vault(first_line(arguments.phrase_file, "the phrase's file"), password)
+            print("The vault is made. Bring identities back by their numbers: personal-ai identity restore")
+            return
         phrase = opened.new_phrase(arguments.words)
         opened.create_vault(phrase, password)
     count = _NUMBER_WORDS[arguments.words]

@@ -173,6 +173,11 @@ def write_program(plan: Plan | GraphPlan, target: Path, on_progress: ProgressCal
     return program[0]
 
 
+def plan_of(graph: OnnxGraph, end_tokens: tuple[int, ...], context_length: int) -> Plan:
+    """The plan of a program for up to `context_length` tokens. Raises ModelObstaclesError."""
+    return _plan(graph, end_tokens, context_length)[0]
+
+
 def _plan(graph: OnnxGraph, end_tokens: tuple[int, ...], context_length: int) -> tuple[Plan, list[Step]]:
     lowered = lower(graph, _HANDLERS)
     if lowered.obstacles or lowered.logits is None:

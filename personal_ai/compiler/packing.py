@@ -45,7 +45,7 @@ class PackedF32:
 
     def pieces(self) -> Iterator[bytes]:
         inputs, outputs = self.matrix.shape
-        for start, stop in _spans(outputs, inputs * 4):
+        for start, stop in spans(outputs, inputs * 4):
             part = np.zeros((inputs, round_up(stop - start, GROUP)), dtype="<f4")
             part[:, : stop - start] = _columns(self.matrix, start, stop)
             yield part.reshape(inputs, -1, GROUP).transpose(1, 0, 2).tobytes()
@@ -59,7 +59,7 @@ class PackedI8:
 
     def pieces(self) -> Iterator[bytes]:
         inputs, outputs = self.matrix.values.shape
-        for start, stop in _spans(outputs, inputs):
+        for start, stop in spans(outputs, inputs):
             yield self._packed(start, stop).tobytes()
 
     def _packed(self, start: int, stop: int) -> Bytes:
@@ -82,7 +82,7 @@ class PackedI4:
 
     def pieces(self) -> Iterator[bytes]:
         inputs, outputs = self.matrix.values.shape
-        for start, stop in _spans(outputs, inputs, WIDE_GROUP):
+        for start, stop in spans(outputs, inputs, WIDE_GROUP):
             yield self._packed(start, stop).tobytes()
 
     def _packed(self, start: int, stop: int) -> Bytes:
@@ -113,7 +113,7 @@ def _scales(matrix: BlockMatrix, start: int, stop: int, groups: int, group: int)
     return scales.reshape(blocks, groups, group).transpose(1, 0, 2).copy().view(np.uint8)
 
 
-def _spans(outputs: int, output_size_bytes: int, group: int = GROUP) -> Iterator[tuple[int, int]]:
+def spans(outputs: int, output_size_bytes: int, group: int = GROUP) -> Iterator[tuple[int, int]]:
     """Ranges of outputs, in whole groups, of a few megabytes each."""
     step = max(1, _PIECE_SIZE_BYTES // (output_size_bytes * group)) * group
     for start in range(0, outputs, step):

@@ -13,8 +13,9 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
-from personal_ai.common.errors import BadInputError, DamagedFileError, StorageError, UnknownVersionError
+from personal_ai.common.errors import BadInputError, DamagedFileError, FormatError, StorageError, UnknownVersionError
 from personal_ai.common.files import storage_errors
 
 FORMAT_VERSION = 1
@@ -227,6 +228,39 @@ class Journal:
                 "WHERE deployment = ? AND name = ?",
                 (time.time_ns(), result, block, deployment_id, name),
             )
+
+    # Backup
+
+    def to_records(self) -> list[dict[str, Any]]:
+        """Everything as plain values, a deployment with its steps, for `merge`; signed messages are left out."""
+        with self._lock:
+            deployments = [dict(row) for row in self._db.execute("SELECT * FROM deployment").fetchall()]
+            steps = [dict(row) for row in self._db.execute("SELECT * FROM step").fetchall()]
+        for step in steps:
+            step.update(request_id=None, envelope=None, expires_at_ns=None)
+        return [{**one, "steps": [step for step in steps if step["deployment"] == one["id"]]} for one in deployments]
+
+    def merge(self, records: list[dict[str, Any]]) -> int:
+        """Takes in the deployments that are not known here; gives their number. Raises FormatError, StorageError."""
+        known = {deployment.id for deployment in self.deployments()}
+        new = [record for record in records if record.get("id") not in known]
+        try:
+            with self._transaction():
+                for record in new:
+                    DeploymentState(record["state"])
+                    self._insert("deployment", {name: value for name, value in record.items() if name != "steps"})
+                    for step in record["steps"]:
+                        self._insert("step", {**step, "deployment": record["id"]})
+        except (sqlite3.Error, KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            raise FormatError("The deployments in this file are malformed.", not_lost="Yours are unchanged.") from error
+        return len(new)
+
+    def _insert(self, table: str, values: dict[str, Any]) -> None:
+        columns = {row["name"] for row in self._db.execute(f"PRAGMA table_info({table})")}
+        if values.keys() != columns:
+            raise ValueError("other columns than ours")
+        names, places = ", ".join(values), ", ".join("?" * len(values))
+        self._db.execute(f"INSERT INTO {table} ({names}) VALUES ({places})", tuple(values.values()))  # noqa: S608
 
     def close(self) -> None:
         self._db.close()

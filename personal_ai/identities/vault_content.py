@@ -21,7 +21,7 @@ MAX_INDEX = (1 << 31) - 1
 class Entry:
     """One identity: derived under `index`, or the `imported` key itself.
 
-    exported: a file with the imported key was written and read back, so that it can be restored without this vault.
+    exported: a key file or a backup with the imported key was written and read back: there is another copy of it.
     """
 
     label: str
@@ -58,6 +58,10 @@ class Content:
         """`new` in the place of `old`; None removes it."""
         entries = tuple(new if entry == old else entry for entry in self.entries)
         return replace(self, entries=tuple(entry for entry in entries if entry is not None))
+
+    def with_keys_exported(self) -> Self:
+        """The content once there is another copy of every imported key."""
+        return replace(self, entries=tuple(replace(entry, exported=entry.index is None) for entry in self.entries))
 
     def merged(self, other: Self) -> Self:
         """This content with what only the `other` has; where both say something, this one stays.

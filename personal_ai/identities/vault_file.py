@@ -103,7 +103,7 @@ class SealedVault:
 
 def seal(content: bytes, lock: Lock, key: bytes) -> bytes:
     """The bytes of the file, under a fresh nonce. Raises IdentityError where they would be too many to be read."""
-    header = cbor.encode(_lock_to_wire(lock), self_described=False)
+    header = lock_to_bytes(lock)
     head = MAGIC + bytes((VERSION,)) + len(header).to_bytes(_LENGTH_SIZE_BYTES, "big") + header
     nonce = secrets.token_bytes(_NONCE_SIZE_BYTES)
     whole = head + nonce + ChaCha20Poly1305(key).encrypt(nonce, content, head)
@@ -131,16 +131,20 @@ def parse(data: bytes) -> SealedVault:
     nonce, sealed = whole[end : end + _NONCE_SIZE_BYTES], whole[end + _NONCE_SIZE_BYTES :]
     if len(sealed) < _TAG_SIZE_BYTES:
         raise damaged("It is cut short.")
-    return SealedVault(version, _lock_from_wire(whole[fixed:end]), whole[:end], nonce, sealed)
+    return SealedVault(version, lock_from_bytes(whole[fixed:end]), whole[:end], nonce, sealed)
 
 
-def _lock_to_wire(lock: Lock) -> dict[str, object]:
+def lock_to_bytes(lock: Lock) -> bytes:
+    """The header: where the key comes from."""
     if isinstance(lock, KeyringLock):
-        return {"lock": "keyring", "entry": lock.entry}
-    return {"lock": "password", "salt": lock.salt, "n": lock.cost.n, "r": lock.cost.r, "p": lock.cost.p}
+        fields: dict[str, object] = {"lock": "keyring", "entry": lock.entry}
+    else:
+        fields = {"lock": "password", "salt": lock.salt, "n": lock.cost.n, "r": lock.cost.r, "p": lock.cost.p}
+    return cbor.encode(fields, self_described=False)
 
 
-def _lock_from_wire(header: bytes) -> Lock:
+def lock_from_bytes(header: bytes) -> Lock:
+    """Reads a header. Raises VaultDamagedError, also for a cost that this computer should not bear."""
     try:
         fields = cbor.decode(header)
     except FormatError:

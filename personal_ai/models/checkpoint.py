@@ -100,6 +100,10 @@ class Checkpoint:
         self._prefix = "transformer." if "transformer.wte.weight" in self._places else ""
         self._origins: dict[str, _Origin] = {}
 
+    def file(self, tensor: str) -> TensorFile:
+        """Where a tensor lies."""
+        return self._places[tensor]
+
     @property
     def has_head(self) -> bool:
         return "lm_head.weight" in self._places
@@ -184,6 +188,11 @@ def _is_longer_table(stored: Tensor, origin: _Origin) -> bool:
         and stored.shape[1:] == origin.shape[1:]
         and stored.shape[:1] > origin.shape[:1]
     )
+
+
+def holds_safetensors(folder: Path) -> bool:
+    """Whether there is something for `open_checkpoint` to open."""
+    return any((folder / name).is_file() for name in (_SINGLE_FILE, _INDEX_FILE))
 
 
 @contextmanager

@@ -171,7 +171,7 @@ def _figures(name: str, weights: Quantisation, counts: Counts) -> dict[str, Any]
 
 def counts_of(decoder: Decoder, weights: Quantisation) -> Counts:
     with tempfile.TemporaryDirectory() as scratch:
-        info = _compile(Path(scratch), decoder, weights)
+        info = compile_shape(Path(scratch), decoder, weights)
         canister = Network(Path(scratch) / "network").canister()
         load(canister.client, Upload.of("Benchmark", [("program", info.path)]))
         tokens = [7 * i % decoder.vocabulary_size for i in range(PROMPT)]
@@ -200,7 +200,8 @@ def _outcome(canister: Installed, keep: int, append: list[int], count: int, toke
     return canister.calls[-1][1]
 
 
-def _compile(folder: Path, decoder: Decoder, weights: Quantisation) -> ProgramInfo:
+def compile_shape(folder: Path, decoder: Decoder, weights: Quantisation) -> ProgramInfo:
+    """The program of a decoder with cheap weights, in `folder`."""
     meter = Meter("write", 1, "values", ignore_progress)
     write_model(folder, decoder, CheapWeights(), quantisation=weights, meter=meter, cancel=Cancel())
     target = folder / "program"

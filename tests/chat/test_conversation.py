@@ -55,6 +55,14 @@ def test_merging_a_copy_brings_what_is_missing_and_shows_what_was_shown() -> Non
     assert merged.merged(elsewhere) == merged
 
 
+def test_a_question_without_a_reply_is_taken_back_unless_it_was_answered_once() -> None:
+    talk = _talk("Who?", "You.", "Why?")
+    assert _texts(talk.settled()) == ["Who?", "You."]
+    answered = _talk("Who?", "You.")
+    assert answered.before(answered.turns[1].id).settled().turns == answered.turns
+    assert answered.up_to(answered.turns[0].id).turns == answered.turns[:1]
+
+
 def test_instructions_come_before_all_else() -> None:
     talk = Conversation("guide", instructions="Be brief.").with_turn(Turn("user", "Who?"))
     assert [(message.role, message.content) for message in talk.messages()] == [

@@ -227,18 +227,19 @@ def test_a_side_that_is_away_is_told_with_the_reply_but_a_forged_answer_at_once(
         _session(_Side(Place.LOCAL, ""), _Side(Place.PRACTICE, "x", forged)).prepare(system, Cancel())
 
 
-def _again(session: ChatSession, conversation: Conversation, reply_id: str) -> Conversation:
-    heard = _Heard()
-    return session.again(conversation, reply_id, on_text=heard.on_text, on_place=heard.on_place, cancel=Cancel())
+def _answer(session: ChatSession, asked: Conversation, heard: _Heard, *, other_words: bool = False) -> Conversation:
+    return session.answer(
+        asked, other_words=other_words, on_text=heard.on_text, on_place=heard.on_place, cancel=Cancel()
+    )
 
 
 def test_another_version_of_a_reply_is_asked_for_with_other_luck_and_keeps_the_first() -> None:
     local = _Side(Place.LOCAL, "yes")
     session = _session(local)
-    replied = _reply(session, Conversation("g"), _Heard())
-    once = _again(session, replied, replied.turns[1].id)
-    again = _again(session, once, once.turns[1].id)
-    assert len(again.versions(again.turns[1].id)) == 3
+    talk = _reply(session, Conversation("g"), _Heard())
+    for _ in range(2):
+        talk = _answer(session, talk.before(talk.turns[1].id), _Heard(), other_words=True)
+    assert len(talk.versions(talk.turns[1].id)) == 3
     first, second, third = local.questions
     assert first.tokens == second.tokens == third.tokens
     assert first.sampling.temperature == 0 and second.sampling.temperature > 0
@@ -248,9 +249,9 @@ def test_another_version_of_a_reply_is_asked_for_with_other_luck_and_keeps_the_f
 def test_a_reply_is_carried_on_from_where_it_ends() -> None:
     local, heard = _Side(Place.LOCAL, " more"), _Heard()
     session = _session(local)
-    replied = _reply(session, Conversation("g"), _Heard())
-    carried_on = session.resume(replied, on_text=heard.on_text, on_place=heard.on_place, cancel=Cancel())
+    carried_on = _answer(session, _reply(session, Conversation("g"), _Heard()), heard)
     assert [turn.text for turn in carried_on.turns] == ["hi", " more more"]
+    assert [turn.text for turn in carried_on.versions(carried_on.turns[1].id)] == [" more", " more more"]
     assert heard.text == " more"
     assert local.questions[1].tokens == (*map(ord, "hi"), END, *map(ord, " more"))
     facts = carried_on.turns[-1].facts

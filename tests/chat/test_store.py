@@ -8,6 +8,7 @@ import apsw
 import pytest
 
 from personal_ai.chat.conversation import Conversation, Place, ReplyFacts, Turn
+from personal_ai.chat.presets import Preset
 from personal_ai.chat.store import ConversationStore
 from personal_ai.common.errors import DamagedFileError, StorageError, UnknownVersionError
 from personal_ai.models.sampling import Sampling
@@ -66,6 +67,7 @@ def test_the_golden_file_of_version_2_is_read(tmp_path: Path) -> None:
     )
     assert store.get("cc" * 16) == expected
     assert store.draft("cc" * 16) == "And who"
+    assert store.presets() == [Preset("Short", "Be brief.", None)]
     store.close()
 
 
@@ -155,6 +157,17 @@ def test_versions_stars_settings_and_drafts_come_back(tmp_path: Path) -> None:
     store.save_draft("", "")
     store.delete(talk.id)
     assert (store.draft(talk.id), store.draft("")) == ("", "")
+    store.close()
+
+
+def test_presets_are_kept_by_name(tmp_path: Path) -> None:
+    store = ConversationStore(tmp_path / "conversations.sqlite", KEY)
+    store.save_preset(Preset("Short", "Be brief.", None))
+    store.save_preset(Preset("Short", "Be very brief.", Sampling(0.2)))
+    store.save_preset(Preset("Bard", "Rhyme.", None))
+    assert store.presets() == [Preset("Bard", "Rhyme.", None), Preset("Short", "Be very brief.", Sampling(0.2))]
+    store.delete_preset("Bard")
+    assert [preset.name for preset in store.presets()] == ["Short"]
     store.close()
 
 

@@ -11,6 +11,8 @@ import pytest
 from personal_ai.cli.main import main
 from personal_ai.common.paths import Paths
 from personal_ai.deployments.practice import PracticeNetwork
+from personal_ai.identities import vault_file
+from personal_ai.identities.vault_file import ScryptCost
 from tests.support.checkpoints import Shape, write_checkpoint
 
 PASSWORD = "correct horse battery"
@@ -43,6 +45,12 @@ def password_file(tmp_path: Path) -> str:
     path = tmp_path / "password"
     path.write_text(PASSWORD + "\n")
     return str(path)
+
+
+@pytest.fixture
+def cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests that open the vault dozens of times."""
+    monkeypatch.setattr(vault_file.PasswordLock, "fresh", classmethod(lambda cls, _: cls(bytes(16), ScryptCost(n=16))))
 
 
 @pytest.fixture

@@ -11,18 +11,12 @@ from typing import Any
 
 import pytest
 
-from personal_ai.identities import vault_file
-from personal_ai.identities.vault_file import ScryptCost
 from tests.cli.conftest import PASSWORD, Run
+
+pytestmark = pytest.mark.usefixtures("cheap_passwords")
 
 ANONYMOUS = "2vxsx-fae"
 ACCOUNT = "1c7a48ba6a562aa9eaa2481a9049cdf0433b9738c992d698c31d8abf89cadc79"  # of the anonymous principal
-
-
-@pytest.fixture(autouse=True)
-def cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
-    """These tests open the vault dozens of times."""
-    monkeypatch.setattr(vault_file.PasswordLock, "fresh", classmethod(lambda cls, _: cls(bytes(16), ScryptCost(n=16))))
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ import pytest
 from personal_ai.common.paths import Paths
 from tests.cli.conftest import PASSWORD, Run
 from tests.support.checkpoints import Shape, write_checkpoint
+
+pytestmark = pytest.mark.usefixtures("cheap_passwords")  # each of many commands opens the vault
 
 SHAPES = {
     "Llama, grouped queries": Shape(),
@@ -31,6 +34,16 @@ def test_deploy_chat_and_go_on_offline(run: Run, profile: Paths, password_file: 
     assert asked.exit_code == 0
     assert "your canister on the practice network" in asked.output and "instructions per new token" in asked.output
 
+    controllers = json.loads(run("canister", "controllers", "Rowan", *unlock, "--json").output)
+    assert [one["label"] for one in controllers["controllers"]] == ["Rowan"] and "Only Rowan" in controllers["worry"]
+    assert run("identity", "create", "spare", *unlock).exit_code == 0
+    linking = run("canister", "controllers", "Rowan", "--add", "spare", *unlock)
+    assert linking.exit_code == 1 and "ties spare and Rowan together" in linking.errors
+    added = run("canister", "controllers", "Rowan", "--add", "spare", "--linked", *unlock)
+    assert added.exit_code == 0 and "spare" in added.output and "Only" not in added.output
+    assert run("canister", "controllers", "Rowan", "--verify", "spare", *unlock).exit_code == 0
+    assert run("canister", "controllers", "Rowan", "--remove", "spare", *unlock).exit_code == 0
+
     assert run("network", "status").output.startswith("http://127.0.0.1:")
     assert run("network", "stop").exit_code == 0
     assert run("network", "status").output == "not running\n"
@@ -39,7 +52,7 @@ def test_deploy_chat_and_go_on_offline(run: Run, profile: Paths, password_file: 
     assert "This computer answers instead" in offline.output and "[this computer, " in offline.output
 
     identities = run("vault", "identities", *unlock).output
-    assert identities.rstrip().endswith("Rowan") and len(identities.splitlines()) == 1
+    assert [line.split()[-1] for line in identities.splitlines()] == ["Rowan", "spare"]
     secret_files = [path for path in profile.home.rglob("*") if path.is_file()]
     assert secret_files and not any(PASSWORD.encode() in path.read_bytes() for path in secret_files)
 

@@ -15,7 +15,7 @@ from personal_ai.deployments.journal import DeploymentState
 from ui.tour.scripted import ScriptedCore, ScriptedModel, deployment
 from ui.tour.stage import Stage
 from ui.widgets.deployment_card import DeploymentCard, RunCard
-from ui.widgets.message import Problem
+from ui.widgets.notice import Problem
 from ui.widgets.rail import Page
 
 MakeStage = Callable[..., Stage]

@@ -18,7 +18,8 @@ from ui.tour.scripted import ScriptedCore, deployment
 from ui.tour.stage import Stage, wait
 from ui.widgets.chat_header import ChatHeader
 from ui.widgets.empty_chat import EmptyChat
-from ui.widgets.message import MessageView, Notice, Problem, ReplyMessage, UserMessage
+from ui.widgets.message import MessageView, ReplyMessage, UserMessage
+from ui.widgets.notice import Notice, Problem
 from ui.widgets.prose import CodeView, ProseView
 
 MakeStage = Callable[..., Stage]

@@ -17,7 +17,7 @@ from ui.pages.welcome import WelcomePage
 from ui.tour.scripted import PASSWORD, PHRASE, ScriptedCore, ScriptedModel
 from ui.tour.stage import Stage, until
 from ui.widgets.composer import Composer
-from ui.widgets.message import Problem
+from ui.widgets.notice import Problem
 from ui.window import Window
 
 MakeStage = Callable[..., Stage]

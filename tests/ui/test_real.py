@@ -18,7 +18,7 @@ from ui.pages.unlock import UnlockPage
 from ui.pages.welcome import WelcomePage
 from ui.shell import Shell
 from ui.tour.stage import until
-from ui.widgets.message import Notice, Problem
+from ui.widgets.notice import Notice, Problem
 from ui.widgets.rail import Page
 from ui.window import Window
 

@@ -8,7 +8,7 @@ from personal_ai.common.errors import UserFacingError
 from ui.text import tr
 from ui.widgets.basic import Button, clear, column, label
 from ui.widgets.form import FormPage, Mark, PasswordField, buttons
-from ui.widgets.message import Problem
+from ui.widgets.notice import Problem
 
 
 class UnlockPage(FormPage):

@@ -10,7 +10,7 @@ from ui.text import tr
 from ui.theme.tokens import SPACE_S
 from ui.widgets.basic import Button, clear, column, label
 from ui.widgets.form import FormPage, Mark, PasswordField, buttons
-from ui.widgets.message import Problem
+from ui.widgets.notice import Problem
 
 _WORD_COLUMNS = 3
 

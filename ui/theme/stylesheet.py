@@ -110,10 +110,13 @@ def _chips(t: Tokens) -> str:
 def _fields(t: Tokens) -> str:
     tick = _picture("tick-on-dark" if t.dark else "tick-on-light")
     return f"""
-QLineEdit, QComboBox {{ background: {t.surface}; border: 1px solid {t.line}; border-radius: {RADIUS_CONTROL}px;
-    padding: 8px 11px; selection-background-color: {t.accent}; selection-color: {t.on_accent}; }}
-QLineEdit:hover, QComboBox:hover {{ border-color: {t.muted}; }}
-QLineEdit:focus, QComboBox:focus, QComboBox:on {{ border-color: {t.accent}; }}
+QLineEdit, QComboBox, QSpinBox, QDoubleSpinBox, QPlainTextEdit[kind="field"] {{ background: {t.surface};
+    border: 1px solid {t.line}; border-radius: {RADIUS_CONTROL}px; padding: 8px 11px;
+    selection-background-color: {t.accent}; selection-color: {t.on_accent}; }}
+QLineEdit:hover, QComboBox:hover, QSpinBox:hover, QDoubleSpinBox:hover,
+    QPlainTextEdit[kind="field"]:hover {{ border-color: {t.muted}; }}
+QLineEdit:focus, QComboBox:focus, QComboBox:on, QSpinBox:focus, QDoubleSpinBox:focus,
+    QPlainTextEdit[kind="field"]:focus {{ border-color: {t.accent}; }}
 QComboBox::drop-down {{ border: none; width: 28px; }}
 QComboBox::down-arrow {{ image: url("{_picture("chevron-grey")}"); width: 16px; height: 16px; }}
 QComboBox QAbstractItemView {{ background: {t.surface}; border: 1px solid {t.line}; padding: 4px; outline: none;

@@ -12,13 +12,12 @@ from pathlib import Path
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 from PySide6.QtGui import QPixmap
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QDialog, QWidget
 
 from ui.application import make_application
 from ui.theme import Appearance
 from ui.tour.scenes import Scene, scenes
 from ui.tour.stage import Stage
-from ui.widgets.crash_dialog import CrashDialog
 
 _LOOKS = (Appearance.LIGHT, Appearance.DARK)
 
@@ -54,8 +53,9 @@ def _draw(scene: Scene, look: Appearance) -> QPixmap:
         stage = Stage(scene.core(), Path(home), size=scene.size)
         scene.lead(stage, look)
         stage.draw()
-        dialog = stage.window.findChild(CrashDialog)
-        seen: QWidget = dialog if isinstance(dialog, CrashDialog) else stage.window
+        seen: QWidget = next(
+            (dialog for dialog in stage.window.findChildren(QDialog) if dialog.isVisible()), stage.window
+        )
         picture = seen.grab()
         stage.close()
     return picture

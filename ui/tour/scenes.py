@@ -10,6 +10,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
 from personal_ai.chat.conversation import Conversation, Place, ReplyFacts, Turn
+from personal_ai.chat.presets import BALANCED, Preset
 from personal_ai.common.errors import SecurityError, StorageError
 from personal_ai.common.jobs import Cancel, Progress
 from personal_ai.deployments.journal import DeploymentState
@@ -20,6 +21,7 @@ from ui.tour.scripted import PASSWORD, PHRASE, ScriptedCore, ScriptedModel, depl
 from ui.tour.stage import Stage
 from ui.widgets.crash_dialog import CrashDialog
 from ui.widgets.form import PasswordField
+from ui.widgets.message import Act
 from ui.widgets.rail import Page
 
 NARROW = (640, 760)
@@ -76,6 +78,11 @@ def scenes() -> list[Scene]:
         Scene("chat", "offline", _offline, core=_talked),
         Scene("chat", "error", _chat_error, core=_talked),
         Scene("chat", "deleted", _deleted, core=_talked),
+        Scene("chat", "versions", _versions, core=_talked),
+        Scene("chat", "editing", _editing, core=_talked),
+        Scene("chat", "found", _found, core=_talked),
+        Scene("chat", "nothing-found", _nothing_found, core=_talked),
+        Scene("chat", "style", _style, core=_talked),
         Scene("chat", "keyboard", _keyboard, core=_talked),
         Scene("chat", "narrow", _answered, NARROW, _talked),
         Scene("chat", "narrow-menu", _narrow_menu, NARROW, _talked),
@@ -107,8 +114,13 @@ def _several() -> ScriptedCore:
 
 def _talked() -> ScriptedCore:
     core = _deployed()
+    core.conversations.save_preset(Preset("Plain words", "Answer in two sentences, in plain words.", BALANCED))
     for title in ("Letter to the landlord", "What is a canister?", "Trip notes, March"):
-        core.conversations.save(Conversation("starter", "rowan-1", title=title, turns=(Turn("user", title),)))
+        core.conversations.save(
+            Conversation("starter", "rowan-1", title=title, starred=title.startswith("Letter")).with_turn(
+                Turn("user", title)
+            )
+        )
     facts = ReplyFacts(Place.PRACTICE, 41, 2.25, "end", calls=4, instructions=884_000_000)
     talk = Conversation("starter", "rowan-1").with_turn(Turn("user", _QUESTION))
     core.conversations.save(talk.with_turn(Turn("assistant", _ANSWER, facts)))
@@ -177,7 +189,7 @@ def _deploy_error(stage: Stage, look: Appearance) -> None:
 
 def _open_newest(stage: Stage, look: Appearance) -> None:
     stage.enter(look)
-    newest = stage.core.conversations.list()[0]
+    newest = max(stage.core.conversations.list(), key=lambda one: one.updated_at_ns)
     stage.chat.list.selected.emit(newest.id)
     stage.until(lambda: stage.chat.conversation.id == newest.id)
     stage.settle()
@@ -221,6 +233,41 @@ def _chat_error(stage: Stage, look: Appearance) -> None:
 def _deleted(stage: Stage, look: Appearance) -> None:
     _open_newest(stage, look)
     stage.chat.delete(stage.chat.conversation.id)
+    stage.settle()
+
+
+def _versions(stage: Stage, look: Appearance) -> None:
+    _open_newest(stage, look)
+    stage.core.script.words = ["Rowan. ", "Nobody can link it: ", "it was made for this canister only."]
+    stage.chat.transcript.acted.emit(Act.AGAIN, stage.chat.conversation.turns[-1].id)
+    stage.settle()
+    stage.chat.transcript.reveal(stage.chat.conversation.turns[-1].id)
+    stage.draw()
+
+
+def _editing(stage: Stage, look: Appearance) -> None:
+    _open_newest(stage, look)
+    stage.chat.transcript.acted.emit(Act.EDIT, stage.chat.conversation.turns[0].id)
+    stage.draw()
+
+
+def _found(stage: Stage, look: Appearance) -> None:
+    _open_newest(stage, look)
+    stage.chat.look_for_words()
+    stage.chat.find_bar.field.setText("canister")
+    QTest.keyClick(stage.chat.find_bar.field, Qt.Key.Key_Return)
+    stage.draw()
+
+
+def _nothing_found(stage: Stage, look: Appearance) -> None:
+    stage.enter(look)
+    stage.chat.list.look_for("philately")
+    stage.settle()
+
+
+def _style(stage: Stage, look: Appearance) -> None:
+    _open_newest(stage, look)
+    stage.chat.choose_style()
     stage.settle()
 
 

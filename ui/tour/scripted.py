@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from personal_ai.chat.conversation import Conversation, Place, ReplyFacts, Turn
+from personal_ai.chat.presets import Preset
 from personal_ai.chat.store import ConversationSummary
 from personal_ai.common.errors import Cancelled, IdentityError
 from personal_ai.common.jobs import Cancel, Progress, ProgressCallback
@@ -72,6 +73,7 @@ class ScriptedConversations:
     def __init__(self, script: Script) -> None:
         self._script = script
         self._saved: dict[str, tuple[int, Conversation]] = {}
+        self._presets: dict[str, Preset] = {}
         self.drafts: dict[str, str] = {}
 
     def list(self) -> Sequence[ConversationSummary]:
@@ -97,6 +99,15 @@ class ScriptedConversations:
         known = self.get(conversation.id)
         self.save(known.merged(conversation) if known else conversation)
 
+    def presets(self) -> Sequence[Preset]:
+        return list(self._presets.values())
+
+    def save_preset(self, preset: Preset) -> None:
+        self._presets[preset.name] = preset
+
+    def delete_preset(self, name: str) -> None:
+        self._presets.pop(name, None)
+
     def draft(self, conversation_id: str) -> str:
         return self.drafts.get(conversation_id, "")
 
@@ -119,51 +130,18 @@ class ScriptedChat:
     def place(self, pinned: Place | None = None) -> Place:
         return Place.LOCAL if self._deployment is None or pinned is Place.LOCAL else Place.PRACTICE
 
-    def reply(
+    def answer(
         self,
-        conversation: Conversation,
-        user_text: str,
+        asked: Conversation,
         *,
-        on_text: Callable[[str], None],
-        on_place: Callable[[Place, str | None], None],
-        cancel: Cancel,
-    ) -> Conversation:
-        return self._answered(conversation.with_turn(Turn("user", user_text)), on_text, on_place, cancel)
-
-    def again(
-        self,
-        conversation: Conversation,
-        reply_id: str,
-        *,
-        on_text: Callable[[str], None],
-        on_place: Callable[[Place, str | None], None],
-        cancel: Cancel,
-    ) -> Conversation:
-        return self._answered(conversation.before(reply_id), on_text, on_place, cancel)
-
-    def resume(
-        self,
-        conversation: Conversation,
-        *,
-        on_text: Callable[[str], None],
-        on_place: Callable[[Place, str | None], None],
-        cancel: Cancel,
-    ) -> Conversation:
-        begun = conversation.turns[-1]
-        rest = self._answered(conversation.without_last(), on_text, on_place, cancel).turns[-1]
-        whole = Turn("assistant", begun.text + rest.text, rest.facts)
-        return conversation.without_last().with_turn(whole)
-
-    def _answered(
-        self,
-        conversation: Conversation,
+        other_words: bool = False,
         on_text: Callable[[str], None],
         on_place: Callable[[Place, str | None], None],
         cancel: Cancel,
     ) -> Conversation:
         """Says the script's words one by one; answers locally with the reason where the network is stopped."""
         script = self._script
-        place, reason = self.place(conversation.pinned), script.fallback_reason
+        place, reason = self.place(asked.pinned), script.fallback_reason
         on_place(place, None)
         if place is not Place.LOCAL and not self._network.running:
             place, reason = Place.LOCAL, reason or "The practice network is not running."
@@ -187,7 +165,10 @@ class ScriptedChat:
             instructions=0 if place is Place.LOCAL else 21_400_000 * max(1, len(said)),
             fallback_reason=reason if place is Place.LOCAL else None,
         )
-        return conversation.with_turn(Turn("assistant", "".join(said), facts))
+        if asked.turns[-1].role == "assistant":
+            said.insert(0, asked.turns[-1].text)
+            asked = asked.before(asked.turns[-1].id)
+        return asked.with_turn(Turn("assistant", "".join(said), facts))
 
     def close(self) -> None:
         pass

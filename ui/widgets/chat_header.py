@@ -25,7 +25,11 @@ class ChatHeader(QWidget):
     local_wanted = Signal()
     deploy_wanted = Signal()
     network_wanted = Signal()
+    find_wanted = Signal()
+    style_wanted = Signal()
+    rename_wanted = Signal()
     copy_wanted = Signal()
+    export_wanted = Signal()
     delete_wanted = Signal()
 
     def __init__(self) -> None:
@@ -38,10 +42,7 @@ class ChatHeader(QWidget):
         self._chip.setMenu(self._places)
         self._more = Button(tr("More"), "quiet", icon="chevron")
         self._more.setLayoutDirection(Qt.LayoutDirection.RightToLeft)
-        more = QMenu(self._more)
-        self._copy = more.addAction(tr("Copy the whole chat"), self.copy_wanted.emit)
-        self._delete = more.addAction(tr("Delete this chat"), self.delete_wanted.emit)
-        self._more.setMenu(more)
+        self._more.setMenu(self._more_menu())
         inner = QWidget()
         words = column(spacing=2)
         words.addWidget(self._title)
@@ -53,14 +54,27 @@ class ChatHeader(QWidget):
         outer = column(self)
         outer.addLayout(centred(inner, margins=(SPACE_XXL, SPACE_L, SPACE_XXL, SPACE_S)))
 
+    def _more_menu(self) -> QMenu:
+        more = QMenu(self._more)
+        more.addAction(tr("Instructions and style…"), self.style_wanted.emit)
+        more.addSeparator()
+        self._for_stored = [
+            more.addAction(tr("Find in this chat…") + "\tCtrl+F", self.find_wanted.emit),
+            more.addAction(tr("Rename…"), self.rename_wanted.emit),
+            more.addAction(tr("Copy the whole chat"), self.copy_wanted.emit),
+            more.addAction(tr("Export…"), self.export_wanted.emit),
+            more.addAction(tr("Delete this chat"), self.delete_wanted.emit),
+        ]
+        return more
+
     def show_conversation(self, conversation: Conversation, deployment: Deployment | None) -> None:
         self._title.set_words(conversation.title or tr("New chat"))
         if deployment is None:
             self._whom.setText(tr("On this computer, without a network"))
         else:
             self._whom.setText(deployment.name + DOT + network_name(deployment.network))
-        self._copy.setEnabled(bool(conversation.turns))
-        self._delete.setEnabled(bool(conversation.turns))
+        for action in self._for_stored:
+            action.setEnabled(bool(conversation.turns))
 
     @property
     def place_shown(self) -> str:

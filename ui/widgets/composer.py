@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QEvent, Qt, Signal
-from PySide6.QtGui import QFocusEvent, QKeyEvent, QKeySequence
-from PySide6.QtWidgets import QFrame, QPlainTextEdit
+from PySide6.QtGui import QFocusEvent, QKeyEvent, QKeySequence, QTextCursor
+from PySide6.QtWidgets import QFrame, QPlainTextEdit, QWidget
 
 from ui.text import tr
 from ui.theme.tokens import SPACE_L, SPACE_M, SPACE_S
@@ -19,6 +19,8 @@ class Composer(QFrame):
 
     sent = Signal(str)
     stopped = Signal()
+    changed = Signal()
+    edit_left = Signal()
 
     def __init__(self) -> None:
         super().__init__()
@@ -29,16 +31,46 @@ class Composer(QFrame):
         self._words.entered.connect(self._enter)
         self._words.focused.connect(self._mark_focus)
         self._words.textChanged.connect(self._refresh)
+        self._words.textChanged.connect(self.changed)
+        self._words.escaped.connect(self._escape)
         self._note = label("", "small")
+        self._leave = Button(tr("Leave it as it was"), "action", icon="cross", on_click=self.edit_left.emit)
+        self._editing = self._edit_line()
         self.button = Button(tr("Send"), "primary", on_click=self._click)
         layout = column(self, margins=(SPACE_L, SPACE_M, SPACE_M, SPACE_M), spacing=SPACE_S)
+        layout.addWidget(self._editing)
         layout.addWidget(self._words)
         foot = row(spacing=SPACE_M)
         foot.addWidget(self._note, 1)
         foot.addWidget(self.button)
         layout.addLayout(foot)
         self.setFocusProxy(self._words)
+        self.setTabOrder(self._words, self._leave)
+        self.setTabOrder(self._leave, self.button)
         self._refresh()
+
+    def _edit_line(self) -> QWidget:
+        line = QWidget()
+        inside = row(line, spacing=SPACE_S)
+        inside.addWidget(label(tr("Editing an earlier message. The old version is kept."), "small"), 1)
+        inside.addWidget(self._leave)
+        line.hide()
+        return line
+
+    def edit(self, text: str) -> None:
+        """The words of an earlier message, to be sent in its place."""
+        self.set_text(text)
+        self._editing.show()
+        self._words.moveCursor(QTextCursor.MoveOperation.End)
+        self._words.setFocus()
+
+    def leave_edit(self) -> None:
+        self._editing.hide()
+        self.set_text("")
+
+    def _escape(self) -> None:
+        if not self._editing.isHidden():
+            self.edit_left.emit()
 
     @property
     def text(self) -> str:
@@ -87,6 +119,7 @@ class _Words(QPlainTextEdit):
 
     entered = Signal()
     focused = Signal(bool)
+    escaped = Signal()
 
     def __init__(self) -> None:
         super().__init__()
@@ -111,6 +144,8 @@ class _Words(QPlainTextEdit):
         if event.key() in _SENDING_KEYS and not event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
             self.entered.emit()
         else:
+            if event.key() == Qt.Key.Key_Escape:
+                self.escaped.emit()
             super().keyPressEvent(event)
 
     def focusInEvent(self, event: QFocusEvent) -> None:  # noqa: N802 - Qt's name

@@ -3,28 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QPoint, Qt, Signal
+from PySide6.QtCore import QPoint, Qt, QTimer, Signal, SignalInstance
 from PySide6.QtGui import QFocusEvent, QKeyEvent
-from PySide6.QtWidgets import QFrame, QListWidget, QListWidgetItem, QMenu
+from PySide6.QtWidgets import QFrame, QLineEdit, QListWidget, QListWidgetItem, QMenu
 
 from ui.text import clock, tr
-from ui.theme.tokens import LIST_WIDTH, SPACE_M, SPACE_XL
-from ui.widgets.basic import Button, column, label
+from ui.theme import icon, theme
+from ui.theme.tokens import LIST_WIDTH, SPACE_M, SPACE_XL, SPACE_XS
+from ui.widgets.basic import Button, column, label, row
 
 if TYPE_CHECKING:
     from personal_ai.chat.store import ConversationSummary
 
 _ID = Qt.ItemDataRole.UserRole
+_STARRED = Qt.ItemDataRole.UserRole + 1
+_TYPING_PAUSE_MS = 200
 
 
 class ConversationList(QFrame):
-    """Newest first. `selected` and `delete_wanted` carry a conversation's id."""
+    """Starred first, then the newest. `searched` carries what is looked for, other signals a conversation's id."""
 
     new_wanted = Signal()
+    searched = Signal(str)
     selected = Signal(str)
+    rename_wanted = Signal(str)
+    star_wanted = Signal(str)
+    copy_wanted = Signal(str)
+    export_wanted = Signal(str)
     delete_wanted = Signal(str)
+    export_all_wanted = Signal()
+    import_wanted = Signal()
 
     def __init__(self) -> None:
         super().__init__()
@@ -33,14 +44,30 @@ class ConversationList(QFrame):
         self.setFixedWidth(LIST_WIDTH)
         self._new = Button(tr("New chat"), icon="plus", on_click=self.new_wanted.emit)
         self._new.setToolTip(tr("New chat (Ctrl+N)"))
+        self._more = Button("", "quiet", icon="chevron")
+        self._more.setAccessibleName(tr("More about all chats"))
+        self._more.setToolTip(tr("Import and export"))
+        self._more.setMenu(self._more_menu())
+        self._search = QLineEdit()
+        self._search.setPlaceholderText(tr("Search chats"))
+        self._search.setAccessibleName(tr("Search all chats"))
+        self._search.setClearButtonEnabled(True)
+        self._pause = QTimer(self, singleShot=True, interval=_TYPING_PAUSE_MS)
+        self._pause.timeout.connect(lambda: self.searched.emit(self._search.text()))
+        self._search.textChanged.connect(self._pause.start)
         self._list = _List()
         self._list.currentItemChanged.connect(self._select)
-        self._list.delete_pressed.connect(self._delete)
+        self._list.delete_pressed.connect(partial(self._emit_current, self.delete_wanted))
+        self._list.rename_pressed.connect(partial(self._emit_current, self.rename_wanted))
         self._list.customContextMenuRequested.connect(self._show_menu)
         self._none = label(tr("Your chats will be listed here."), "small", wrap=True)
         self._none.setContentsMargins(SPACE_M, 0, SPACE_M, 0)
         layout = column(self, margins=(SPACE_M, SPACE_XL - 4, SPACE_M, SPACE_M), spacing=SPACE_M)
-        layout.addWidget(self._new)
+        head = row(spacing=SPACE_XS)
+        head.addWidget(self._new, 1)
+        head.addWidget(self._more)
+        layout.addLayout(head)
+        layout.addWidget(self._search)
         layout.addWidget(self._none)
         layout.addWidget(self._list, 1)
 
@@ -51,12 +78,19 @@ class ConversationList(QFrame):
         for summary in summaries:
             item = QListWidgetItem(summary.title)
             item.setData(_ID, summary.id)
+            item.setData(_STARRED, summary.starred)
+            if summary.starred:
+                item.setIcon(icon("star", theme().tokens.accent, theme().tokens.accent))
+                item.setData(Qt.ItemDataRole.AccessibleTextRole, tr("Starred: {title}").format(title=summary.title))
             item.setToolTip(f"{summary.title}\n{clock(summary.updated_at_ns)}")
             self._list.addItem(item)
             if summary.id == current:
                 self._list.setCurrentItem(item)
         self._list.blockSignals(False)
+        looking = bool(self._search.text())
+        self._none.setText(tr("No chat has these words.") if looking else tr("Your chats will be listed here."))
         self._none.setVisible(not summaries)
+        self._search.setVisible(bool(summaries) or looking)
 
     @property
     def titles(self) -> list[str]:
@@ -75,24 +109,57 @@ class ConversationList(QFrame):
         if item is not None:
             self.selected.emit(item.data(_ID))
 
-    def _delete(self) -> None:
+    def look_for(self, text: str) -> None:
+        """As if `text` were typed into the search field and the pause after it were over."""
+        self._search.setText(text)
+        self._pause.stop()
+        self.searched.emit(text)
+
+    def take_search(self) -> None:
+        """Puts the keyboard into the search field."""
+        self._search.setFocus()
+        self._search.selectAll()
+
+    def menu_for(self, item: QListWidgetItem) -> QMenu:
+        """What can be done with a conversation."""
+        menu = QMenu(self)
+        conversation_id: str = item.data(_ID)
+        for words, signal in (
+            (tr("Rename…"), self.rename_wanted),
+            (tr("Remove the star") if item.data(_STARRED) else tr("Star"), self.star_wanted),
+            (tr("Duplicate"), self.copy_wanted),
+            (tr("Export…"), self.export_wanted),
+            (tr("Delete"), self.delete_wanted),
+        ):
+            menu.addAction(words, partial(signal.emit, conversation_id))
+        return menu
+
+    def _more_menu(self) -> QMenu:
+        menu = QMenu(self._more)
+        menu.addAction(tr("Import chats…"), self.import_wanted.emit)
+        menu.addAction(tr("Export all chats…"), self.export_all_wanted.emit)
+        return menu
+
+    def _emit_current(self, signal: SignalInstance) -> None:
         if (item := self._list.currentItem()) is not None:
-            self.delete_wanted.emit(item.data(_ID))
+            signal.emit(item.data(_ID))
 
     def _show_menu(self, at: QPoint) -> None:
-        if (item := self._list.itemAt(at)) is not None:
-            menu = QMenu(self)
-            menu.addAction(tr("Delete"), lambda: self.delete_wanted.emit(item.data(_ID)))
-            menu.exec(self._list.viewport().mapToGlobal(at))
+        item = self._list.itemAt(at) or self._list.currentItem()
+        if item is not None:
+            menu = self.menu_for(item)
+            menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+            menu.popup(self._list.viewport().mapToGlobal(at))
 
 
 class _List(QListWidget):
     delete_pressed = Signal()
+    rename_pressed = Signal()
 
     def __init__(self) -> None:
         super().__init__()
         self.setAccessibleName(tr("Chats"))
-        self.setAccessibleDescription(tr("Arrow keys open a chat, Delete removes it"))
+        self.setAccessibleDescription(tr("Arrow keys open, F2 renames, Delete removes a chat; the menu key shows more"))
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setTextElideMode(Qt.TextElideMode.ElideRight)
@@ -109,5 +176,7 @@ class _List(QListWidget):
     def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802 - Qt's name
         if event.key() == Qt.Key.Key_Delete:
             self.delete_pressed.emit()
+        elif event.key() == Qt.Key.Key_F2:
+            self.rename_pressed.emit()
         else:
             super().keyPressEvent(event)

@@ -12,7 +12,7 @@ from ui.core import Model
 from ui.text import DOT, clock, network_name, sentence, shortened, size, tr
 from ui.theme.tokens import SPACE_L, SPACE_M, SPACE_S, SPACE_XL, SPACE_XXL
 from ui.widgets.basic import Button, chip, column, frame, label, row
-from ui.widgets.message import Problem
+from ui.widgets.notice import Problem
 from ui.widgets.steps import Steps
 
 _HASH_SHOWN = 12

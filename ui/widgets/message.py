@@ -1,9 +1,14 @@
-"""One message of a conversation, and the notices between messages."""
+"""One message of a conversation, and what can be done with it."""
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, Qt, QUrl
+from collections.abc import Callable, Sequence
+from enum import Enum
+from functools import partial
+
+from PySide6.QtCore import QEvent, Qt, QUrl, Signal
 from PySide6.QtGui import (
+    QContextMenuEvent,
     QDesktopServices,
     QEnterEvent,
     QFocusEvent,
@@ -12,42 +17,87 @@ from PySide6.QtGui import (
     QKeySequence,
     QResizeEvent,
 )
-from PySide6.QtWidgets import QFrame, QMessageBox, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QMenu, QMessageBox, QVBoxLayout, QWidget
 
 from personal_ai.chat.conversation import Turn
-from personal_ai.common.errors import UserFacingError
 from ui import markdown
 from ui.text import clock, facts_line, tr
 from ui.theme.tokens import SPACE_L, SPACE_M, SPACE_S, SPACE_XS
 from ui.widgets.basic import Button, clear, column, frame, label, row
 from ui.widgets.prose import CodeView, ProseView
+from ui.widgets.versions import VersionSwitch
 
+MESSAGE_MARGIN = SPACE_S  # between a message and the frame that shows its focus
+_MARGINS = (MESSAGE_MARGIN - 1, SPACE_XS, MESSAGE_MARGIN - 1, SPACE_XS)  # the frame takes the one
 _BUBBLE_SHARE = 0.75
 
 
+class Act(Enum):
+    """What the reader can do with a message besides copying it: its icon's name."""
+
+    EDIT = "edit"
+    AGAIN = "again"
+    GO_ON = "forward"
+    BRANCH = "branch"
+
+
 class MessageView(QFrame):
-    """A message that the arrow keys reach; Ctrl+C copies it, Tab or the pointer shows what can be done with it."""
+    """A message that the arrow keys reach. Ctrl+C copies it; the pointer or the menu key show what else can be done.
+
+    `acted` carries an Act, `version_wanted` the id of another version of the message.
+    """
+
+    acted = Signal(Act)
+    version_wanted = Signal(str)
 
     def __init__(self, speaker: str, text: str, created_at_ns: int) -> None:
         super().__init__()
         self.setProperty("kind", "message")
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setAccessibleDescription(tr("The menu key shows what can be done with this message"))
         self._speaker = speaker
         self.text = text
         self._name_it()
         self._time = label(clock(created_at_ns), "small")
-        self._copy = Button(tr("Copy"), "action", icon="copy", on_click=self.copy)
-        self._copy.setAccessibleName(tr("Copy this message"))
-        self._copy.setFocusPolicy(Qt.FocusPolicy.ClickFocus)  # Ctrl+C on the message is the keyboard's way
-        self._copy.setToolTip(tr("Copy this message ({keys})").format(keys=_copy_keys()))
-        for shown_on_demand in (self._time, self._copy):
-            policy = shown_on_demand.sizePolicy()
-            policy.setRetainSizeWhenHidden(True)
-            shown_on_demand.setSizePolicy(policy)
-            shown_on_demand.hide()
+        self._acts: dict[Act, str] = {}
+        self._actions = QWidget()
+        self._action_row = row(self._actions, spacing=0)
+        self._action_row.addWidget(self._time)
+        copy = self._action(tr("Copy"), "copy", self.copy)
+        copy.setAccessibleName(tr("Copy this message"))
+        copy.setToolTip(tr("Copy this message ({keys})").format(keys=_copy_keys()))
+        self._versions = VersionSwitch()
+        self._versions.chosen.connect(self.version_wanted)
+        policy = self._actions.sizePolicy()
+        policy.setRetainSizeWhenHidden(True)
+        self._actions.setSizePolicy(policy)
+        self._actions.hide()
+
+    def offer(self, acts: Sequence[Act], versions: Sequence[Turn], turn_id: str) -> None:
+        """What can be done with the message from now on, and which versions of it there are."""
+        self._versions.show_versions([turn.id for turn in versions], turn_id)
+        for act in acts:
+            if act not in self._acts:
+                self._acts[act] = _words(act)
+                self._action(_words(act), act.value, partial(self.acted.emit, act))
 
     def copy(self) -> None:
         QGuiApplication.clipboard().setText(self.text)
+
+    def menu(self) -> QMenu:
+        """All that can be done with the message, for the menu key and the right button."""
+        menu = QMenu(self)
+        menu.addAction(tr("Copy"), self.copy)
+        for act, words in self._acts.items():
+            menu.addAction(words, partial(self.acted.emit, act))
+        for words, turn_id in self._versions.neighbours:
+            menu.addAction(words, partial(self.version_wanted.emit, turn_id))
+        return menu
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:  # noqa: N802 - Qt's name
+        menu = self.menu()
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        menu.popup(event.globalPos())
 
     def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802 - Qt's name
         if event.matches(QKeySequence.StandardKey.Copy):
@@ -59,23 +109,27 @@ class MessageView(QFrame):
 
     def enterEvent(self, event: QEnterEvent) -> None:  # noqa: N802 - Qt's name
         super().enterEvent(event)
-        self._show_actions(shown=True)
+        self._actions.show()
 
     def leaveEvent(self, event: QEvent) -> None:  # noqa: N802 - Qt's name
         super().leaveEvent(event)
-        self._show_actions(shown=self.hasFocus())
+        self._actions.setVisible(self.hasFocus())
 
     def focusInEvent(self, event: QFocusEvent) -> None:  # noqa: N802 - Qt's name
         super().focusInEvent(event)
-        self._show_actions(shown=True)
+        self._actions.show()
 
     def focusOutEvent(self, event: QFocusEvent) -> None:  # noqa: N802 - Qt's name
         super().focusOutEvent(event)
-        self._show_actions(shown=self.underMouse())
+        self._actions.setVisible(self.underMouse())
 
-    def _show_actions(self, *, shown: bool) -> None:
-        self._time.setVisible(shown)
-        self._copy.setVisible(shown)
+    def _action(self, words: str, icon: str, on_click: Callable[[], object]) -> Button:
+        button = Button("", "action", icon=icon, on_click=on_click)
+        button.setAccessibleName(words)
+        button.setToolTip(words)
+        button.setFocusPolicy(Qt.FocusPolicy.ClickFocus)  # the menu key is the keyboard's way
+        self._action_row.addWidget(button)
+        return button
 
     def _name_it(self) -> None:
         self.setAccessibleName(f"{self._speaker}: {self.text}")
@@ -92,15 +146,15 @@ class UserMessage(MessageView):
         self._words.set_plain(turn.text)
         self._width_wanted = self._words.width_wanted() + 2 * SPACE_L
         inside.addWidget(self._words)
-        layout = row(self, spacing=SPACE_S)
+        layout = row(self, margins=_MARGINS, spacing=SPACE_S)
         layout.addStretch(1)
-        layout.addWidget(self._time)
-        layout.addWidget(self._copy)
+        layout.addWidget(self._actions)
+        layout.addWidget(self._versions)
         layout.addWidget(self._bubble, 1000)
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 - Qt's name
         super().resizeEvent(event)
-        self._bubble.setMaximumWidth(min(self._width_wanted, int(_BUBBLE_SHARE * self.width())))
+        self._bubble.setMaximumWidth(min(self._width_wanted, int(_BUBBLE_SHARE * (self.width() - 2 * MESSAGE_MARGIN))))
 
 
 class ReplyMessage(MessageView):
@@ -111,12 +165,12 @@ class ReplyMessage(MessageView):
         self._parts: QVBoxLayout = column(spacing=SPACE_M)
         self._facts = label("", "small", wrap=True)
         self._facts.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        layout = column(self, spacing=SPACE_XS)
+        layout = column(self, margins=_MARGINS, spacing=SPACE_XS)
         layout.addLayout(self._parts)
         line = row(spacing=SPACE_XS)
+        line.addWidget(self._versions)
         line.addWidget(self._facts, 1)
-        line.addWidget(self._time)
-        line.addWidget(self._copy)
+        line.addWidget(self._actions)
         layout.addLayout(line)
         self._stream: ProseView | None = None
 
@@ -157,49 +211,21 @@ class ReplyMessage(MessageView):
         return view
 
 
-class Notice(QFrame):
-    """A plain sentence inside the conversation."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.setProperty("kind", "notice")
-        layout = column(self, margins=(SPACE_L, SPACE_M, SPACE_L, SPACE_M))
-        self._words = label(text, wrap=True)
-        layout.addWidget(self._words)
-        self.setAccessibleName(text)
-
-    @property
-    def text(self) -> str:
-        return self._words.text()
+def acts_for(turn: Turn) -> list[Act]:
+    """What can be done with a message. A reply that was cut short can be carried on."""
+    if turn.role == "user":
+        return [Act.EDIT, Act.BRANCH]
+    cut_short = turn.facts is not None and turn.facts.finish in ("cancelled", "max_tokens")
+    return [*([Act.GO_ON] if cut_short else []), Act.AGAIN, Act.BRANCH]
 
 
-class Problem(QFrame):
-    """An error in words: what happened, what is safe, what to do."""
-
-    def __init__(self, error: UserFacingError, *, closable: bool = False) -> None:
-        super().__init__()
-        self.error = error
-        self.setProperty("kind", "notice")
-        self.setProperty("tone", "bad")
-        self.setAccessibleName(str(error))
-        layout = column(self, margins=(SPACE_L, SPACE_M, SPACE_L, SPACE_M), spacing=SPACE_S)
-        layout.addWidget(_selectable(error.what, "strong"))
-        for text in (error.not_lost, error.next_step):
-            if text:
-                layout.addWidget(_selectable(text, ""))
-        if closable:
-            close = Button(tr("Close"), "action", icon="cross", on_click=self._close)
-            layout.addWidget(close, 0, Qt.AlignmentFlag.AlignRight)
-
-    def _close(self) -> None:
-        self.hide()
-        self.deleteLater()
-
-
-def _selectable(text: str, kind: str) -> QWidget:
-    made = label(text, kind, wrap=True)
-    made.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-    return made
+def _words(act: Act) -> str:
+    return {
+        Act.EDIT: tr("Edit and send again"),
+        Act.AGAIN: tr("Ask for another reply"),
+        Act.GO_ON: tr("Let it go on"),
+        Act.BRANCH: tr("New chat from here"),
+    }[act]
 
 
 def _ask_before_opening(link: QUrl) -> None:

@@ -40,10 +40,15 @@ class Toast(QFrame):
         self.settle()
         self._undo, self._gone = undo, gone
         self._words.setText(text)
-        self._place()
-        self.show()
-        self.raise_()
-        self._timer.start()
+        self.button.show()
+        self._appear()
+
+    def tell(self, text: str) -> None:
+        """Shows what was done where there is nothing to take back."""
+        self.settle()
+        self._words.setText(text)
+        self.button.hide()
+        self._appear()
 
     def undo(self) -> bool:
         """Takes back what was done, if it still can be; whether it could."""
@@ -69,6 +74,12 @@ class Toast(QFrame):
         self._undo = self._gone = None
         self._timer.stop()
         self.hide()
+
+    def _appear(self) -> None:
+        self._place()
+        self.show()
+        self.raise_()
+        self._timer.start()
 
     def _place(self) -> None:
         self.adjustSize()

@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt
+from functools import partial
+
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QScrollArea, QVBoxLayout, QWidget
 
 from personal_ai.chat.conversation import Conversation, Turn
 from ui.text import fallback_sentence, tr
-from ui.theme.tokens import SPACE_L, SPACE_S, SPACE_XL, SPACE_XXL
+from ui.theme.tokens import READING_WIDTH_MAX, SPACE_S, SPACE_XL, SPACE_XXL
 from ui.widgets.basic import Button, centred, clear, column
-from ui.widgets.message import Notice, ReplyMessage, UserMessage
+from ui.widgets.message import MESSAGE_MARGIN, Act, MessageView, ReplyMessage, UserMessage, acts_for
+from ui.widgets.notice import Notice
 
 _END_TOLERANCE = 4
+_SIDE = SPACE_XXL - MESSAGE_MARGIN  # so that words stand in line with header and composer
 # So many turns are laid out at once: a long conversation opens as fast as a short one.
 _TURNS_AT_ONCE = 40
 
 
 class Transcript(QScrollArea):
-    """Messages of one conversation. Follows new text while the reader is at the end, and stays put otherwise."""
+    """Messages of one conversation. Follows new text while the reader is at the end, and stays put otherwise.
+
+    `acted` carries an Act and the id of the turn it is about, `version_wanted` the id of the turn to show instead.
+    """
+
+    acted = Signal(Act, str)
+    version_wanted = Signal(str)
 
     def __init__(self) -> None:
         super().__init__()
@@ -29,14 +39,18 @@ class Transcript(QScrollArea):
         self._following = True
         self._held_below: int | None = None  # where reading goes on while earlier turns are laid out above
         self._placing = False
+        self._conversation: Conversation | None = None
+        self._by_turn: dict[str, MessageView] = {}
         self._unshown: tuple[Turn, ...] = ()
         self._earlier: Button | None = None
         self._column = QWidget()
-        self._messages: QVBoxLayout = column(self._column, spacing=SPACE_L)
+        self._messages: QVBoxLayout = column(self._column, spacing=SPACE_S)
         self._content = QWidget()
         self._content.setProperty("kind", "clear")
         outer = column(self._content)
-        self._sides = centred(self._column, margins=(SPACE_XXL, SPACE_S, SPACE_XXL, SPACE_XL))
+        self._sides = centred(
+            self._column, width_max=READING_WIDTH_MAX + 2 * MESSAGE_MARGIN, margins=(_SIDE, SPACE_S, _SIDE, SPACE_XL)
+        )
         outer.addLayout(self._sides)
         outer.addStretch()
         self.setWidget(self._content)
@@ -55,10 +69,24 @@ class Transcript(QScrollArea):
     def show_conversation(self, conversation: Conversation) -> None:
         """Replaces everything by the last turns of a conversation; a button brings those before them."""
         clear(self._messages)
+        self._by_turn.clear()
         self._earlier = None
+        self._conversation = conversation
         self._unshown = conversation.turns
         self._prepend()
         self.follow()
+
+    def append(self, conversation: Conversation) -> None:
+        """Adds the last turn of a conversation whose other turns are shown."""
+        self._conversation = conversation
+        for widget in self._widgets(conversation.turns[-1]):
+            self.add(widget)
+
+    def conclude(self, conversation: Conversation, reply: ReplyMessage) -> None:
+        """The reply that came is the last turn of the conversation."""
+        self._conversation = conversation
+        reply.finish(conversation.turns[-1])
+        self._known(conversation.turns[-1], reply)
 
     def show_earlier(self) -> None:
         """Brings earlier turns, and leaves what is being read where it is."""
@@ -71,11 +99,46 @@ class Transcript(QScrollArea):
             self.remove(self._earlier)
             self._earlier = None
         self._unshown, turns = self._unshown[:-_TURNS_AT_ONCE], self._unshown[-_TURNS_AT_ONCE:]
-        for at, widget in enumerate(widget for turn in turns for widget in _widgets(turn)):
+        for at, widget in enumerate(widget for turn in turns for widget in self._widgets(turn)):
             self._messages.insertWidget(at, widget)
         if self._unshown:
             self._earlier = Button(tr("Earlier messages"), "quiet", on_click=self.show_earlier)
             self._messages.insertWidget(0, self._earlier, 0, Qt.AlignmentFlag.AlignHCenter)
+
+    def reveal(self, turn_id: str) -> None:
+        """Scrolls to a turn and gives it the focus; earlier turns are laid out if it is one of them."""
+        while turn_id not in self._by_turn and self._unshown:
+            self.show_earlier()
+        if (message := self._by_turn.get(turn_id)) is not None:
+            self._held_below = None
+            message.show()  # Qt shows what was just added only when it is idle
+            self._content.adjustSize()
+            self.ensureWidgetVisible(message, 0, SPACE_XL)
+            message.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def _widgets(self, turn: Turn) -> list[QWidget]:
+        """What stands for one turn: a message, and before a reply why it came from elsewhere."""
+        if turn.role == "user":
+            return [self._known(turn, UserMessage(turn))]
+        if turn.role != "assistant":
+            return []
+        shown: list[QWidget] = [self._known(turn, ReplyMessage.whole(turn))]
+        if turn.facts and turn.facts.fallback_reason:
+            continued = turn.facts.continued_locally_at is not None
+            shown.insert(0, Notice(fallback_sentence(turn.facts.fallback_reason, continued=continued)))
+        return shown
+
+    def _known(self, turn: Turn, message: MessageView) -> MessageView:
+        """A message that says which turn it stands for when something is done with it."""
+        assert self._conversation is not None
+        message.offer(acts_for(turn), self._conversation.versions(turn.id), turn.id)
+        message.acted.connect(partial(self._act, turn.id))
+        message.version_wanted.connect(self.version_wanted)
+        self._by_turn[turn.id] = message
+        return message
+
+    def _act(self, turn_id: str, act: Act) -> None:
+        self.acted.emit(act, turn_id)
 
     def add(self, widget: QWidget, *, before: QWidget | None = None) -> None:
         """Puts a widget at the end, or above `before`."""
@@ -101,7 +164,7 @@ class Transcript(QScrollArea):
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 - Qt's name
         super().resizeEvent(event)
         scroll_bar = self.width() - self.viewport().width()
-        self._sides.setContentsMargins(SPACE_XXL, SPACE_S, SPACE_XXL - scroll_bar, SPACE_XL)
+        self._sides.setContentsMargins(_SIDE, SPACE_S, _SIDE - scroll_bar, SPACE_XL)
         self._place_jump()
 
     def _moved(self, value: int) -> None:
@@ -123,16 +186,3 @@ class Transcript(QScrollArea):
         self._jump.adjustSize()
         self._jump.move((self.width() - self._jump.width()) // 2, self.height() - self._jump.height() - SPACE_S)
         self._jump.raise_()
-
-
-def _widgets(turn: Turn) -> list[QWidget]:
-    """What stands for one turn: a message, and before a reply why it came from elsewhere."""
-    if turn.role == "user":
-        return [UserMessage(turn)]
-    if turn.role != "assistant":
-        return []
-    shown: list[QWidget] = [ReplyMessage.whole(turn)]
-    if turn.facts and turn.facts.fallback_reason:
-        continued = turn.facts.continued_locally_at is not None
-        shown.insert(0, Notice(fallback_sentence(turn.facts.fallback_reason, continued=continued)))
-    return shown

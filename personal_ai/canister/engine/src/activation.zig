@@ -124,6 +124,7 @@ pub fn loadState(slot: store.SlotIndex) interface.LoadState {
             .working_bytes = instance.workingBytes(),
             .conversations_most = instance.conversationsMost(),
             .conversation_bytes = instance.layout.sizeBytes(),
+            .kept_bits = instance.model.keptBits(),
         } },
         else => .{ .loading = state(slot) },
     };

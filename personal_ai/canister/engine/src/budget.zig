@@ -23,8 +23,10 @@ pub const Footprint = struct { program_bytes: u64, working_bytes: u64, state_byt
 pub const Budget = struct {
     cost: *Cost,
     footprint: Footprint,
-    /// What choosing one token, and keeping the logits that it is chosen from, may cost.
-    sampling: u64,
+    /// What choosing one token, and keeping the logits that it is chosen from, may cost at most.
+    sampling_most: u64,
+    /// What the last choice cost.
+    sampling: u64 = 0,
     /// What the caller wants to spend at most on a reply.
     wanted: u64,
     /// What the network lets a message use.
@@ -55,6 +57,12 @@ pub const Budget = struct {
         self.progressed = true;
     }
 
+    /// To be told after each choice what it used.
+    pub fn chose(self: *Budget, used: u64) void {
+        self.sampling = used;
+        self.progressed = true;
+    }
+
     /// What a step and the choice of a token after it will use, or a little less.
     fn stepLikely(self: *const Budget, count: u32, past: u32) u64 {
         const foretold = self.cost.predict(count, past);
@@ -65,7 +73,7 @@ pub const Budget = struct {
     /// More than a step, the choice of a token after it and the message's end can use.
     fn stepMost(self: *const Budget, count: u32, past: u32) u64 {
         const slack = if (count == 1) 0 else self.cost.predict(count, past) / 2;
-        return self.stepLikely(count, past) + slack + self.newPages(count) + closing_reserve;
+        return self.stepLikely(count, past) + slack + self.sampling_most + self.newPages(count) + closing_reserve;
     }
 
     /// Everything that a first step may touch, with keys and values of so many positions.
@@ -107,7 +115,7 @@ test "a message ends before its limit, and a first step is always tried" {
     var budget = Budget{
         .cost = &cost,
         .footprint = .{ .program_bytes = 1 << 30, .working_bytes = 1 << 24, .state_bytes = 1 << 26 },
-        .sampling = 1_000_000,
+        .sampling_most = 1_000_000,
         .wanted = 1,
         .limit = update_limit,
     };

@@ -84,9 +84,10 @@ const Run = struct {
             if (conversation.length == conversation.layout.capacity and produced > 0) return .budget;
             const logits = self.logitsOfLast() orelse return if (self.budget.progressed) .budget else null;
             if (self.request.max_tokens == 0) return .max_tokens;
+            const before = ic0.instructionsUsed();
             const token = sampling.sample(logits, conversation.tokens(), self.choice, self.instance.samplingScratch());
+            self.budget.chose(ic0.instructionsUsed() - before);
             conversation.push(token);
-            self.budget.progressed = true;
             store.counters.tokens_generated += 1;
             if (std.mem.indexOfScalar(u32, self.instance.model.endTokens(), token) != null) return .end;
             if (self.stopped()) return .stop;
@@ -223,7 +224,7 @@ fn budgetOf(request: *const Request, choice: sampling.Sampling, instance: *Insta
             .working_bytes = instance.workingBytes() + instance.layout.logitsBytes(),
             .state_bytes = instance.model.stateSizeBytes(),
         },
-        .sampling = choice.instructionsMost(instance.model.vocabulary_size, instance.model.context_length_max) +
+        .sampling_most = choice.instructionsMost(instance.model.vocabulary_size, instance.model.context_length_max) +
             instance.layout.logitsBytes(),
         .wanted = if (request.max_instructions == 0) limit else request.max_instructions,
         .limit = limit,

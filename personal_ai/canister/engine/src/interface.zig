@@ -91,6 +91,7 @@ pub const LoadState = union(enum) {
         program_bytes: u64,
         working_bytes: u64,
         conversation_bytes: u64,
+        kept_bits: u32,
         conversations_most: u32,
     },
 };
