@@ -58,6 +58,12 @@ def fallback_sentence(reason: str, *, continued: bool) -> str:
     return f"{sentence(reason)} {rest}"
 
 
+def cut_sentence(summary: str) -> str:
+    """The mark in a conversation from which on the model is told it."""
+    told = tr("The model is no longer told what stands above.")
+    return f"{told} {tr('It is told instead:')} {summary}" if summary else told
+
+
 def progress_line(progress: Progress) -> str:
     """How far a step is, how fast, and how long it will take."""
     parts = []

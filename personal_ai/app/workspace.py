@@ -328,6 +328,7 @@ class Workspace:
     def close(self) -> None:
         """Closes files and connections and locks the vault. The practice network goes on running."""
         self._closing.close()
+        self.library.empty_trash()
         self.lock()
 
 

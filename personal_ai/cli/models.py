@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from personal_ai.app.workspace import ModelSummary, Workspace
-from personal_ai.cli import advice
+from personal_ai.cli import advice, library
 from personal_ai.cli.console import ProgressLine, amount, first_line, stoppable
 from personal_ai.cli.session import add_password_option, workspace
 from personal_ai.common.errors import BadInputError
@@ -45,6 +45,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     devices.add_argument("model")
     devices.set_defaults(run=_devices)
     advice.add_to(group)
+    library.add_to(group)
     token = group.add_parser("token", help="keep the hub's access token in the vault, for gated and private models")
     change = token.add_mutually_exclusive_group(required=True)
     change.add_argument("--token-file", metavar="FILE", help="keep the token in this file (-: standard input)")

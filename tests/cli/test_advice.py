@@ -37,6 +37,12 @@ def test_the_plan_names_every_item_and_does_nothing(run: Run, own_home: Path) ->
     assert not Paths(own_home).journal.exists() and not Paths(own_home).practice_network.exists()
 
 
+def test_the_catalogue_names_licences(run: Run, own_home: Path) -> None:
+    listed = json.loads(run("model", "catalogue", "--json").output)
+    words = run("model", "catalogue").output
+    assert all(entry["id"] in words and entry["licence"] in words for entry in listed)
+
+
 def test_the_plan_in_words(run: Run, own_home: Path) -> None:
     done = run("deploy", "--plan")
     assert done.exit_code == 0

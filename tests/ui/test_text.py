@@ -81,3 +81,8 @@ def test_a_moment_of_today_is_a_time_and_another_has_its_day() -> None:
 def test_identifiers_are_told_by_their_ends() -> None:
     assert text.shortened("bkyz2-fmaaa-aaaaa-qaaaq-cai") == "bkyz2-…-cai"
     assert text.shortened("aaaaa-aa") == "aaaaa-aa"
+
+
+def test_a_cut_says_what_the_model_is_told() -> None:
+    assert text.cut_sentence("") == "The model is no longer told what stands above."
+    assert text.cut_sentence("We spoke of trees.").endswith("It is told instead: We spoke of trees.")
