@@ -41,7 +41,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def _chat(arguments: argparse.Namespace) -> None:
     with workspace(arguments, unlock=not arguments.local) as opened:
-        deployment = None if arguments.local else _choose(opened.deployments(), arguments.deployment)
+        deployment = None if arguments.local else active_deployment(opened.deployments(), arguments.deployment)
         model = arguments.model or (deployment.model if deployment else opened.models()[0].name)
         session = opened.open_chat(model=model, deployment=deployment)
         try:
@@ -53,7 +53,8 @@ def _chat(arguments: argparse.Namespace) -> None:
             session.close()
 
 
-def _choose(deployments: list[Deployment], name: str | None) -> Deployment:
+def active_deployment(deployments: list[Deployment], name: str | None) -> Deployment:
+    """The newest finished one, of that name where one is given. Raises BadInputError."""
     active = [each for each in deployments if each.state is DeploymentState.ACTIVE and name in (None, each.name)]
     if not active:
         raise BadInputError(

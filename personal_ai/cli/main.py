@@ -16,6 +16,7 @@ from personal_ai.cli import (
     chat,
     demo,
     deployments,
+    embed,
     identities,
     models,
     network,
@@ -35,7 +36,7 @@ def parser() -> argparse.ArgumentParser:
         prog="personal-ai", description="Your own AI in a canister that you alone control. No command: the window."
     )
     commands = root.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for room in (demo, vault, identities, models, deployments, wallet, chat, canister, network, backup, recover):
+    for room in (demo, vault, identities, models, deployments, wallet, chat, embed, canister, network, backup, recover):
         room.add_commands(commands)
     return root
 

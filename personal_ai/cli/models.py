@@ -65,7 +65,8 @@ def _list(arguments: argparse.Namespace) -> None:
     with workspace(arguments) as opened:
         for model in opened.models():
             size = amount(model.size_bytes, "bytes")
-            facts = f"{size}, {model.quantisation}, context {model.context_length}"
+            kind = ", embedding model" if model.embeds else ""
+            facts = f"{size}, {model.quantisation}, context {model.context_length}{kind}"
             print(f"{model.name}  ({facts})  {model.label}".rstrip())
 
 
@@ -81,7 +82,8 @@ def _import(arguments: argparse.Namespace) -> None:
                 on_progress=ProgressLine(),
                 cancel=cancel,
             )
-    print(f"Imported {model.name} ({amount(model.size_bytes, 'bytes')}, {model.quantisation}).")
+    kind = "an embedding model" if model.embeds else "a chat model"
+    print(f"Imported {model.name}, {kind} ({amount(model.size_bytes, 'bytes')}, {model.quantisation}).")
 
 
 def _is_on_hub(source: str) -> bool:

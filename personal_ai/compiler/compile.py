@@ -31,6 +31,7 @@ from personal_ai.compiler.onnx_graph import OnnxGraph, read_onnx
 from personal_ai.compiler.planning import Plan, Sizes
 from personal_ai.compiler.program_file import tables_size_bytes
 from personal_ai.compiler.program_writer import file_size_bytes, weights_size_bytes, write_file
+from personal_ai.models.encoders.encoder import Encoder
 from personal_ai.models.package import ModelPackage
 
 HEAP_SIZE_BYTES_MAX = 7 << 29  # 3.5 GiB of a canister's 4 GiB: the rest is for uploads and the engine itself
@@ -90,6 +91,9 @@ def compile_package(
     Raises ModelObstaclesError with every reason found, FormatError for a damaged ONNX file, StorageError, Cancelled.
     """
     manifest = package.manifest
+    if isinstance(manifest.network, Encoder):
+        maxima = {"sequence": min(context_length, manifest.context_length)}
+        return compile_graph(package.onnx_path, target, maxima=maxima, on_progress=on_progress, cancel=cancel)
     return compile_onnx(
         package.onnx_path,
         target,

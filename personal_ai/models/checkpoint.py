@@ -197,14 +197,19 @@ def holds_safetensors(folder: Path) -> bool:
 
 @contextmanager
 def open_checkpoint(folder: Path) -> Iterator[Checkpoint]:
+    """A decoder's weights. Raises as `weight_files`."""
+    with weight_files(folder) as files:
+        yield Checkpoint(files)
+
+
+@contextmanager
+def weight_files(folder: Path) -> Iterator[tuple[TensorFile, ...]]:
     """The safetensors files of a Hugging Face folder, one or as its index lists them.
 
     Raises FormatError for broken files, UnsupportedModelError where there are none.
     """
     with ExitStack() as files:
-        yield Checkpoint(
-            tuple(files.enter_context(closing(SafetensorsFile(folder / name))) for name in _file_names(folder))
-        )
+        yield tuple(files.enter_context(closing(SafetensorsFile(folder / name))) for name in _file_names(folder))
 
 
 def _file_names(folder: Path) -> list[str]:

@@ -14,6 +14,9 @@ from personal_ai.common.jobs import Cancel, Meter, ProgressCallback, ignore_prog
 from personal_ai.models import huggingface
 from personal_ai.models.decoder import Decoder, weights
 from personal_ai.models.detection import open_foreign
+from personal_ai.models.encoders.config import is_encoder
+from personal_ai.models.encoders.importing import import_encoder
+from personal_ai.models.folder import card_licence
 from personal_ai.models.library import Library
 from personal_ai.models.local import LocalModel
 from personal_ai.models.manifest import MANIFEST_FILE, Manifest, checked_name, name_from
@@ -63,6 +66,20 @@ def import_folder(
     cancel = cancel or Cancel()
     origin = origin or _origin(source)
     name = name_from(origin.label) if name is None else checked_name(name)
+    if is_encoder(source):
+        return import_encoder(
+            source,
+            library,
+            name=name,
+            label=label or origin.label,
+            description=description,
+            licence=origin.licence or card_licence(source),
+            source=origin.source,
+            revision=origin.revision,
+            quantisation=quantisation,
+            on_progress=on_progress,
+            cancel=cancel,
+        )
     with open_foreign(source) as model:
         decoder = huggingface.parse_decoder(
             model.config, has_head=model.checkpoint.has_head, context_length=context_length
@@ -85,7 +102,7 @@ def import_folder(
                 parameters=_parameters(decoder),
                 end_tokens=words.end_tokens,
                 stop_texts=words.stop_texts,
-                decoder=decoder,
+                network=decoder,
                 files=record_files(folder),
             )
             write_atomically(folder / MANIFEST_FILE, manifest.to_bytes(), mode=0o644)

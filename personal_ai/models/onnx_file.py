@@ -5,7 +5,7 @@ equal bytes.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -18,6 +18,9 @@ from onnx import GraphProto, ModelProto, TensorProto, helper, numpy_helper
 from personal_ai.common.jobs import Cancel, Meter
 from personal_ai.models.balancing import BalancedSource
 from personal_ai.models.decoder import Decoder, Rope, Weight, weights
+from personal_ai.models.encoders.encoder import Encoder
+from personal_ai.models.encoders.encoder import weights as encoder_weights
+from personal_ai.models.encoders.graph import encoder_graph
 from personal_ai.models.graph import Graph, decoder_graph
 from personal_ai.models.manifest import DATA_FILE, MODEL_FILE
 from personal_ai.models.quantisation import (
@@ -130,17 +133,23 @@ def write_model(
             cosines, sines = rope_tables(rope, decoder.rotary_size or decoder.head_size, decoder.context_length)
             initialisers += [data.append(f"{name}.cos", cosines), data.append(f"{name}.sin", sines)]
         matrices = _Matrices(data, source, quantisation, decoder.tied_embedding, meter, cancel)
-        for weight in weights(decoder):
-            cancel.raise_if_cancelled()
-            if weight.kind == "vector":
-                initialisers.append(numpy_helper.from_array(source.vector(weight), weight.name))
-                meter.advance(weight.size)
-            elif weight.kind == "table":
-                initialisers.append(data.append(weight.name, source.vector(weight)))
-                meter.advance(weight.size)
-            else:
-                initialisers += matrices.tensors(weight)
-    (folder / MODEL_FILE).write_bytes(_model(graph, decoder, initialisers).SerializeToString(deterministic=True))
+        initialisers += matrices.all(weights(decoder))
+    _write(folder, decoder.architecture, graph, initialisers)
+
+
+def write_encoder(
+    folder: Path, encoder: Encoder, source: WeightSource, *, quantisation: Quantisation, meter: Meter, cancel: Cancel
+) -> None:
+    """As `write_model`, of an encoder."""
+    graph = encoder_graph(encoder, quantisation)
+    with _DataFile(folder / DATA_FILE) as data:
+        matrices = _Matrices(data, source, quantisation, False, meter, cancel)
+        initialisers = [*graph.constants, *matrices.all(encoder_weights(encoder))]
+    _write(folder, encoder.architecture, graph, initialisers)
+
+
+def _write(folder: Path, name: str, graph: Graph, initialisers: list[TensorProto]) -> None:
+    (folder / MODEL_FILE).write_bytes(_model(graph, name, initialisers).SerializeToString(deterministic=True))
 
 
 def ropes(decoder: Decoder) -> dict[str, Rope]:
@@ -161,7 +170,7 @@ def takes_int4(weight: Weight) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Matrices:
-    """Writes matrices and the embedding, a few columns in memory at a time."""
+    """Writes a model's weights; of matrices and the embedding, a few columns are in memory at a time."""
 
     data: _DataFile
     source: WeightSource
@@ -169,6 +178,21 @@ class _Matrices:
     tied: bool
     meter: Meter
     cancel: Cancel
+
+    def all(self, wanted: Iterable[Weight]) -> list[TensorProto]:
+        """The initialisers of these weights, in their order. Raises FormatError, Cancelled."""
+        initialisers: list[TensorProto] = []
+        for weight in wanted:
+            self.cancel.raise_if_cancelled()
+            if weight.kind == "vector":
+                initialisers.append(numpy_helper.from_array(self.source.vector(weight), weight.name))
+                self.meter.advance(weight.size)
+            elif weight.kind == "table":
+                initialisers.append(self.data.append(weight.name, self.source.vector(weight)))
+                self.meter.advance(weight.size)
+            else:
+                initialisers += self.tensors(weight)
+        return initialisers
 
     def tensors(self, weight: Weight) -> list[TensorProto]:
         """The initialisers of one weight. Raises FormatError, Cancelled."""
@@ -233,7 +257,7 @@ def _inputs_and_outputs(weight: Weight) -> tuple[int, int]:
     return (first, second) if weight.kind == "matrix" else (second, first)
 
 
-def _model(graph: Graph, decoder: Decoder, initialisers: list[TensorProto]) -> ModelProto:
-    body: GraphProto = helper.make_graph(graph.nodes, decoder.architecture, graph.inputs, graph.outputs, initialisers)
+def _model(graph: Graph, name: str, initialisers: list[TensorProto]) -> ModelProto:
+    body: GraphProto = helper.make_graph(graph.nodes, name, graph.inputs, graph.outputs, initialisers)
     opset = helper.make_opsetid("", _OPSET)
     return helper.make_model(body, opset_imports=[opset], ir_version=_IR_VERSION, producer_name="personal-ai")

@@ -148,7 +148,7 @@ def _manifest(quantisation: Quantisation) -> Manifest:
         parameters=1,
         end_tokens=(),
         stop_texts=(),
-        decoder=_DECODER,
+        network=_DECODER,
         files={},
     )
 

@@ -35,10 +35,13 @@ def _compiled(tmp_path: Path, shape: Shape, quantisation: Quantisation) -> tuple
     return package, program, words
 
 
-@pytest.mark.parametrize("quantisation", ["f32", "int8", "int4"])
-@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES.keys())
-def test_a_package_comes_back_byte_for_byte(tmp_path: Path, shape: Shape, quantisation: Quantisation) -> None:
-    package, program, words = _compiled(tmp_path, shape, quantisation)
+@pytest.mark.parametrize(
+    ("shape", "quantisation"),
+    [(name, "int8") for name in SHAPES]
+    + [("Llama, tied", "f32"), ("Qwen2", "f32"), ("Llama", "int4"), ("GPT-2", "int4")],
+)
+def test_a_package_comes_back_byte_for_byte(tmp_path: Path, shape: str, quantisation: Quantisation) -> None:
+    package, program, words = _compiled(tmp_path, SHAPES[shape], quantisation)
     rebuilt = rebuild(words, program, Library(tmp_path / "other"))
     assert rebuilt.manifest_sha256 == package.manifest_sha256
     for name in (MANIFEST_FILE, *package.manifest.files):

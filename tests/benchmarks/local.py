@@ -61,7 +61,7 @@ def write_package(folder: Path, decoder: Decoder, quantisation: Quantisation) ->
         quantisation=quantisation,
         end_tokens=(),
         stop_texts=(),
-        decoder=decoder,
+        network=decoder,
         files=record_files(folder),
         **facts,
     )

@@ -20,13 +20,17 @@ from personal_ai.canister.client import (
 from personal_ai.canister.upload import Upload
 from personal_ai.common.errors import BadInputError, Cancelled
 from personal_ai.common.jobs import Cancel, Progress
-from personal_ai.compiler.compile import compile_graph
+from personal_ai.compiler.compile import compile_graph, compile_package
+from personal_ai.models.encoders.embedder import Embedder, TextTokens
+from personal_ai.models.importing import import_folder
+from personal_ai.models.library import Library
 from personal_ai.models.runtime import onnxruntime
 from personal_ai.models.sampling import Sampling
 from tests.canister.installed import QUERY_LIMIT, Installed
 from tests.canister.models import load, make_upload
 from tests.compiler.drawn_graphs import GRAPHS, MAXIMA, Drawn, given, save
 from tests.support.checkpoints import Shape
+from tests.support.encoders import EncoderShape, write_encoder_checkpoint
 
 Array = npt.NDArray[Any]
 CHAIN = Drawn(
@@ -187,3 +191,13 @@ def test_decoders_and_graphs_name_the_others_method(canister: Installed, tmp_pat
 def _generate(client: CanisterClient) -> object:
     empty = bytes.fromhex("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")
     return client.generate(conversation=b"", keep=0, keep_hash=empty, append=[1], max_tokens=1, sampling=Sampling())
+
+
+def test_an_encoder_embeds_in_the_canister_as_on_this_computer(canister: Installed, tmp_path: Path) -> None:
+    source = write_encoder_checkpoint(tmp_path / "source", EncoderShape(hidden=64, layers=1))
+    package = import_folder(source, Library(tmp_path / "library"))
+    program = compile_package(package, tmp_path / "program")
+    load(canister.client, Upload.of("encoder", [("program", program.path)]))
+    text = "Where do my words go?"
+    answer = canister.client.run(TextTokens(package).of(text))["embedding"].reshape(-1)
+    assert float(answer @ Embedder(package).embed(text)) > 0.999  # both of length 1
