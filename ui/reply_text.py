@@ -39,3 +39,9 @@ def fallback_sentence(reason: str, *, continued: bool) -> str:
         else tr("This answer comes from the same weights on this computer.")
     )
     return f"{sentence(reason)} {rest}"
+
+
+def cut_sentence(summary: str) -> str:
+    """The mark in a conversation from which on the model is told it."""
+    told = tr("The model is no longer told what stands above.")
+    return f"{told} {tr('It is told instead:')} {summary}" if summary else told

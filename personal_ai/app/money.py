@@ -7,14 +7,19 @@ from contextlib import closing, contextmanager
 
 from personal_ai.app.workspace import PRACTICE, Workspace
 from personal_ai.common.errors import BadInputError
+from personal_ai.ic.account_identifier import AccountIdentifier
 from personal_ai.ic.agent import Agent
 from personal_ai.ic.principal import Principal
 from personal_ai.ic.profile import NetworkProfile, load_profiles
 from personal_ai.ic.transport import connect
-from personal_ai.wallet.journal import PaymentJournal
-from personal_ai.wallet.wallet import Wallet
+from personal_ai.identities import linking
+from personal_ai.identities.linking import LinkWarning
+from personal_ai.wallet.amounts import Token
+from personal_ai.wallet.journal import Kind, PaymentJournal
+from personal_ai.wallet.wallet import Preview, Wallet
 
 WALLET_LABEL = "Wallet"
+_LEDGERS = {Token.ICP: "the ICP ledger", Token.CYCLES: "the cycles ledger"}
 
 
 @contextmanager
@@ -31,6 +36,24 @@ def open_wallet(workspace: Workspace, network: str, identity: str | None) -> Ite
         closing(PaymentJournal(workspace.paths.payments)) as journal,
     ):
         yield Wallet(agent, journal)
+
+
+def link_warning(workspace: Workspace, wallet: Wallet, preview: Preview) -> LinkWarning | None:
+    """What to show before a payment that ties identities of this vault together in public."""
+    own = {record.principal: record.label for record in workspace.identities()}
+    ledger = _LEDGERS[preview.kind.token]
+    if preview.kind is Kind.CONVERT:
+        return None
+    if not preview.kind.into_canister:
+        icp = preview.kind is Kind.SEND_ICP
+        recipient = (AccountIdentifier if icp else Principal).from_text(preview.target)
+        return linking.transfer(wallet.principal, recipient, ledger, own)
+    owners = {one.canister_id: Principal.from_text(one.principal) for one in workspace.deployments()}
+    owner = owners.get(preview.target)
+    if owner is None:
+        return None
+    paid = {owners[canister] for canister in map(str, wallet.paid_canisters()) if canister in owners}
+    return linking.fund(wallet.principal, owner, paid, ledger, own)
 
 
 def _profile(workspace: Workspace, network: str) -> NetworkProfile:

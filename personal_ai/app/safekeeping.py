@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,13 +14,15 @@ from personal_ai.backup.sheet import Sheet
 from personal_ai.common.errors import BadInputError
 from personal_ai.common.jobs import Cancel, ProgressCallback
 from personal_ai.identities.vault_content import Content
+from personal_ai.wallet.journal import PaymentJournal
 
 
 def create_backup(
     workspace: Workspace, target: Path, password: str, *, on_progress: ProgressCallback, cancel: Cancel
 ) -> None:
     """Everything into one encrypted file. Raises as `backup.create` does, and VaultLockedError."""
-    backup.create(_profile(workspace), target, password, on_progress=on_progress, cancel=cancel)
+    with closing(PaymentJournal(workspace.paths.payments)) as payments:
+        backup.create(_profile(workspace, payments), target, password, on_progress=on_progress, cancel=cancel)
 
 
 def restore_backup(
@@ -41,9 +44,10 @@ def restore_backup(
             if new_password is None:
                 raise BadInputError("There is no vault here yet.", next_step="Choose a password for it.")
             workspace.door.restore(content, new_password)
-        return _profile(workspace)
+        return _profile(workspace, payments)
 
-    return backup.restore(source, password, opened, on_progress=on_progress, cancel=cancel)
+    with closing(PaymentJournal(workspace.paths.payments)) as payments:
+        return backup.restore(source, password, opened, on_progress=on_progress, cancel=cancel)
 
 
 def recovery_sheet(workspace: Workspace, *, with_phrase: bool) -> Sheet:
@@ -57,5 +61,7 @@ def recovery_sheet(workspace: Workspace, *, with_phrase: bool) -> Sheet:
     )
 
 
-def _profile(workspace: Workspace) -> Profile:
-    return Profile(workspace.paths, workspace.vault, workspace.conversations, workspace.journal, workspace.library)
+def _profile(workspace: Workspace, payments: PaymentJournal) -> Profile:
+    return Profile(
+        workspace.paths, workspace.vault, workspace.conversations, workspace.journal, payments, workspace.library
+    )

@@ -34,11 +34,15 @@ from personal_ai.ic.transport import connect
 from personal_ai.identities import phrase as phrases
 from personal_ai.identities.circuits import PURPOSE, circuit
 from personal_ai.identities.vault import IdentityRecord, Vault
+from personal_ai.models.encoders.embedder import Embedder, TextTokens
+from personal_ai.models.encoders.encoder import Encoder
+from personal_ai.models.encoders.graph import EMBEDDING
 from personal_ai.models.hub.connection import Hub
 from personal_ai.models.hub.download import downloaded
 from personal_ai.models.hub.planning import HubModel
 from personal_ai.models.importing import Origin, Quantisation, import_folder
 from personal_ai.models.library import Library, starter
+from personal_ai.models.local.devices import Verdict
 from personal_ai.models.local.process import LocalProcess
 from personal_ai.models.manifest import name_from
 from personal_ai.models.package import ModelPackage
@@ -50,13 +54,17 @@ PRACTICE = "practice"
 
 @dataclass(frozen=True, slots=True)
 class ModelSummary:
-    """A model as a list shows it. `label` says what it is in the maker's words; empty if nobody said."""
+    """A model as a list shows it. `label` says what it is in the maker's words; empty if nobody said.
+
+    embeds: it turns texts into numbers and cannot chat.
+    """
 
     name: str
     label: str
     size_bytes: int
     context_length: int
     quantisation: str
+    embeds: bool = False
 
 
 class Workspace:
@@ -116,6 +124,11 @@ class Workspace:
         return self.vault.identities
 
     # Models
+
+    @property
+    def speed_file(self) -> Path:
+        """Where it is kept how fast this computer is."""
+        return self.paths.speed
 
     def models(self) -> list[ModelSummary]:
         """The starter model first, then the library's."""
@@ -263,6 +276,11 @@ class Workspace:
 
     # Chats
 
+    def devices(self, model: str, cancel: Cancel) -> tuple[Verdict, ...]:
+        """What a model runs on when this computer answers, and why not on what else; loads it to find out."""
+        with closing(LocalProcess(self.model(model))) as process:
+            return process.devices(cancel)
+
     @cached_property
     def conversations(self) -> ConversationStore:
         return ConversationStore(self.paths.conversations, self.vault.database_key("conversations"))
@@ -288,9 +306,29 @@ class Workspace:
         chat_model = ChatModel(ChatTokenizer(package), package.manifest.context_length, package.manifest.stop_texts)
         return ChatSession(chat_model, LocalAnswerer(local), canister, sampling=sampling)
 
+    # Embeddings
+
+    def embed(
+        self,
+        text: str,
+        *,
+        model: str,
+        deployment: Deployment | None = None,
+        on_progress: ProgressCallback,
+        cancel: Cancel,
+    ) -> list[float]:
+        """A text as numbers, by an embedding model: on this computer, or in the deployment's canister."""
+        package = self.model(model)
+        if deployment is None:
+            return [float(value) for value in Embedder(package).embed(text)]
+        given = TextTokens(package).of(text)
+        answer = self.canister_client(deployment).run(given, on_progress=on_progress, cancel=cancel)
+        return [float(value) for value in answer[EMBEDDING].reshape(-1)]
+
     def close(self) -> None:
         """Closes files and connections and locks the vault. The practice network goes on running."""
         self._closing.close()
+        self.library.empty_trash()
         self.lock()
 
 
@@ -306,5 +344,10 @@ def _bundled(name: str) -> ModelPackage:
 def _summary(package: ModelPackage) -> ModelSummary:
     manifest = package.manifest
     return ModelSummary(
-        manifest.name, manifest.label, package.size_bytes, manifest.context_length, manifest.quantisation
+        manifest.name,
+        manifest.label,
+        package.size_bytes,
+        manifest.context_length,
+        manifest.quantisation,
+        embeds=isinstance(manifest.network, Encoder),
     )

@@ -66,9 +66,10 @@ def create(
 
 def _write(profile: Profile, writer: sealed_file.Writer, on_progress: ProgressCallback, cancel: Cancel) -> int:
     """Gives the number of records."""
-    count = 2
+    count = 3
     writer.add(parts.VAULT, parts.vault_part(profile))
     writer.add(parts.DEPLOYMENTS, parts.deployments_part(profile))
+    writer.add(parts.PAYMENTS, parts.payments_part(profile))
     for kind, content in parts.other_parts(profile):
         writer.add(kind, content)
         count += 1
@@ -111,6 +112,8 @@ def restore(
                     conversations += parts.merge_conversation(profile, content)
                 case parts.DEPLOYMENTS:
                     deployments += parts.merge_deployments(profile, content)
+                case parts.PAYMENTS:
+                    parts.merge_payments(profile, content)
                 case parts.SETTINGS:
                     parts.merge_settings(profile, content)
                 case parts.NETWORK:

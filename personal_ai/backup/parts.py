@@ -21,11 +21,13 @@ from personal_ai.identities.vault import Vault
 from personal_ai.identities.vault_content import Content
 from personal_ai.models.library import Library
 from personal_ai.models.package import ModelPackage
+from personal_ai.wallet.journal import PaymentJournal
 
-VAULT, CONVERSATION, DEPLOYMENTS, SETTINGS, NETWORK, MODELS = (
+VAULT, CONVERSATION, DEPLOYMENTS, PAYMENTS, SETTINGS, NETWORK, MODELS = (
     "vault",
     "conversation",
     "deployments",
+    "payments",
     "settings",
     "network",
     "models",
@@ -42,6 +44,7 @@ class Profile:
     vault: Vault
     conversations: ConversationStore
     journal: Journal
+    payments: PaymentJournal
     library: Library
 
 
@@ -72,6 +75,10 @@ def conversation_parts(profile: Profile) -> Iterator[bytes]:
 
 def deployments_part(profile: Profile) -> bytes:
     return json.dumps(profile.journal.to_records()).encode()
+
+
+def payments_part(profile: Profile) -> bytes:
+    return json.dumps(profile.payments.to_records()).encode()
 
 
 def other_parts(profile: Profile) -> Iterator[tuple[str, bytes]]:
@@ -113,10 +120,19 @@ def merge_conversation(profile: Profile, content: bytes) -> int:
 
 def merge_deployments(profile: Profile, content: bytes) -> int:
     """Adds the deployments that are not known; gives their number."""
+    return profile.journal.merge(_rows(content))
+
+
+def merge_payments(profile: Profile, content: bytes) -> int:
+    """Adds the payments that are not known; gives their number."""
+    return profile.payments.merge(_rows(content))
+
+
+def _rows(content: bytes) -> list[dict[str, Any]]:
     records = _json(content)
     if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
-        raise FormatError("The deployments in this backup are malformed.")
-    return profile.journal.merge(records)
+        raise FormatError("A journal in this backup is malformed.")
+    return records
 
 
 def merge_settings(profile: Profile, content: bytes) -> None:

@@ -6,11 +6,11 @@ Each call is one message, except `activate`, which waits until the model answers
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, NamedTuple, Protocol
 
-from personal_ai.canister import interface
+from personal_ai.canister import interface, tensors
 from personal_ai.canister.errors import (
     CanisterBusy,
     ChunkRefused,
@@ -26,6 +26,7 @@ from personal_ai.canister.errors import (
     UnknownModel,
     refusal,
 )
+from personal_ai.canister.tensors import RunProgress, Tensor
 from personal_ai.canister.upload import UploadFile, UploadManifest
 from personal_ai.common.errors import CanisterRefusedError, UnknownVersionError
 from personal_ai.common.jobs import Cancel, Meter, ProgressCallback, ignore_progress
@@ -49,6 +50,7 @@ __all__ = [
     "NoRoom",
     "NoUpload",
     "NotAllowed",
+    "RunProgress",
     "UnknownFile",
     "UnknownModel",
     "UploadState",
@@ -96,6 +98,7 @@ class LoadedModel:
     """Sizes of a model in the heap.
 
     sequence_length: tokens computed in one step at most. conversation_bytes: of each conversation that is held.
+    kept_bits: of each number of its keys and values (docs/engine-memory.md).
     """
 
     vocabulary_size: int
@@ -104,6 +107,7 @@ class LoadedModel:
     program_bytes: int
     working_bytes: int
     conversation_bytes: int
+    kept_bits: int
     conversations_most: int
 
 
@@ -283,20 +287,23 @@ class CanisterClient:
 
     def read_file(self, name: str) -> bytes:
         """A whole file of the active model, in as many queries as that takes."""
-        pieces: list[bytes] = []
-        size_bytes = 0
+        return b"".join(self.file_pieces(name))
+
+    def file_pieces(self, name: str) -> Iterator[bytes]:
+        """The same piece by piece, for a file that memory shall not hold."""
+        offset_bytes = 0
         while True:
             piece: bytes = self._query(
                 "read_file",
                 [Text, Nat64, Nat32],
-                [name, size_bytes, _READ_SIZE_BYTES],
+                [name, offset_bytes, _READ_SIZE_BYTES],
                 Blob,
                 interface.MODEL_ERROR,
             )
-            pieces.append(piece)
-            size_bytes += len(piece)
+            yield piece
+            offset_bytes += len(piece)
             if len(piece) < _READ_SIZE_BYTES:
-                return b"".join(pieces)
+                return
 
     def generate(
         self,
@@ -355,6 +362,41 @@ class CanisterClient:
         )
         answer = self._agent.query(self.canister_id, "generate_query", argument)
         return _generated(_unwrap(answer, interface.GENERATED, interface.GENERATE_ERROR))
+
+    def run(
+        self,
+        inputs: Mapping[str, Tensor],
+        *,
+        max_instructions: int = 0,
+        on_progress: ProgressCallback = ignore_progress,
+        cancel: Cancel | None = None,
+    ) -> dict[str, Tensor]:
+        """What a graph makes of its inputs (float32 or int64), by name; in as many messages as that takes.
+
+        max_instructions: what each message may use; 0 for all that one may. Cancelled and called again with the same
+        inputs, it goes on, as long as no other run came between. Raises CanisterBusy, NoModel, InvalidRequest,
+        LimitReached, Cancelled.
+        """
+        cancel = cancel or Cancel()
+        argument = tensors.run_request(inputs, max_instructions)
+        meter: Meter | None = None
+        done = 0
+        while True:
+            answer = tensors.run_result(self._agent.update(self.canister_id, "run", argument, cancel=cancel))
+            if not isinstance(answer, RunProgress):
+                return answer
+            meter = meter or Meter("Computing in the canister", answer.operators_total, "steps", on_progress)
+            meter.advance(answer.operators_done - done)
+            done = answer.operators_done
+            cancel.raise_if_cancelled()
+
+    def run_query(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor] | RunProgress:
+        """`run` as a query: free and quick, but short (5 B instructions); RunProgress where that did not do.
+
+        It goes on from a run under way of the same inputs, and the canister keeps nothing of it.
+        """
+        answer = self._agent.query(self.canister_id, "run_query", tensors.run_request(inputs, 0))
+        return tensors.run_result(answer)
 
     def _update(self, method: str, types: Sequence[Type], values: Sequence[Any], ok: Type, err: Type) -> Any:
         return _unwrap(self._agent.update(self.canister_id, method, candid.encode(types, values)), ok, err)

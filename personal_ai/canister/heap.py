@@ -39,7 +39,7 @@ def heap_need(program: ProgramSizes) -> HeapNeed:
     conversation_bytes = _pages(program.state_bytes + 4 * (program.context_length + program.vocabulary_size) + 4)
     first_bytes = (
         _MODULE_BYTES
-        + _pages(program.size_bytes)
+        + _pages(program.program_bytes)
         + _pages(program.arena_bytes + kernels_bytes)
         + _pages(_SAMPLING_BYTES_PER_TOKEN * program.vocabulary_size)
         + conversation_bytes

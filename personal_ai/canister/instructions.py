@@ -8,19 +8,22 @@ tests hold the sum to within 5 % of the shipped module's own count.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 
 from personal_ai.common.paths import resource
-from personal_ai.compiler.compile import SEQUENCE_MAX, Foretold, ProgramSizes, weight_size_bytes
+from personal_ai.compiler.compile import SEQUENCE_MAX, Foretold, ProgramSizes
 from personal_ai.compiler.format import BLOCK, WIDE_GROUP, Code, Element, round_up
 from personal_ai.compiler.ir import Step, Weight
+from personal_ai.compiler.program_writer import weight_size_bytes
 from personal_ai.ic.profile import NetworkProfile
 
 COSTS_FILE = "engine-costs.json"
 CONTEXT = 256  # tokens that are cached while a reply is measured
 _PAGE_SIZE_BYTES = 65_536
+_SLICE_INSTRUCTIONS = 500_000_000  # after so many, loading goes on in another message
 
 Terms = tuple[float, ...]
 
@@ -31,6 +34,9 @@ class EngineCosts:
 
     choice: instructions of choosing a token, fixed and per token of the vocabulary. message: fixed, of one `generate`.
     message_pages: 64 KiB pages that a message touches beside weights, activations and cache.
+    install: instructions per byte of the module. upload: of receiving a chunk, fixed and per byte. activate: of
+    loading a program, fixed and per byte.
+    unused_heap_bytes: by how much `heap_need` is above what the heap takes.
     """
 
     token: dict[str, Terms]
@@ -38,6 +44,10 @@ class EngineCosts:
     choice: Terms
     message: float
     message_pages: float
+    install: float = 0.0
+    upload: Terms = (0.0, 0.0)
+    activate: Terms = (0.0, 0.0)
+    unused_heap_bytes: int = 0
 
 
 @cache
@@ -50,13 +60,17 @@ def engine_costs() -> EngineCosts:
         choice=tuple(content["choice"]),
         message=content["message"],
         message_pages=content["message_pages"],
+        install=content["install"],
+        upload=tuple(content["upload"]),
+        activate=tuple(content["activate"]),
+        unused_heap_bytes=content["unused_heap_bytes"],
     )
 
 
 def kind(step: Step, kept: Element = Element.F32) -> str:
     """The name under which a step's costs are kept. kept: of keys and values, which attention reads."""
     if step.code is Code.ATTENTION:
-        return f"ATTENTION {kept.name}"
+        return f"ATTENTION {kept.name}{' capped' if step.attributes['cap'] else ''}"
     source = next((item for item in step.inputs if isinstance(item, Weight)), None)
     if source is not None and step.code in (Code.MATMUL, Code.ROWS):
         return f"{step.code.name} {source.element.name}"
@@ -92,9 +106,10 @@ def _attention_terms(step: Step, rows: int, past: int) -> Terms:
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """What a program costs: instructions, and 64 KiB pages that each message touches.
+    """What a program costs, in instructions.
 
-    token: of one of a reply. prompt_token: of one that is read. message: of each message on top, pages included.
+    token: of one of a reply. prompt_token: of one that is read, its share of the reply's first token included.
+    message: of each message on top, for the pages that it touches and itself.
     """
 
     token: float
@@ -105,27 +120,68 @@ class Pace:
         """How many tokens of a reply one message makes with `limit` instructions."""
         return max(0, int((limit - self.message) / self.token))
 
+    def messages(self, prompt_tokens: int, reply_tokens: int, limit: int) -> int:
+        """How many messages of `limit` instructions a prompt and its reply need, at the least."""
+        own = self._own(prompt_tokens, reply_tokens)
+        return max(1, math.ceil(own / max(limit - self.message, 1)))
+
     def reply_instructions(self, prompt_tokens: int, reply_tokens: int, limit: int) -> int:
-        """Of a prompt and a reply, in as few messages as `limit` allows."""
-        own = prompt_tokens * self.prompt_token + reply_tokens * self.token
-        messages = max(1, -int(-own // max(limit - self.message, 1)))
-        return round(own + messages * self.message)
+        """Of a prompt and its reply, what these messages add included."""
+        own = self._own(prompt_tokens, reply_tokens)
+        return round(own + self.messages(prompt_tokens, reply_tokens, limit) * self.message)
+
+    def _own(self, prompt_tokens: int, reply_tokens: int) -> float:
+        return prompt_tokens * self.prompt_token + max(reply_tokens - 1, 0) * self.token
 
 
-def pace(program: Foretold, profile: NetworkProfile, context: int = CONTEXT, costs: EngineCosts | None = None) -> Pace:
-    """With `context` tokens cached, on the average of a prompt as long; `costs`: of another engine."""
+def pace(
+    program: Foretold,
+    profile: NetworkProfile,
+    *,
+    cached: int = CONTEXT,
+    prompt: int = CONTEXT,
+    costs: EngineCosts | None = None,
+) -> Pace:
+    """Of tokens with `cached` others before them, and of prompts of `prompt` tokens. costs: of another engine."""
     costs = costs or engine_costs()
     steps, sizes = program.steps, program.sizes
     choice = costs.choice[0] + costs.choice[1] * sizes.vocabulary_size
-    batches = range(0, context, SEQUENCE_MAX)
-    body = steps[: 1 + max(index for index, step in enumerate(steps) if step.code is Code.ATTENTION)]
-    prompt = sum(_cost(body, costs.prompt, program.kept, SEQUENCE_MAX, past) for past in batches)
-    pages = _pages(steps, sizes, context) + costs.message_pages
+    pages = _pages(steps, sizes, cached) + costs.message_pages
     return Pace(
-        token=_cost(steps, costs.token, program.kept, 1, context) + choice,
-        prompt_token=prompt / (len(batches) * SEQUENCE_MAX),
+        token=_cost(steps, costs.token, program.kept, 1, cached) + choice,
+        prompt_token=(_prompt_cost(program, prompt, costs) + choice) / prompt,
         message=costs.message + pages * profile.limits.page_read_instructions,
     )
+
+
+def _prompt_cost(program: Foretold, tokens: int, costs: EngineCosts) -> float:
+    """Of all tokens in batches. The last computes the logits too; before it, what serves them alone is left out."""
+    attentions = [index for index, step in enumerate(program.steps) if step.code is Code.ATTENTION]
+    body = program.steps[: attentions[-1] + 1]
+    *before, last = [(min(SEQUENCE_MAX, tokens - past), past) for past in range(0, tokens, SEQUENCE_MAX)]
+    absorbed = sum(_cost(body, costs.prompt, program.kept, *batch) for batch in before)
+    return absorbed + _cost(program.steps, costs.prompt, program.kept, *last)
+
+
+def activation_instructions(program: Foretold, profile: NetworkProfile, costs: EngineCosts | None = None) -> int:
+    """Of loading the program, and of trying what one token and a full batch take at both ends of the context.
+
+    It goes in slices (activation.zig); each message touches the pages anew that it needs of what an earlier one loaded.
+    """
+    costs = costs or engine_costs()
+    context = program.sizes.context_length
+    batch = min(SEQUENCE_MAX, context)
+    loading = costs.activate[0] + costs.activate[1] * program.sizes.size_bytes
+    near, far = (
+        _cost(program.steps, costs.token, program.kept, 1, context - 1 if end else 0)
+        + _cost(program.steps, costs.prompt, program.kept, batch, context - batch if end else 0)
+        for end in (False, True)
+    )
+    loaded_before = loading // _SLICE_INSTRUCTIONS * _SLICE_INSTRUCTIONS
+    pages = loaded_before / max(loading, 1) * _pages(program.steps, program.sizes, 0)
+    if loading - loaded_before + near >= _SLICE_INSTRUCTIONS:
+        pages += _pages(program.steps, program.sizes, context)
+    return round(loading + near + far + pages * profile.limits.page_read_instructions)
 
 
 def _cost(steps: Iterable[Step], costs: dict[str, Terms], kept: Element, rows: int, past: int) -> float:

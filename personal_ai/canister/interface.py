@@ -88,6 +88,16 @@ GENERATE_ERROR = Variant(
     }
 )
 
+TENSOR = Record({"name": Text, "shape": Vec(Nat32), "data": Variant({"float32": Blob, "int64": Blob})})
+RUN_REQUEST = Record({"inputs": Vec(TENSOR), "max_instructions": Nat64})
+RUN_RESULT = Variant(
+    {
+        "ok": Record({"outputs": Vec(TENSOR), "instructions": Nat64}),
+        "more": Record({"operators_done": Nat32, "operators_total": Nat32, "instructions": Nat64}),
+        "err": Variant({"busy": Null, "no_model": Null, "invalid": Text, "limit": Text}),
+    }
+)
+
 LOAD_STATE = Variant(
     {
         "unloaded": Null,
@@ -101,6 +111,7 @@ LOAD_STATE = Variant(
                 "program_bytes": Nat64,
                 "working_bytes": Nat64,
                 "conversation_bytes": Nat64,
+                "kept_bits": Nat32,
                 "conversations_most": Nat32,
             }
         ),

@@ -16,6 +16,7 @@ from personal_ai.models.messages import Message, Role
 from personal_ai.models.sampling import Sampling
 
 TITLE_LENGTH_MAX = 48
+SUMMARY_HEAD = "What was said before, in short:"
 
 Finish = Literal["end", "stop", "max_tokens", "cancelled"]
 
@@ -64,7 +65,10 @@ class ReplyFacts:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One message of a conversation; `facts` belong to replies. `parent` is the id of the turn that it follows."""
+    """One message of a conversation; `facts` belong to replies. `parent` is the id of the turn that it follows.
+
+    One of the role "system" is a cut (chat/cuts.py): what was said before it is not told to the model any more.
+    """
 
     role: Role
     text: str
@@ -112,9 +116,13 @@ class Conversation:
         return self.showing(question) if any(turn.parent == question for turn in self.aside) else self.without_last()
 
     def messages(self) -> list[Message]:
-        """Instructions and turns as the chat template wants them."""
-        told = [Message("system", self.instructions)] if self.instructions else []
-        return [*told, *(Message(turn.role, turn.text) for turn in self.turns)]
+        """What the model is told, as the chat template wants it: instructions, then the turns from the last cut on."""
+        told = told_turns(self.turns)
+        cut = self.turns[-len(told) - 1] if len(told) < len(self.turns) else None
+        summary = f"{SUMMARY_HEAD} {cut.text}" if cut is not None and cut.text else ""
+        first = "\n\n".join(filter(None, (self.instructions, summary)))
+        system = [Message("system", first)] if first else []
+        return [*system, *(Message(turn.role, turn.text) for turn in told)]
 
     # Versions
 
@@ -174,6 +182,12 @@ class Conversation:
             if turn.id == turn_id:
                 return at
         raise KeyError(turn_id)
+
+
+def told_turns(turns: tuple[Turn, ...]) -> tuple[Turn, ...]:
+    """Those after the last cut (chat/cuts.py)."""
+    cuts = [at for at, turn in enumerate(turns) if turn.role == "system"]
+    return turns[cuts[-1] + 1 :] if cuts else turns
 
 
 def branch_to(tip: str | None, turns: dict[str, Turn]) -> tuple[Turn, ...]:

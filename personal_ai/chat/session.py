@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import secrets
 import time
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from personal_ai.chat import cuts
 from personal_ai.chat.answerers import Answerer, LocalAnswerer, Question
 from personal_ai.chat.conversation import Conversation, Place, ReplyFacts, Turn
 from personal_ai.chat.stop_texts import StopTexts
@@ -26,10 +28,24 @@ PlaceCallback = Callable[[Place, str | None], None]
 
 REPLY_TOKENS_MAX = 512
 _LIVELY_TEMPERATURE = 0.7
+_SUMMARY_TOKENS_MAX = 160
 
 
 class ContextFullError(UserFacingError):
-    """The conversation no longer fits the model's context."""
+    """The conversation no longer fits the model's context.
+
+    can_be_cut: whether leaving out what was said first makes room (`ChatSession.leave_out` and its siblings).
+    """
+
+    def __init__(self, tokens: int, context_length: int, *, can_be_cut: bool) -> None:
+        super().__init__(
+            f"This conversation has {tokens} tokens; the model can follow {context_length}.",
+            not_lost="Everything said so far is kept, and nothing was left out.",
+            next_step="Leave out what was said first, have it summarised, or carry on in a new conversation."
+            if can_be_cut
+            else "Ask in fewer words.",
+        )
+        self.can_be_cut = can_be_cut
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +147,57 @@ class ChatSession:
         except UserFacingError:
             return
 
+    # When the context is full
+
+    def leave_out(self, conversation: Conversation, question: str) -> Conversation:
+        """The conversation with a cut that leaves `question` half of the context. Raises ContextFullError."""
+        return cuts.with_cut(conversation, self._required_beginning(conversation, question))
+
+    def summarise(self, conversation: Conversation, question: str, cancel: Cancel) -> Conversation:
+        """As `leave_out`, and the model's own summary of what is left out stands in its place.
+
+        Raises ContextFullError, Cancelled, and UserFacingError when the side that is asked first cannot answer.
+        """
+        position = self._required_beginning(conversation, question)
+        asked = cuts.summary_question(conversation, position)
+        tokens = tuple(self._model.tokenizer.encode_chat(asked))
+        room = min(_SUMMARY_TOKENS_MAX, self._model.context_length - len(tokens))
+        if room <= 0:
+            raise ContextFullError(len(tokens), self._model.context_length, can_be_cut=True)
+        reply = _Reply(self._model, lambda _: None)
+        facts = reply.ask(
+            self._first(conversation.pinned), Question(uuid.uuid4().hex, tokens, room, self._sampling), cancel
+        )
+        if facts.finish == "cancelled":
+            raise Cancelled
+        return cuts.with_cut(conversation, position, reply.text.strip())
+
+    def carry_on(self, conversation: Conversation, question: str, title: str) -> Conversation:
+        """A new conversation with the newest turns of this one that leave `question` room. Raises ContextFullError."""
+        return cuts.carried_on(conversation, self._required_beginning(conversation, question), title)
+
+    def _required_beginning(self, conversation: Conversation, question: str) -> int:
+        position = self._fitting_beginning(conversation, question)
+        if position is None:
+            tokens = self._length(conversation.with_turn(Turn("user", question)))
+            raise ContextFullError(tokens, self._model.context_length, can_be_cut=False)
+        return position
+
+    def _fitting_beginning(self, conversation: Conversation, question: str) -> int | None:
+        """The earliest place for a cut with which all fits into half of the context, else the last one if it fits."""
+        lengths = {
+            position: self._length(cuts.with_cut(conversation, position).with_turn(Turn("user", question)))
+            for position in cuts.beginnings(conversation)
+        }
+        for share in (2, 1):
+            for position, length in lengths.items():
+                if length < self._model.context_length // share:
+                    return position
+        return None
+
+    def _length(self, conversation: Conversation) -> int:
+        return len(self._model.tokenizer.encode_chat(conversation.messages()))
+
     def close(self) -> None:
         self._local.close()
 
@@ -155,11 +222,8 @@ class ChatSession:
         tokens = (*tokenizer.encode_chat(conversation.messages()), *(tokenizer.encode_text(begun) if begun else ()))
         room = self._model.context_length - len(tokens)
         if room <= 0:
-            raise ContextFullError(
-                f"This conversation has {len(tokens)} tokens; the model can follow {self._model.context_length}.",
-                not_lost="Everything said so far is kept.",
-                next_step="Start a new conversation.",
-            )
+            can_be_cut = self._fitting_beginning(conversation.without_last(), conversation.turns[-1].text) is not None
+            raise ContextFullError(len(tokens), self._model.context_length, can_be_cut=can_be_cut)
         return Question(conversation.id, tokens, min(self._max_tokens, room), sampling)
 
 

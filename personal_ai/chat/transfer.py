@@ -17,7 +17,7 @@ FORMAT = "personal-ai-conversations"
 VERSION = 1
 SIZE_BYTES_MAX = 256 << 20
 
-_SPEAKERS = {"system": "Instructions", "user": "You", "assistant": "Reply"}
+_SPEAKERS = {"system": "What stands before this is not told to the model any more", "user": "You", "assistant": "Reply"}
 _TEXT_LENGTH_MAX = 1 << 20
 _ID_LENGTH_MAX = 64
 
@@ -25,7 +25,9 @@ _ID_LENGTH_MAX = 64
 def to_markdown(conversation: Conversation) -> str:
     """What is shown of a conversation, as Markdown. Replies keep their own Markdown."""
     parts = [f"# {conversation.title}"]
-    parts += [f"## {_SPEAKERS[message.role]}\n\n{message.content.strip()}" for message in conversation.messages()]
+    if conversation.instructions:
+        parts.append(f"## Instructions\n\n{conversation.instructions.strip()}")
+    parts += [f"## {_SPEAKERS[turn.role]}\n\n{turn.text.strip()}".rstrip() for turn in conversation.turns]
     return "\n\n".join(parts) + "\n"
 
 

@@ -9,13 +9,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from personal_ai.chat.conversation import Conversation, Place, ReplyFacts
-from personal_ai.chat.session import ChatSession
+from personal_ai.chat.session import ChatSession, ContextFullError
 from personal_ai.cli.console import stoppable
 from personal_ai.cli.session import add_password_option, workspace
 from personal_ai.common.errors import BadInputError, Cancelled, SecurityError
 from personal_ai.common.jobs import Cancel
 from personal_ai.deployments.journal import Deployment, DeploymentState
 
+_WHEN_FULL = ("leave-out", "summarise", "new")
 PLACE_WORDS = {
     Place.LOCAL: "this computer",
     Place.PRACTICE: "your canister on the practice network",
@@ -29,25 +30,31 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     chat.add_argument("--local", action="store_true", help="answer on this computer; no word leaves it")
     chat.add_argument("--model", help="which model to use locally; the starter model if not given")
     chat.add_argument("--deployment", help="name of the deployment to ask; the newest active one if not given")
+    chat.add_argument(
+        "--when-full",
+        choices=_WHEN_FULL,
+        help="what to do when the conversation outgrows the model's context; asked for on a terminal",
+    )
     add_password_option(chat)
     chat.set_defaults(run=_chat)
 
 
 def _chat(arguments: argparse.Namespace) -> None:
     with workspace(arguments, unlock=not arguments.local) as opened:
-        deployment = None if arguments.local else _choose(opened.deployments(), arguments.deployment)
+        deployment = None if arguments.local else active_deployment(opened.deployments(), arguments.deployment)
         model = arguments.model or (deployment.model if deployment else opened.models()[0].name)
         session = opened.open_chat(model=model, deployment=deployment)
         try:
             if arguments.question:
                 ask(session, Conversation(model), " ".join(arguments.question))
             else:
-                _converse(session, Conversation(model))
+                _converse(session, Conversation(model), arguments.when_full)
         finally:
             session.close()
 
 
-def _choose(deployments: list[Deployment], name: str | None) -> Deployment:
+def active_deployment(deployments: list[Deployment], name: str | None) -> Deployment:
+    """The newest finished one, of that name where one is given. Raises BadInputError."""
     active = [each for each in deployments if each.state is DeploymentState.ACTIVE and name in (None, each.name)]
     if not active:
         raise BadInputError(
@@ -57,7 +64,7 @@ def _choose(deployments: list[Deployment], name: str | None) -> Deployment:
     return active[0]
 
 
-def _converse(session: ChatSession, conversation: Conversation) -> None:
+def _converse(session: ChatSession, conversation: Conversation, when_full: str | None) -> None:
     """Line by line until the input ends."""
     while True:
         with _computed_ahead(session, conversation):
@@ -65,7 +72,44 @@ def _converse(session: ChatSession, conversation: Conversation) -> None:
         if not line:
             return
         if question := line.strip():
-            conversation = ask(session, conversation, question)
+            conversation = _ask_with_room(session, conversation, question, when_full)
+
+
+def _ask_with_room(
+    session: ChatSession, conversation: Conversation, question: str, when_full: str | None
+) -> Conversation:
+    """As `ask`; where the context is full, room is made as the user says. Nothing is left out without a word."""
+    try:
+        return ask(session, conversation, question)
+    except ContextFullError as error:
+        if not error.can_be_cut or (when_full is None and not sys.stdin.isatty()):
+            raise
+        print(f"[{error}]")
+        shorter = _shortened(session, conversation, question, when_full or _choice())
+    return ask(session, shorter, question)
+
+
+def _choice() -> str:
+    answer = ""
+    while answer not in _WHEN_FULL:
+        answer = input(f"{', '.join(_WHEN_FULL)}? ").strip()
+    return answer
+
+
+def _shortened(session: ChatSession, conversation: Conversation, question: str, way: str) -> Conversation:
+    if way == "new":
+        shorter = session.carry_on(conversation, question, conversation.title)
+        print(f"[A new conversation; it begins with the last {len(shorter.turns)} messages.]")
+        return shorter
+    if way == "summarise":
+        with stoppable() as cancel:
+            shorter = session.summarise(conversation, question, cancel)
+    else:
+        shorter = session.leave_out(conversation, question)
+    at = max(number for number, turn in enumerate(shorter.turns) if turn.role == "system")
+    summary = shorter.turns[at].text
+    print(f"[The model no longer sees the first {at} messages.{f' Instead it is told: {summary}' if summary else ''}]")
+    return shorter
 
 
 @contextmanager

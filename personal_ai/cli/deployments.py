@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from personal_ai.app.workspace import PRACTICE, Workspace
+from personal_ai.cli.advice import show_plan
 from personal_ai.cli.console import ProgressLine, stoppable
 from personal_ai.cli.session import add_password_option, workspace
 from personal_ai.deployments.journal import DeploymentState
@@ -16,6 +17,8 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     deploy.add_argument("--name", help="a name for the deployment; a tree if not given")
     deploy.add_argument("--network", default=PRACTICE)
     deploy.add_argument("--new", action="store_true", help="begin a new one even if one of this model is unfinished")
+    deploy.add_argument("--plan", action="store_true", help="say what it would cost and be like, and do nothing")
+    deploy.add_argument("--json", action="store_true", help="with --plan: all figures as JSON")
     add_password_option(deploy)
     deploy.set_defaults(run=_deploy)
     listing = commands.add_parser("deployments", help="list the deployments")
@@ -23,6 +26,10 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def _deploy(arguments: argparse.Namespace) -> None:
+    if arguments.plan:
+        with workspace(arguments) as opened:
+            show_plan(opened, arguments.model or opened.models()[0].name, arguments.network, arguments.json)
+        return
     with workspace(arguments, unlock=True) as opened, stoppable() as cancel:
         model = arguments.model or opened.models()[0].name
         deployment = opened.deploy(

@@ -10,7 +10,20 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from personal_ai.cli import backup, canister, chat, demo, deployments, identities, models, network, vault, wallet
+from personal_ai.cli import (
+    backup,
+    canister,
+    chat,
+    demo,
+    deployments,
+    embed,
+    identities,
+    models,
+    network,
+    recover,
+    vault,
+    wallet,
+)
 from personal_ai.common.errors import Cancelled, UserFacingError
 
 EXIT_ERROR = 1
@@ -23,7 +36,7 @@ def parser() -> argparse.ArgumentParser:
         prog="personal-ai", description="Your own AI in a canister that you alone control. No command: the window."
     )
     commands = root.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for room in (demo, vault, identities, models, deployments, wallet, chat, canister, network, backup):
+    for room in (demo, vault, identities, models, deployments, wallet, chat, embed, canister, network, backup, recover):
         room.add_commands(commands)
     return root
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 
 from personal_ai.app.workspace import ModelSummary, Workspace
+from personal_ai.cli import advice, library
 from personal_ai.cli.console import ProgressLine, amount, first_line, stoppable
-from personal_ai.cli.session import workspace
+from personal_ai.cli.session import add_password_option, workspace
+from personal_ai.common.errors import BadInputError
 from personal_ai.common.jobs import Cancel
 from personal_ai.compiler.compile import compile_package
 from personal_ai.models.hub.connection import PUBLIC_ENDPOINT, Hub
@@ -19,18 +22,36 @@ from personal_ai.models.quantisation import QUANTISATIONS
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     group = commands.add_parser("model", help="models on this computer").add_subparsers(required=True)
     group.add_parser("list", help="list the models").set_defaults(run=_list)
-    imported = group.add_parser("import", help="take a Hugging Face folder, or fetch a model by its id")
+    imported = group.add_parser("import", help="take a folder or file with a model, or fetch one by its id")
     imported.add_argument(
         "source",
-        metavar="FOLDER|OWNER/NAME[@REVISION]",
-        help="a folder with config.json, safetensors and tokenizer.json; else what to fetch from the hub",
+        metavar="FOLDER|FILE|OWNER/NAME[@REVISION]",
+        help="a folder with config.json and safetensors or ONNX files, or a GGUF or ONNX file; else the id on the hub",
     )
-    imported.add_argument("--name", help="the model's name here; the folder's or the id's name if not given")
-    imported.add_argument("--endpoint", default=PUBLIC_ENDPOINT, metavar="URL", help="the hub; default %(default)s")
+    imported.add_argument(
+        "--name", help="the model's name here; the folder's, the file's or the id's name if not given"
+    )
+    endpoint = os.environ.get("HF_ENDPOINT") or PUBLIC_ENDPOINT
+    told = "the hub; HF_ENDPOINT if that is set, else Hugging Face; now %(default)s"
+    imported.add_argument("--endpoint", default=endpoint, metavar="URL", help=told)
     imported.add_argument("--proxy", metavar="URL", help="the way to the hub, such as socks5://127.0.0.1:9050")
-    imported.add_argument("--token-file", metavar="FILE", help="file with the hub's access token (-: standard input)")
+    tokens = imported.add_mutually_exclusive_group()
+    tokens.add_argument("--token-file", metavar="FILE", help="file with the hub's access token (-: standard input)")
+    tokens.add_argument("--kept-token", action="store_true", help="use the vault's access token and proxy")
+    add_password_option(imported)
     imported.add_argument("--quantisation", choices=QUANTISATIONS, default="int8")
     imported.set_defaults(run=_import)
+    devices = group.add_parser("devices", help="what a model runs on when this computer answers, and why")
+    devices.add_argument("model")
+    devices.set_defaults(run=_devices)
+    advice.add_to(group)
+    library.add_to(group)
+    token = group.add_parser("token", help="keep the hub's access token in the vault, for gated and private models")
+    change = token.add_mutually_exclusive_group(required=True)
+    change.add_argument("--token-file", metavar="FILE", help="keep the token in this file (-: standard input)")
+    change.add_argument("--forget", action="store_true", help="keep none any more")
+    add_password_option(token)
+    token.set_defaults(run=_token)
     remove = group.add_parser("remove", help="delete a model from this computer")
     remove.add_argument("model")
     remove.set_defaults(run=_remove)
@@ -44,12 +65,13 @@ def _list(arguments: argparse.Namespace) -> None:
     with workspace(arguments) as opened:
         for model in opened.models():
             size = amount(model.size_bytes, "bytes")
-            facts = f"{size}, {model.quantisation}, context {model.context_length}"
+            kind = ", embedding model" if model.embeds else ""
+            facts = f"{size}, {model.quantisation}, context {model.context_length}{kind}"
             print(f"{model.name}  ({facts})  {model.label}".rstrip())
 
 
 def _import(arguments: argparse.Namespace) -> None:
-    with workspace(arguments) as opened, stoppable() as cancel:
+    with workspace(arguments, unlock=arguments.kept_token) as opened, stoppable() as cancel:
         if _is_on_hub(arguments.source):
             model = _import_from_hub(arguments, opened, cancel)
         else:
@@ -60,7 +82,8 @@ def _import(arguments: argparse.Namespace) -> None:
                 on_progress=ProgressLine(),
                 cancel=cancel,
             )
-    print(f"Imported {model.name} ({amount(model.size_bytes, 'bytes')}, {model.quantisation}).")
+    kind = "an embedding model" if model.embeds else "a chat model"
+    print(f"Imported {model.name}, {kind} ({amount(model.size_bytes, 'bytes')}, {model.quantisation}).")
 
 
 def _is_on_hub(source: str) -> bool:
@@ -70,7 +93,15 @@ def _is_on_hub(source: str) -> bool:
 
 def _import_from_hub(arguments: argparse.Namespace, opened: Workspace, cancel: Cancel) -> ModelSummary:
     token = first_line(arguments.token_file, "the token file") if arguments.token_file else None
-    with Hub(arguments.endpoint, proxy=arguments.proxy, token=lambda: token) as hub:
+    proxy = arguments.proxy
+    if arguments.kept_token:
+        notes = opened.vault.notes
+        token, proxy = notes.hub_token, proxy or notes.proxy
+        if token is None:
+            raise BadInputError(
+                "The vault keeps no access token.", next_step="Give it one with: personal-ai model token"
+            )
+    with Hub(arguments.endpoint, proxy=proxy, token=lambda: token) as hub:
         found = plan(hub, arguments.source, cancel)
         print(_described(found, hub), flush=True)
         return opened.import_from_hub(
@@ -83,10 +114,23 @@ def _import_from_hub(arguments: argparse.Namespace, opened: Workspace, cancel: C
         )
 
 
+def _token(arguments: argparse.Namespace) -> None:
+    token = None if arguments.forget else first_line(arguments.token_file, "the token file")
+    with workspace(arguments, unlock=True) as opened:
+        opened.vault.change_notes(lambda notes: notes.with_hub_token(token))
+    print("The vault keeps no access token any more." if token is None else "The vault keeps the access token.")
+
+
 def _described(model: HubModel, hub: Hub) -> str:
     gated = ", gated" if model.gated else ""
     size = f"{amount(model.size_bytes, 'bytes')} in {len(model.files)} files"
     return f"{model.id} at {model.commit[:12]} from {hub.host}: {size}, licence: {model.licence}{gated}"
+
+
+def _devices(arguments: argparse.Namespace) -> None:
+    with workspace(arguments) as opened, stoppable() as cancel:
+        for verdict in opened.devices(arguments.model, cancel):
+            print(f"{'runs on' if verdict.chosen else 'not on'} {verdict.label}: {verdict.reason}")
 
 
 def _remove(arguments: argparse.Namespace) -> None:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 
-from personal_ai.app.money import open_wallet
+from personal_ai.app.money import link_warning, open_wallet
 from personal_ai.app.workspace import PRACTICE
 from personal_ai.cli.console import ProgressLine, cycles, duration, stoppable
 from personal_ai.cli.session import add_password_option, workspace
@@ -60,6 +60,7 @@ def _add(
 
 def _add_yes(command: argparse.ArgumentParser) -> None:
     command.add_argument("--yes", action="store_true", help="pay without asking")
+    command.add_argument("--linked", action="store_true", help="pay although that ties identities together in public")
 
 
 @contextmanager
@@ -104,9 +105,16 @@ def _convert(arguments: argparse.Namespace) -> None:
 
 
 def _pay(arguments: argparse.Namespace, kind: Kind, amount: int, target: str | None) -> None:
-    with _wallet(arguments) as wallet, stoppable() as cancel:
+    with (
+        workspace(arguments, unlock=True) as opened,
+        open_wallet(opened, arguments.network, arguments.identity) as wallet,
+        stoppable() as cancel,
+    ):
         preview = wallet.preview(kind, amount, target)
         print(_described(preview), file=sys.stderr)
+        warning = link_warning(opened, wallet, preview)
+        if warning is not None and not arguments.linked:
+            raise BadInputError(str(warning), not_lost="Nothing was paid.", next_step="To pay anyway: --linked")
         if preview.affordable and not arguments.yes and not _confirmed():
             raise BadInputError("Nothing was paid.", next_step="Use --yes to pay without being asked.")
         payment = wallet.pay(preview, cancel)

@@ -11,9 +11,12 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NoReturn, TypeVar
 
 from personal_ai.common.errors import Cancelled
 
+_T = TypeVar("_T")
+_CANCEL_NOTICED_S = 0.05
 _RATE_WINDOW_S = 10.0
 _RATE_AFTER_S = 0.02  # sooner it would be noise
 
@@ -59,6 +62,35 @@ class Cancel:
         """Sleeps up to `timeout_s` seconds; raises Cancelled as soon as the token is set."""
         if self._event.wait(timeout_s):
             raise Cancelled
+
+
+def interruptible(action: Callable[[], _T], cancel: Cancel) -> _T:
+    """What `action` gives or raises; raises Cancelled as soon as the token is set.
+
+    The action runs in a thread of its own and is then left to its end, so it must be harmless and end by itself.
+    """
+    ended = threading.Event()
+    outcome: list[Callable[[], _T]] = []
+
+    def run() -> None:
+        try:
+            value = action()
+        except BaseException as error:  # handed on to who waits
+            raised = error
+            outcome.append(lambda: _raise(raised))
+        else:
+            outcome.append(lambda: value)
+        ended.set()
+
+    cancel.raise_if_cancelled()
+    threading.Thread(target=run, name="interruptible", daemon=True).start()
+    while not ended.wait(_CANCEL_NOTICED_S):
+        cancel.raise_if_cancelled()
+    return outcome[0]()
+
+
+def _raise(error: BaseException) -> NoReturn:
+    raise error
 
 
 class Meter:

@@ -39,6 +39,11 @@ class Paths:
         return self.home / "settings.json"
 
     @property
+    def speed(self) -> Path:
+        """How fast this computer was measured to be; can be measured again."""
+        return self.home / "speed.json"
+
+    @property
     def networks(self) -> Path:
         """The user's own network profiles."""
         return self.home / "networks"

@@ -5,7 +5,6 @@ The same package gives the same bytes. Nothing is requantised: the numbers of th
 
 from __future__ import annotations
 
-import hashlib
 import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -13,9 +12,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from personal_ai.common.errors import FormatError
 from personal_ai.common.files import storage_errors, sync_folder
-from personal_ai.common.jobs import Cancel, Meter, ProgressCallback, ignore_progress
+from personal_ai.common.jobs import Cancel, ProgressCallback, ignore_progress
 from personal_ai.compiler import format as f
 from personal_ai.compiler.fusion import fuse
 from personal_ai.compiler.graph_elements import ELEMENT_HANDLERS
@@ -23,6 +21,7 @@ from personal_ai.compiler.graph_lowering import lower_graph
 from personal_ai.compiler.graph_planning import GraphPlan
 from personal_ai.compiler.graph_shapes import SHAPE_HANDLERS
 from personal_ai.compiler.ir import Step, Weight
+from personal_ai.compiler.layouts import fastest
 from personal_ai.compiler.lower_attention import ATTENTION_HANDLERS
 from personal_ai.compiler.lower_floats import FLOAT_HANDLERS
 from personal_ai.compiler.lower_integers import INTEGER_HANDLERS
@@ -30,7 +29,9 @@ from personal_ai.compiler.lowering import Lowered, lower
 from personal_ai.compiler.obstacles import ModelObstaclesError, Obstacle
 from personal_ai.compiler.onnx_graph import OnnxGraph, read_onnx
 from personal_ai.compiler.planning import Plan, Sizes
-from personal_ai.compiler.program_file import tables_size_bytes, write_tables
+from personal_ai.compiler.program_file import tables_size_bytes
+from personal_ai.compiler.program_writer import file_size_bytes, weights_size_bytes, write_file
+from personal_ai.models.encoders.encoder import Encoder
 from personal_ai.models.package import ModelPackage
 
 HEAP_SIZE_BYTES_MAX = 7 << 29  # 3.5 GiB of a canister's 4 GiB: the rest is for uploads and the engine itself
@@ -46,11 +47,13 @@ _HANDLERS = INTEGER_HANDLERS | FLOAT_HANDLERS | ATTENTION_HANDLERS
 class ProgramSizes:
     """How large a program is. heap_bytes: the program, activations, and keys and values of a full context.
 
+    program_bytes: of the program in the heap, where weights of 4 bits take more than in the file.
     context_length: the most tokens of prompt and reply; it may be less than the model's own.
     weights_per_token: multiplications with weights that one token of a reply needs.
     """
 
     size_bytes: int
+    program_bytes: int
     heap_bytes: int
     arena_bytes: int
     state_bytes: int
@@ -88,6 +91,9 @@ def compile_package(
     Raises ModelObstaclesError with every reason found, FormatError for a damaged ONNX file, StorageError, Cancelled.
     """
     manifest = package.manifest
+    if isinstance(manifest.network, Encoder):
+        maxima = {"sequence": min(context_length, manifest.context_length)}
+        return compile_graph(package.onnx_path, target, maxima=maxima, on_progress=on_progress, cancel=cancel)
     return compile_onnx(
         package.onnx_path,
         target,
@@ -126,12 +132,8 @@ def compile_onnx(
 def foretell_program(graph: OnnxGraph, context_length: int) -> Foretold:
     """The program of a graph whose weights need not be there. Raises ModelObstaclesError."""
     plan, steps = _plan(graph, (), context_length)
-    end = 0
-    for weight in plan.weights:
-        end = f.round_up(end, f.ALIGNMENT_BYTES) + weight_size_bytes(weight)
-    program = plan.program([0] * len(plan.weights), end)
-    sizes = _sizes(program, steps, tables_size_bytes(program) + end)
-    return Foretold(sizes, tuple(steps), plan.kept_element)
+    program = plan.program([0] * len(plan.weights), weights_size_bytes(plan))
+    return Foretold(_sizes(program, steps, file_size_bytes(plan)), tuple(steps), plan.kept_element)
 
 
 def compile_graph(
@@ -150,7 +152,7 @@ def compile_graph(
     if lowered.obstacles:
         raise ModelObstaclesError(lowered.obstacles)
     plan = GraphPlan(lowered, [maxima[symbol] for symbol in lowered.symbols])
-    weights_size = sum(f.round_up(weight_size_bytes(weight), f.ALIGNMENT_BYTES) for weight in plan.weights)
+    weights_size = weights_size_bytes(plan)
     needed = weights_size + plan.arena_size_bytes + _ENGINE_SIZE_BYTES
     if needed > HEAP_SIZE_BYTES_MAX or plan.arena_size_bytes > f.ARENA_SIZE_BYTES_MAX:
         reason = (
@@ -165,8 +167,13 @@ def compile_graph(
 def write_program(plan: Plan | GraphPlan, target: Path, on_progress: ProgressCallback, cancel: Cancel) -> f.Program:
     """Writes a planned program to `target`, whole or not at all. Raises StorageError, FormatError, Cancelled."""
     program: list[f.Program] = []
-    _write_aside(target, lambda file: program.append(_write(plan, file, on_progress, cancel)))
+    _write_aside(target, lambda file: program.append(write_file(plan, file, on_progress, cancel)))
     return program[0]
+
+
+def plan_of(graph: OnnxGraph, end_tokens: tuple[int, ...], context_length: int) -> Plan:
+    """The plan of a program for up to `context_length` tokens. Raises ModelObstaclesError."""
+    return _plan(graph, end_tokens, context_length)[0]
 
 
 def _plan(graph: OnnxGraph, end_tokens: tuple[int, ...], context_length: int) -> tuple[Plan, list[Step]]:
@@ -212,16 +219,22 @@ def _tables(steps: list[Step], source: f.RowSource) -> list[tuple[Step, Weight]]
 
 
 def _fitting_context(lowered: Lowered, steps: list[Step], wanted: int) -> int:
-    """The longest context up to `wanted` that tables and heap allow. Raises ModelObstaclesError."""
+    """The longest context up to `wanted` that tables and heap allow. Raises ModelObstaclesError.
+
+    Weights lie as the engine is fastest with them where that costs no context, and else as small as they go.
+    """
     longest = min([wanted, *(table.rows for _, table in _tables(steps, f.RowSource.POSITIONS))])
     plan = _sized_plan(lowered, steps, Sizes(max(longest, 1), SEQUENCE_MAX, ()))
-    tables_size = tables_size_bytes(plan.program([0] * len(plan.weights), 0))
-    weights_size = sum(f.round_up(weight_size_bytes(weight), f.ALIGNMENT_BYTES) for weight in plan.weights)
-    fixed = tables_size + weights_size + plan.arena_size_bytes + _ENGINE_SIZE_BYTES
-    room = (HEAP_SIZE_BYTES_MAX - fixed) // max(plan.state_row_size_bytes, 1) - f.STATE_CHUNK - f.GROUP
+    smallest = [(weight, weight.element, weight.source) for weight in plan.weights]
+    for weight in plan.weights:
+        weight.element, weight.source = fastest(weight, plan.logits.columns)
+    if _room(plan) < longest:
+        for weight, element, source in smallest:
+            weight.element, weight.source = element, source
+    room = _room(plan)
     if min(longest, room) < CONTEXT_LENGTH_MIN:
         reason = (
-            f"weights of {weights_size} bytes, activations of {plan.arena_size_bytes} and "
+            f"weights of {weights_size_bytes(plan)} bytes, activations of {plan.arena_size_bytes} and "
             f"{plan.state_row_size_bytes} for each token of the context (at most {longest}) leave room for "
             f"{max(room, 0)} tokens in a heap of {HEAP_SIZE_BYTES_MAX} bytes; {CONTEXT_LENGTH_MIN} are the least"
         )
@@ -229,11 +242,11 @@ def _fitting_context(lowered: Lowered, steps: list[Step], wanted: int) -> int:
     return min(longest, room)
 
 
-def weight_size_bytes(weight: Weight) -> int:
-    """What a weight takes in the program."""
-    if weight.element is f.Element.F32:
-        return weight.rows * f.row_size_bytes(weight.element, weight.columns)
-    return f.packed_size_bytes(weight.element, weight.rows, weight.columns)
+def _room(plan: Plan) -> int:
+    """Tokens of context whose keys and values the heap has room for beside the rest of the plan."""
+    tables_size = tables_size_bytes(plan.program([0] * len(plan.weights), 0))
+    fixed = tables_size + weights_size_bytes(plan) + plan.arena_size_bytes + _ENGINE_SIZE_BYTES
+    return (HEAP_SIZE_BYTES_MAX - fixed) // max(plan.state_row_size_bytes, 1) - f.STATE_CHUNK - f.GROUP
 
 
 def _write_aside(target: Path, write: Callable[[BinaryIO], object]) -> None:
@@ -253,49 +266,13 @@ def _write_aside(target: Path, write: Callable[[BinaryIO], object]) -> None:
         sync_folder(target.parent)
 
 
-def _write(plan: Plan | GraphPlan, file: BinaryIO, on_progress: ProgressCallback, cancel: Cancel) -> f.Program:
-    """Writes the weights, each number once (a tied head is the embedding), then the tables before them."""
-    meter = Meter(
-        "Compiling the model", sum(weight_size_bytes(weight) for weight in plan.weights), "bytes", on_progress
-    )
-    begin = tables_size_bytes(plan.program([0] * len(plan.weights), 0))
-    file.seek(begin)
-    known: dict[tuple[f.Element, int, int, bytes], int] = {}
-    offsets: list[int] = []
-    end = 0
-    for weight in plan.weights:
-        offset = f.round_up(end, f.ALIGNMENT_BYTES)
-        file.seek(begin + end)
-        file.write(bytes(offset - end))
-        digest = _write_weight(weight, file, meter, cancel)
-        offset = known.setdefault((weight.element, weight.rows, weight.columns, digest), offset)
-        offsets.append(offset)
-        end = max(end, offset + weight_size_bytes(weight))
-    file.truncate(begin + end)
-    program = plan.program(offsets, end)
-    write_tables(program, file)
-    return program
-
-
-def _write_weight(weight: Weight, file: BinaryIO, meter: Meter, cancel: Cancel) -> bytes:
-    """Writes a weight's bytes and returns their hash. Raises FormatError when they are not as many as planned."""
-    digest = hashlib.sha256()
-    written = 0
-    for piece in weight.source.pieces():
-        cancel.raise_if_cancelled()
-        digest.update(piece)
-        written += file.write(piece)
-        meter.advance(len(piece))
-    if written != weight_size_bytes(weight):
-        raise FormatError("A weight of the model does not have the size that its shape says.")
-    return digest.digest()
-
-
 def _sizes(program: f.Program, steps: Sequence[Step], size_bytes: int) -> ProgramSizes:
     products = (step.inputs[1] for step in steps if step.code is f.Code.MATMUL)
+    program_bytes = tables_size_bytes(program) + program.weights_size_bytes
     return ProgramSizes(
         size_bytes=size_bytes,
-        heap_bytes=size_bytes + program.arena_size_bytes + program.state_size_bytes + _ENGINE_SIZE_BYTES,
+        program_bytes=program_bytes,
+        heap_bytes=program_bytes + program.arena_size_bytes + program.state_size_bytes + _ENGINE_SIZE_BYTES,
         arena_bytes=program.arena_size_bytes,
         state_bytes=program.state_size_bytes,
         vocabulary_size=program.vocabulary_size,

@@ -12,6 +12,8 @@ from enum import IntEnum
 
 MAGIC = b"PAIPROG\x00"
 VERSION = 2
+PACKED_MAGIC = b"PAIPACK\x00"
+PACKED_VERSION = 1
 ALIGNMENT_BYTES = 64  # of every section and every weight
 ROW_ALIGNMENT_BYTES = 16  # of every row of activations and state: one vector of four f32
 RANK_MAX = 8
@@ -62,9 +64,23 @@ class Element(IntEnum):
     I16_KEPT = 5  # keys or values in groups of four positions, one f32 scale per head and position
     I4_BLOCK_PACKED = 6  # int4 weights [outputs, inputs] in groups of 16 outputs, one f32 scale per block of 64
     I64 = 7  # rows of i64; graphs only
+    I4_BLOCK_BYTES = 8  # the same with a byte for each weight: larger, and a third faster
+    I8_SCREENED = 9  # int8 weights of a head, upper and lower halves apart: exact for the greatest results, else rough
 
 
-INTEGER_WEIGHTS = frozenset((Element.I8_BLOCK_PACKED, Element.I4_BLOCK_PACKED))  # they take quantised activations
+# They take quantised activations.
+INTEGER_WEIGHTS = frozenset(
+    (Element.I8_BLOCK_PACKED, Element.I4_BLOCK_PACKED, Element.I4_BLOCK_BYTES, Element.I8_SCREENED)
+)
+
+
+# Bytes of a block of one output.
+_BLOCK_SIZE_BYTES = {
+    Element.I8_BLOCK_PACKED: 4 + BLOCK,
+    Element.I4_BLOCK_PACKED: 4 + BLOCK // 2,
+    Element.I4_BLOCK_BYTES: 4 + BLOCK,
+    Element.I8_SCREENED: 4 + BLOCK + BLOCK // 2,
+}
 
 
 class Storage(IntEnum):
@@ -73,6 +89,13 @@ class Storage(IntEnum):
     ARENA = 1  # activations: `offset` from the arena's start
     WEIGHTS = 2  # in the program: `offset` from the start of the weights section
     STATE = 3  # keys and values: `offset` in the row that each position has
+
+
+class Packing(IntEnum):
+    """How a frame of a packed file becomes bytes of the program."""
+
+    RAW = 1  # as they are
+    I4_BLOCKS = 2  # blocks of I4_BLOCK_PACKED become those of I4_BLOCK_BYTES
 
 
 class Direction(IntEnum):
@@ -288,7 +311,9 @@ PORT = Record(
         ("name", f"{PORT_NAME_BYTES_MAX}u8"),
     ),
 )
-RECORDS = (HEADER, SECTION, DIMENSION, TENSOR, OPERATOR, PORT)
+PACKED_HEADER = Record("PackedHeader", (("magic", "8u8"), ("version", "u32"), ("program_size_bytes", "u32")))
+FRAME = Record("Frame", (("packing", "u32"), ("program_size_bytes", "u32")))
+RECORDS = (HEADER, SECTION, DIMENSION, TENSOR, OPERATOR, PORT, PACKED_HEADER, FRAME)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -374,12 +399,29 @@ def round_up(value: int, step: int) -> int:
 
 def packed_size_bytes(element: Element, outputs: int, inputs: int) -> int:
     """Bytes of packed weights [outputs, inputs]: whole groups of outputs; integers pad inputs to whole blocks."""
-    blocks = round_up(inputs, BLOCK) // BLOCK
     if element is Element.F32_PACKED:
         return round_up(outputs, GROUP) * inputs * 4
-    if element is Element.I4_BLOCK_PACKED:
-        return round_up(outputs, WIDE_GROUP) * blocks * (BLOCK // 2 + 4)
-    return round_up(outputs, GROUP) * blocks * (BLOCK + 4)
+    blocks = round_up(inputs, BLOCK) // BLOCK
+    group = GROUP if element is Element.I8_BLOCK_PACKED else WIDE_GROUP
+    return round_up(outputs, group) * blocks * _BLOCK_SIZE_BYTES[element]
+
+
+def frames(element: Element, outputs: int, inputs: int) -> tuple[tuple[Packing, int], ...]:
+    """How packed weights lie in a packed file: the packing of each part, and its bytes in the program."""
+    size_bytes = packed_size_bytes(element, outputs, inputs)
+    if element is Element.I4_BLOCK_BYTES:
+        return ((Packing.I4_BLOCKS, size_bytes),)
+    if element is Element.I8_SCREENED:
+        upper_bytes = packed_size_bytes(Element.I4_BLOCK_BYTES, outputs, inputs)
+        return (Packing.I4_BLOCKS, upper_bytes), (Packing.RAW, size_bytes - upper_bytes)
+    return ((Packing.RAW, size_bytes),)
+
+
+def stored_size_bytes(packing: Packing, size_bytes: int) -> int:
+    """Bytes in a packed file of what gives `size_bytes` of the program."""
+    if packing is Packing.RAW:
+        return size_bytes
+    return size_bytes // _BLOCK_SIZE_BYTES[Element.I4_BLOCK_BYTES] * _BLOCK_SIZE_BYTES[Element.I4_BLOCK_PACKED]
 
 
 def kept_size_bytes(element: Element, heads: int, head_size: int) -> int:

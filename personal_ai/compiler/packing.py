@@ -45,7 +45,7 @@ class PackedF32:
 
     def pieces(self) -> Iterator[bytes]:
         inputs, outputs = self.matrix.shape
-        for start, stop in _spans(outputs, inputs * 4):
+        for start, stop in spans(outputs, inputs * 4):
             part = np.zeros((inputs, round_up(stop - start, GROUP)), dtype="<f4")
             part[:, : stop - start] = _columns(self.matrix, start, stop)
             yield part.reshape(inputs, -1, GROUP).transpose(1, 0, 2).tobytes()
@@ -59,7 +59,7 @@ class PackedI8:
 
     def pieces(self) -> Iterator[bytes]:
         inputs, outputs = self.matrix.values.shape
-        for start, stop in _spans(outputs, inputs):
+        for start, stop in spans(outputs, inputs):
             yield self._packed(start, stop).tobytes()
 
     def _packed(self, start: int, stop: int) -> Bytes:
@@ -82,20 +82,41 @@ class PackedI4:
 
     def pieces(self) -> Iterator[bytes]:
         inputs, outputs = self.matrix.values.shape
-        for start, stop in _spans(outputs, inputs, WIDE_GROUP):
-            yield self._packed(start, stop).tobytes()
+        for start, stop in spans(outputs, inputs, WIDE_GROUP):
+            yield _in_halves(self.matrix, _integers(self.matrix, start, stop), start, stop).tobytes()
 
-    def _packed(self, start: int, stop: int) -> Bytes:
-        inputs = self.matrix.values.shape[0]
-        blocks, groups = round_up(inputs, BLOCK) // BLOCK, round_up(stop - start, WIDE_GROUP) // WIDE_GROUP
-        codes = np.zeros((blocks * BLOCK, groups * WIDE_GROUP), dtype=np.uint8)
-        codes[:inputs, : stop - start] = _integers(self.matrix, start, stop).view(np.uint8) & np.uint8(0xF)
-        pairs = codes[::2] | codes[1::2] << np.uint8(4)
-        packed = np.empty((groups, blocks, WIDE_GROUP * (4 + BLOCK // 2)), dtype=np.uint8)
-        packed[:, :, : WIDE_GROUP * 4] = _scales(self.matrix, start, stop, groups, WIDE_GROUP)
-        ordered = pairs.reshape(blocks, BLOCK // 2, groups, WIDE_GROUP).transpose(2, 0, 1, 3)
-        packed[:, :, WIDE_GROUP * 4 :] = ordered.reshape(groups, blocks, -1)
-        return packed
+
+@dataclass(frozen=True, slots=True)
+class ScreenedI8:
+    """A matrix as I8_SCREENED: upper halves as I4_BLOCK_PACKED, then lower halves without scales."""
+
+    matrix: BlockMatrix
+
+    def pieces(self) -> Iterator[bytes]:
+        inputs, outputs = self.matrix.values.shape
+        for start, stop in spans(outputs, inputs, WIDE_GROUP):
+            upper = np.right_shift(_integers(self.matrix, start, stop).view(np.int8), 4)
+            yield _in_halves(self.matrix, upper, start, stop).tobytes()
+        for start, stop in spans(outputs, inputs, WIDE_GROUP):
+            yield _wide_pairs(_integers(self.matrix, start, stop)).tobytes()
+
+
+def _in_halves(matrix: BlockMatrix, integers: Array, start: int, stop: int) -> Bytes:
+    """Scales and lower halves of some outputs' integers, [groups, blocks, bytes of a group's block]."""
+    pairs = _wide_pairs(integers)
+    scales = _scales(matrix, start, stop, len(pairs), WIDE_GROUP)
+    return np.concatenate([scales, pairs], axis=2)
+
+
+def _wide_pairs(integers: Array) -> Bytes:
+    """The lower halves of [inputs, outputs], two inputs to a byte: [groups, blocks, 16 bytes for each pair]."""
+    inputs, outputs = integers.shape
+    blocks, groups = round_up(inputs, BLOCK) // BLOCK, round_up(outputs, WIDE_GROUP) // WIDE_GROUP
+    codes = np.zeros((blocks * BLOCK, groups * WIDE_GROUP), dtype=np.uint8)
+    codes[:inputs, :outputs] = integers.view(np.uint8) & np.uint8(0xF)
+    pairs = codes[::2] | codes[1::2] << np.uint8(4)
+    ordered = pairs.reshape(blocks, BLOCK // 2, groups, WIDE_GROUP).transpose(2, 0, 1, 3)
+    return ordered.reshape(groups, blocks, -1)
 
 
 def _integers(matrix: BlockMatrix, start: int, stop: int) -> Array:
@@ -113,7 +134,7 @@ def _scales(matrix: BlockMatrix, start: int, stop: int, groups: int, group: int)
     return scales.reshape(blocks, groups, group).transpose(1, 0, 2).copy().view(np.uint8)
 
 
-def _spans(outputs: int, output_size_bytes: int, group: int = GROUP) -> Iterator[tuple[int, int]]:
+def spans(outputs: int, output_size_bytes: int, group: int = GROUP) -> Iterator[tuple[int, int]]:
     """Ranges of outputs, in whole groups, of a few megabytes each."""
     step = max(1, _PIECE_SIZE_BYTES // (output_size_bytes * group)) * group
     for start in range(0, outputs, step):

@@ -59,7 +59,7 @@ class Plan:
     """A program without its weights' bytes: tensors in the order of their first use."""
 
     def __init__(self, steps: list[Step], logits: Activation, kept: Sequence[Kept], sizes: Sizes) -> None:
-        self._steps, self._logits, self._sizes = steps, logits, sizes
+        self._steps, self.logits, self._sizes = steps, logits, sizes
         self.kept_element = _kept_element(steps, kept)
         kept_sizes = [f.kept_size_bytes(self.kept_element, item.heads, item.head_size) for item in kept]
         self._kept_offsets = [sum(kept_sizes[:slot]) for slot in range(len(kept))]
@@ -77,12 +77,12 @@ class Plan:
         """The tables, once it is known where each of `weights` lies."""
         places = dict(zip((id(weight) for weight in self.weights), weight_offsets, strict=True))
         return f.Program(
-            vocabulary_size=self._logits.columns,
+            vocabulary_size=self.logits.columns,
             context_length_max=self._sizes.context_length_max,
             sequence_max=self._sizes.sequence_max,
             arena_size_bytes=self.arena_size_bytes,
             state_row_size_bytes=self.state_row_size_bytes,
-            logits=self._tensors[id(self._logits)],
+            logits=self._tensors[id(self.logits)],
             body_operator_count=self._body_operator_count(),
             tensors=tuple(self._tensor(operand, places) for operand in self._order),
             operators=tuple(self._operator(step) for step in self._steps),
@@ -108,7 +108,7 @@ class Plan:
                 roots[id(root)] = root
                 first.setdefault(id(root), index)
                 last[id(root)] = index
-        last[id(self._logits.root)] = len(self._steps)
+        last[id(self.logits.root)] = len(self._steps)
         lives = [Lifetime(first[key], last[key], self._size_bytes(root)) for key, root in roots.items()]
         offsets, size_bytes = place(lives)
         return dict(zip(roots, offsets, strict=True)), size_bytes

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
 import struct
-from dataclasses import astuple
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -20,24 +21,24 @@ def tables_size_bytes(program: f.Program) -> int:
 
 
 def write_tables(program: f.Program, file: BinaryIO) -> None:
-    """Writes all but the weights' bytes at the beginning of the file. Raises FormatError for what does not fit."""
+    """Writes all but the weights' bytes, from where the file stands. Raises FormatError for what does not fit."""
     contents = _contents(program)
     entries = _section_entries(program)
     size_bytes = entries[-1][1] + program.weights_size_bytes
     if size_bytes > f.SIZE_BYTES_MAX:
         raise FormatError(f"The program would take {size_bytes} bytes; a canister addresses {f.SIZE_BYTES_MAX}.")
-    file.seek(0)
+    start = file.tell()
     file.write(_header(program, size_bytes))
     for kind, offset, length in entries:
         file.write(f.SECTION.layout.pack(kind, offset, length, 0))
     for (_, offset, _), content in zip(entries, contents, strict=False):
-        file.write(bytes(offset - file.tell()))
+        file.write(bytes(start + offset - file.tell()))
         file.write(content)
-    file.write(bytes(entries[-1][1] - file.tell()))
+    file.write(bytes(start + entries[-1][1] - file.tell()))
 
 
 def read_program(path: Path) -> f.Program:
-    """The tables of a program file. The engine checks far more before it runs one.
+    """The tables of a program file, packed or not. The engine checks far more before it runs one.
 
     Raises FormatError for a file that breaks the format, UnknownVersionError, OSError.
     """
@@ -45,9 +46,41 @@ def read_program(path: Path) -> f.Program:
         data = file.read(_TABLES_END_MAX)
     size_bytes = path.stat().st_size
     try:
-        return _parse(data, size_bytes)
+        return _parse(*_unpacked_tables(data, size_bytes))
     except (struct.error, ValueError, IndexError, KeyError) as error:
         raise FormatError(f"{path.name} is not a whole program file.") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Bytes of a program that lie together in its file: `size_bytes` of the program, from `program_offset` on."""
+
+    packing: f.Packing
+    program_offset: int
+    size_bytes: int
+    file_offset: int
+
+
+def read_parts(path: Path) -> list[Part]:
+    """Where a program lies in its file, in order; of one that is not packed a single part.
+
+    Raises FormatError for a packed file that breaks the format, OSError.
+    """
+    with path.open("rb") as file:
+        header = file.read(f.PACKED_HEADER.layout.size)
+        if header[:8] != f.PACKED_MAGIC:
+            return [Part(f.Packing.RAW, 0, path.stat().st_size, 0)]
+        parts: list[Part] = []
+        end = 0
+        try:
+            while frame := file.read(f.FRAME.layout.size):
+                packing, size_bytes = f.FRAME.layout.unpack(frame)
+                parts.append(Part(f.Packing(packing), end, size_bytes, file.tell()))
+                end += size_bytes
+                file.seek(f.stored_size_bytes(parts[-1].packing, size_bytes), os.SEEK_CUR)
+        except (struct.error, ValueError) as error:
+            raise FormatError(f"{path.name} is not a whole program file.") from error
+    return parts
 
 
 def _header(program: f.Program, size_bytes: int) -> bytes:
@@ -127,16 +160,34 @@ def _operator(operator: f.Operator, first_operand: int) -> bytes:
     return f.OPERATOR.layout.pack(operator.code, *counts, first_operand, *attributes)
 
 
+def _unpacked_tables(data: bytes, size_bytes: int) -> tuple[bytes, int]:
+    """The beginning of the program and its size: what a packed file says before its first packed frame."""
+    if data[:8] != f.PACKED_MAGIC:
+        return data, size_bytes
+    fields = f.PACKED_HEADER.layout.unpack_from(data)
+    _expect_version(fields[8], f.PACKED_VERSION)
+    start = f.PACKED_HEADER.layout.size
+    packing, length = f.FRAME.layout.unpack_from(data, start)
+    if packing != f.Packing.RAW:
+        raise ValueError
+    start += f.FRAME.layout.size
+    return data[start : start + length], fields[9]
+
+
+def _expect_version(version: int, known: int) -> None:
+    if version != known:
+        raise UnknownVersionError(
+            f"This program file is of version {version}; version {known} is known.",
+            next_step="Compile the model again.",
+        )
+
+
 def _parse(data: bytes, size_bytes: int) -> f.Program:
     fields = f.HEADER.layout.unpack_from(data)
     magic, (version, section_count, stated_size, *numbers) = bytes(fields[:8]), fields[8:]
     if magic != f.MAGIC:
         raise ValueError
-    if version != f.VERSION:
-        raise UnknownVersionError(
-            f"This program file is of version {version}; version {f.VERSION} is known.",
-            next_step="Compile the model again.",
-        )
+    _expect_version(version, f.VERSION)
     if section_count != len(f.Section) or stated_size != size_bytes:
         raise ValueError
     sections = [_section(data, size_bytes, kind) for kind in f.Section]

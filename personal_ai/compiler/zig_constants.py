@@ -18,6 +18,7 @@ _ENUMS: tuple[tuple[type[IntEnum], str], ...] = (
     (f.Section, "u32"),
     (f.Element, "u8"),
     (f.Storage, "u8"),
+    (f.Packing, "u32"),
     (f.Direction, "u8"),
     (f.RowSource, "u32"),
     (f.UnaryFunction, "u32"),
@@ -35,9 +36,11 @@ def render() -> str:
 def _lines() -> Iterator[str]:
     yield "//! Written by personal_ai/compiler/zig_constants.py from format.py: change it there."
     yield ""
-    yield f"pub const magic = [8]u8{{ {', '.join(str(byte) for byte in f.MAGIC)} }};"
+    for name, text in (("magic", f.MAGIC), ("packed_magic", f.PACKED_MAGIC)):
+        yield f"pub const {name} = [8]u8{{ {', '.join(str(byte) for byte in text)} }};"
     for name, value in (
         ("version", f.VERSION),
+        ("packed_version", f.PACKED_VERSION),
         ("alignment_bytes", f.ALIGNMENT_BYTES),
         ("row_alignment_bytes", f.ROW_ALIGNMENT_BYTES),
         ("rank_max", f.RANK_MAX),

@@ -24,7 +24,7 @@ from personal_ai.common.paths import resource
 from personal_ai.compiler.compile import compile_package
 from personal_ai.deployments import upload as uploading
 from personal_ai.deployments.journal import Deployment, DeploymentState, Journal
-from personal_ai.deployments.plan import Plan, plan
+from personal_ai.deployments.plan import CANISTER_WASM, Plan, contents_of, plan
 from personal_ai.ic.agent import Agent, UnknownOutcomeError
 from personal_ai.ic.ledgers import CyclesLedger
 from personal_ai.ic.management import CanisterSettings, InstallMode, Management
@@ -33,7 +33,6 @@ from personal_ai.ic.requests import SignedUpdate
 from personal_ai.models.package import ModelPackage
 
 CREATE, INSTALL, UPLOAD, ACTIVATE = "create", "install", "upload", "activate"
-CANISTER_WASM = "canister.wasm"
 
 _WASM_MEMORY_LIMIT_DEFAULT_BYTES = 3 << 30  # beyond it the network would undo what the engine does
 _WASM32_BYTES = 4 << 30
@@ -72,7 +71,7 @@ class Deployer:
         upload = Upload.of(self.package.name, _files(self.package, program_path), on_progress, cancel)
         wasm = resource(CANISTER_WASM).read_bytes()
         heap_bytes = heap_need(program).most_bytes
-        costs = plan(self.agent.profile, wasm_bytes=len(wasm), upload_bytes=upload.size_bytes, heap_bytes=heap_bytes)
+        costs = plan(self.agent.profile, contents_of(self.package))
 
         cancel.raise_if_cancelled()
         canister_id = self._create(deployment_id, costs, on_progress)

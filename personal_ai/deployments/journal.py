@@ -6,17 +6,15 @@ The tables and their meaning are in docs/formats/journal.md.
 from __future__ import annotations
 
 import sqlite3
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from personal_ai.common.errors import BadInputError, DamagedFileError, FormatError, StorageError, UnknownVersionError
-from personal_ai.common.files import storage_errors
+from personal_ai.common.errors import BadInputError, FormatError
+from personal_ai.common.journal_file import JournalFile
+from personal_ai.common.sqlite_rows import insert_row, read_rows
 
 FORMAT_VERSION = 1
 
@@ -77,67 +75,19 @@ class StepRecord:
     done: bool
 
 
-class Journal:
+class Journal(JournalFile):
     """One SQLite file; every method is one transaction on disk when it returns. Safe to use from several threads."""
 
     def __init__(self, path: Path) -> None:
         """Raises StorageError, DamagedFileError, UnknownVersionError."""
-        with storage_errors("open the deployment journal"):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.touch(mode=0o600)
-        self._lock = threading.Lock()
-        self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+        super().__init__(
+            path,
+            name="deployment journal",
+            safe="Your canisters and cycles are on the network, untouched.",
+            version=FORMAT_VERSION,
+            schema=_SCHEMA,
+        )
         self._db.row_factory = sqlite3.Row
-        try:
-            self._prepare()
-        except sqlite3.DatabaseError as error:
-            self._db.close()
-            raise DamagedFileError(
-                f"The deployment journal ({path.name}) is damaged.",
-                not_lost="Your canisters and cycles are on the network, untouched.",
-                next_step="Put a backup of the file in its place.",
-            ) from error
-        except UnknownVersionError:
-            self._db.close()
-            raise
-
-    def _prepare(self) -> None:
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=FULL")
-        (version,) = self._db.execute("PRAGMA user_version").fetchone()
-        if version not in (0, FORMAT_VERSION):
-            raise UnknownVersionError(
-                f"The deployment journal was written by a newer version of this program (format {version}).",
-                not_lost="It is unchanged.",
-                next_step="Update the program to go on.",
-            )
-        if version == 0:
-            with self._transaction():
-                for statement in _SCHEMA.split(";")[:-1]:
-                    self._db.execute(statement)
-                self._db.execute(f"PRAGMA user_version={FORMAT_VERSION}")
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        with self._lock:
-            try:
-                self._db.execute("BEGIN IMMEDIATE")
-                yield
-                self._db.execute("COMMIT")
-            except sqlite3.OperationalError as error:
-                self._roll_back()
-                raise StorageError(
-                    f"Could not write the deployment journal: {error}.",
-                    not_lost="What was written before is unchanged; nothing was sent that it does not hold.",
-                    next_step="Make room on the disk, then try again.",
-                ) from error
-            except BaseException:
-                self._roll_back()
-                raise
-
-    def _roll_back(self) -> None:
-        if self._db.in_transaction:
-            self._db.execute("ROLLBACK")
 
     def begin(self, deployment: Deployment) -> None:
         """Writes down a new deployment."""
@@ -234,8 +184,7 @@ class Journal:
     def to_records(self) -> list[dict[str, Any]]:
         """Everything as plain values, a deployment with its steps, for `merge`; signed messages are left out."""
         with self._lock:
-            deployments = [dict(row) for row in self._db.execute("SELECT * FROM deployment").fetchall()]
-            steps = [dict(row) for row in self._db.execute("SELECT * FROM step").fetchall()]
+            deployments, steps = read_rows(self._db, "deployment"), read_rows(self._db, "step")
         for step in steps:
             step.update(request_id=None, envelope=None, expires_at_ns=None)
         return [{**one, "steps": [step for step in steps if step["deployment"] == one["id"]]} for one in deployments]
@@ -248,22 +197,13 @@ class Journal:
             with self._transaction():
                 for record in new:
                     DeploymentState(record["state"])
-                    self._insert("deployment", {name: value for name, value in record.items() if name != "steps"})
+                    own = {name: value for name, value in record.items() if name != "steps"}
+                    insert_row(self._db, "deployment", own)
                     for step in record["steps"]:
-                        self._insert("step", {**step, "deployment": record["id"]})
+                        insert_row(self._db, "step", {**step, "deployment": record["id"]})
         except (sqlite3.Error, KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise FormatError("The deployments in this file are malformed.", not_lost="Yours are unchanged.") from error
         return len(new)
-
-    def _insert(self, table: str, values: dict[str, Any]) -> None:
-        columns = {row["name"] for row in self._db.execute(f"PRAGMA table_info({table})")}
-        if values.keys() != columns:
-            raise ValueError("other columns than ours")
-        names, places = ", ".join(values), ", ".join("?" * len(values))
-        self._db.execute(f"INSERT INTO {table} ({names}) VALUES ({places})", tuple(values.values()))  # noqa: S608
-
-    def close(self) -> None:
-        self._db.close()
 
 
 def _deployment(row: sqlite3.Row) -> Deployment:

@@ -118,7 +118,6 @@ class Agent:
         UnknownOutcomeError, SecurityError, Cancelled. After a time-out or a cancel the call may still be carried out.
         """
         deadline_s = time.monotonic() + timeout_s
-        cancel = cancel or Cancel()
         response = self._http.post(http_interface.CALL, signed.effective_id, signed.envelope, cancel)
         reply = None
         if response.status == http_interface.OK:
@@ -139,11 +138,11 @@ class Agent:
 
         Raises as `submit` does.
         """
-        return self._poll(signed, cancel or Cancel(), time.monotonic() + timeout_s)
+        return self._poll(signed, cancel, time.monotonic() + timeout_s)
 
     def read_state(self, effective_id: Principal, paths: Iterable[Path]) -> Certificate:
         """A verified certificate that shows `paths` of the canister's subnet. Raises NetworkError, SecurityError."""
-        return self._read_canister_state(effective_id, paths, Cancel())
+        return self._read_canister_state(effective_id, paths, None)
 
     def module_hash(self, canister_id: Principal) -> bytes | None:
         """The certified SHA-256 of the canister's program, None where it has none."""
@@ -156,7 +155,7 @@ class Agent:
 
     def status(self) -> NetworkStatus:
         """Asks whether the network is there. Raises NetworkError."""
-        fields = self._http.status(Cancel())
+        fields = self._http.status(None)
         health, version, key = (fields.get(name) for name in ("replica_health_status", "impl_version", "root_key"))
         return NetworkStatus(
             health if isinstance(health, str) else None,
@@ -170,9 +169,9 @@ class Agent:
     def _post(
         self, endpoint: Endpoint, effective_id: Principal, signed: SignedRequest, cancel: Cancel | None = None
     ) -> Response:
-        return self._http.post(endpoint, effective_id, signed.envelope, cancel or Cancel())
+        return self._http.post(endpoint, effective_id, signed.envelope, cancel)
 
-    def _poll(self, signed: SignedUpdate, cancel: Cancel, deadline_s: float) -> bytes:
+    def _poll(self, signed: SignedUpdate, cancel: Cancel | None, deadline_s: float) -> bytes:
         if signed.sender != self.identity.principal:
             raise ValueError("the network tells the answer of a call to its sender only")
         wait_s = _FIRST_POLL_S
@@ -189,10 +188,12 @@ class Agent:
                     not_lost="It may still be carried out.",
                     next_step="Ask for its answer again; it is not carried out twice.",
                 )
-            cancel.wait(wait_s)
+            (cancel or Cancel()).wait(wait_s)
             wait_s = min(wait_s * _POLL_GROWTH, _LAST_POLL_S)
 
-    def _read_canister_state(self, effective_id: Principal, paths: Iterable[Path], cancel: Cancel) -> Certificate:
+    def _read_canister_state(
+        self, effective_id: Principal, paths: Iterable[Path], cancel: Cancel | None
+    ) -> Certificate:
         signed = self._sign(requests.read_state_content(paths))
         response = self._post(http_interface.READ_CANISTER_STATE, effective_id, signed, cancel)
         return self._verified(_certificate_in(response), canister_id=effective_id)

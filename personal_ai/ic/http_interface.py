@@ -8,17 +8,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from personal_ai.common.errors import FormatError, NetworkError
-from personal_ai.common.jobs import Cancel
+from personal_ai.common.jobs import Cancel, interruptible
 from personal_ai.ic import cbor
 from personal_ai.ic.principal import Principal
 from personal_ai.ic.rejections import GatewayRefusedError
-from personal_ai.ic.transport import MAX_RESPONSE_SIZE_BYTES, ConnectionLostError, Request, Response, Transport
+from personal_ai.ic.transport import (
+    BUSY_STATUSES,
+    MAX_RESPONSE_SIZE_BYTES,
+    ConnectionLostError,
+    GatewayLateError,
+    Request,
+    Response,
+    Transport,
+)
 
 TIMEOUT_S = 30.0  # the network itself holds a synchronous call for 10 s, and a body of 2 MiB may take a while
 RETRIES = 4
 FIRST_RETRY_WAIT_S = 0.5
 OK, ACCEPTED = 200, 202
-_NOT_FOUND, _TOO_MANY_REQUESTS, _SERVER_ERRORS = 404, 429, 500
+_NOT_FOUND = 404
 
 
 class MalformedAnswerError(NetworkError):
@@ -53,7 +61,7 @@ class HttpInterface:
         self._transport = transport
         self._older: set[Endpoint] = set()  # those whose current path the network does not have
 
-    def post(self, endpoint: Endpoint, effective_id: Principal, envelope: bytes, cancel: Cancel) -> Response:
+    def post(self, endpoint: Endpoint, effective_id: Principal, envelope: bytes, cancel: Cancel | None) -> Response:
         """The answer, of status 200 or 202. Raises GatewayRefusedError and what transports raise."""
         if endpoint not in self._older:
             response = self._send(Request(endpoint.current.format(effective_id), envelope), cancel)
@@ -63,30 +71,36 @@ class HttpInterface:
         self._older.add(endpoint)
         return response
 
-    def status(self, cancel: Cancel) -> dict[str, object]:
+    def status(self, cancel: Cancel | None) -> dict[str, object]:
         """The fields of the status answer."""
         return fields_of(_accepted(self._send(Request(_STATUS_PATH), cancel)))
 
     def close(self) -> None:
         self._transport.close()
 
-    def _send(self, request: Request, cancel: Cancel) -> Response:
-        """Sends, and sends again while the network is busy; a connection that broke is tried once more."""
+    def _send(self, request: Request, cancel: Cancel | None) -> Response:
+        """Sends, and sends again while the network is busy, through the next gateway where there are several."""
         wait_s = FIRST_RETRY_WAIT_S
         for _ in range(RETRIES):
             response = self._send_once(request, cancel)
-            if response.status != _TOO_MANY_REQUESTS and response.status < _SERVER_ERRORS:
+            if response.status not in BUSY_STATUSES:
                 return response
-            cancel.wait(wait_s)
+            (cancel or Cancel()).wait(wait_s)
             wait_s *= 2
         return self._send_once(request, cancel)
 
-    def _send_once(self, request: Request, cancel: Cancel) -> Response:
-        cancel.raise_if_cancelled()
+    def _send_once(self, request: Request, cancel: Cancel | None) -> Response:
+        """A connection that broke is tried once more, and another gateway where one is late."""
         try:
+            return self._exchange(request, cancel)
+        except (ConnectionLostError, GatewayLateError):
+            return self._exchange(request, cancel)
+
+    def _exchange(self, request: Request, cancel: Cancel | None) -> Response:
+        """Whoever may cancel does not wait for a slow network: the exchange is left to end by itself."""
+        if cancel is None:
             return self._transport.send(request, TIMEOUT_S)
-        except ConnectionLostError:
-            return self._transport.send(request, TIMEOUT_S)
+        return interruptible(lambda: self._transport.send(request, TIMEOUT_S), cancel)
 
 
 def fields_of(response: Response) -> dict[str, object]:

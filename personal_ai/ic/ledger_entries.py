@@ -19,8 +19,8 @@ _MAX_DEPTH = 16
 class LedgerEntry:
     """One block. Amounts in the ledger's smallest unit, times in ns since 1970.
 
-    operation: mint, burn, transfer or approve. sender, receiver: the account as the ledger's users write it (account
-    identifier, or principal), None where there is none.
+    operation: mint, burn, transfer, approve, or the ledger's own word for what it learned later. sender, receiver: the
+    account as the ledger's users write it (account identifier, or principal), None where there is none.
     """
 
     index: int
@@ -38,13 +38,14 @@ def from_icrc3(index: int, block: tuple[str, Any]) -> LedgerEntry:
     """A block of a ledger that follows ICRC-3, decoded with `ledger_types.VALUE`. Raises FormatError."""
     fields = _plain(block)
     match fields:
-        case {"ts": int(time_ns), "tx": {"op": str(operation), "amt": int(amount)} as done}:
-            pass
+        case {"ts": int(time_ns), "tx": dict(done)}:
+            operation = done.get("op", fields.get("btype"))
         case _:
             raise FormatError("A block of the ledger is malformed.")
-    fee = fields.get("fee", done.get("fee", 0))
+    amount, fee = done.get("amt", 0), fields.get("fee", done.get("fee", 0))
     created_at_ns, memo = done.get("ts"), done.get("memo")
-    if not isinstance(fee, int) or not isinstance(created_at_ns, int | None) or not isinstance(memo, bytes | None):
+    good = isinstance(operation, str) and isinstance(amount, int) and isinstance(fee, int)
+    if not good or not isinstance(created_at_ns, int | None) or not isinstance(memo, bytes | None):
         raise FormatError("A block of the ledger is malformed.")
     return LedgerEntry(
         index, time_ns, {"xfer": "transfer"}.get(operation, operation), amount, fee,

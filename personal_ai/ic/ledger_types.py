@@ -32,6 +32,7 @@ CYCLES_LEDGER_FEE = 100_000_000  # cycles
 CYCLES_DECIMALS = 12
 DEDUPLICATION_WINDOW_NS = 24 * 3600 * 10**9
 PERMITTED_DRIFT_NS = 60 * 10**9
+WITHDRAWAL_FAILED_MEMO = b"\xff" * 32  # of the block in which a withdrawal that failed comes back
 
 BLOCK_INDEX = Nat
 ACCOUNT = Record({"owner": Principal_, "subaccount": Opt(Blob)})

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import Any, Literal
 
 from personal_ai.common.errors import FormatError, SecurityError
 from personal_ai.common.jobs import Cancel
@@ -65,6 +65,16 @@ class RunState(Enum):
     STOPPED = "stopped"
 
 
+LogVisibility = Literal["controllers", "public"] | tuple[Principal, ...]  # or some viewers besides the controllers
+
+
+def _visibility(visibility: LogVisibility | None) -> tuple[str, list[Principal] | None] | None:
+    """The value of type VISIBILITY."""
+    if visibility is None or isinstance(visibility, str):
+        return None if visibility is None else (visibility, None)
+    return "allowed_viewers", list(visibility)
+
+
 @dataclass(frozen=True, slots=True)
 class CanisterSettings:
     """Settings to change; None leaves one as it is. Sizes in bytes, the threshold in seconds of idle life."""
@@ -75,6 +85,7 @@ class CanisterSettings:
     freezing_threshold: int | None = None
     reserved_cycles_limit: int | None = None
     wasm_memory_limit: int | None = None
+    log_visibility: LogVisibility | None = None
 
     def to_candid(self) -> dict[str, Any]:
         """The value of type CANISTER_SETTINGS."""
@@ -85,6 +96,7 @@ class CanisterSettings:
             "freezing_threshold": self.freezing_threshold,
             "reserved_cycles_limit": self.reserved_cycles_limit,
             "wasm_memory_limit": self.wasm_memory_limit,
+            "log_visibility": _visibility(self.log_visibility),
         }
 
 
@@ -107,6 +119,43 @@ class CanisterStatus:
     compute_allocation_percent: int
     reserved_cycles_limit: int | None
     wasm_memory_limit_bytes: int | None
+
+
+SNAPSHOT_READ_MAX_BYTES = 2_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A kept state of a canister; `taken_at_ns` since 1970."""
+
+    id: bytes
+    taken_at_ns: int
+    size_bytes: int
+
+
+class SnapshotPart(Enum):
+    """What of a snapshot is read, by its name in the interface."""
+
+    MODULE = "wasm_module"
+    HEAP = "wasm_memory"
+    STABLE = "stable_memory"
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotContents:
+    """Sizes in bytes, and the SHA-256 of each chunk of a module that was stored."""
+
+    sizes: dict[SnapshotPart, int]
+    chunk_hashes: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One line of a canister's log; its number goes on counting."""
+
+    index: int
+    time_ns: int
+    content: bytes
 
 
 class Management:
@@ -202,6 +251,66 @@ class Management:
         """Deletes a stopped canister for ever, with the cycles in it."""
         self._about("delete_canister", canister_id)
 
+    def take_snapshot(self, canister_id: Principal, *, replace_id: bytes | None = None) -> Snapshot:
+        """Keeps module and memory as they are; stop the canister before. It dies with the canister: no backup.
+
+        replace_id: a snapshot to be forgotten for it.
+        """
+        fields = {"canister_id": canister_id, "replace_snapshot": replace_id}
+        reply = self._call("take_canister_snapshot", canister_id, types.TAKE_SNAPSHOT_ARGS, fields)
+        return _snapshot(candid.decode([types.SNAPSHOT], reply)[0])
+
+    def load_snapshot(self, canister_id: Principal, snapshot_id: bytes) -> None:
+        """Puts module and memory back as they were; cycles, settings and controllers stay."""
+        fields = {"canister_id": canister_id, "snapshot_id": snapshot_id}
+        self._call("load_canister_snapshot", canister_id, types.LOAD_SNAPSHOT_ARGS, fields)
+
+    def snapshots(self, canister_id: Principal) -> list[Snapshot]:
+        """All snapshots of the canister."""
+        reply = self._about("list_canister_snapshots", canister_id)
+        return [_snapshot(one) for one in candid.decode([types.SNAPSHOTS_RESULT], reply)[0]]
+
+    def delete_snapshot(self, canister_id: Principal, snapshot_id: bytes) -> None:
+        """Forgets a snapshot, and with it what it costs."""
+        fields = {"canister_id": canister_id, "snapshot_id": snapshot_id}
+        self._call("delete_canister_snapshot", canister_id, types.SNAPSHOT_ARGS, fields)
+
+    def snapshot_contents(self, canister_id: Principal, snapshot_id: bytes) -> SnapshotContents:
+        """What a snapshot holds, to be read with `read_snapshot`."""
+        fields = {"canister_id": canister_id, "snapshot_id": snapshot_id}
+        reply = self._call("read_canister_snapshot_metadata", canister_id, types.SNAPSHOT_ARGS, fields)
+        found = candid.decode([types.SNAPSHOT_METADATA], reply)[0]
+        return SnapshotContents(
+            {
+                SnapshotPart.MODULE: found["wasm_module_size"],
+                SnapshotPart.HEAP: found["wasm_memory_size"],
+                SnapshotPart.STABLE: found["stable_memory_size"],
+            },
+            tuple(one["hash"] for one in found["wasm_chunk_store"]),
+        )
+
+    def read_snapshot(
+        self, canister_id: Principal, snapshot_id: bytes, part: SnapshotPart, offset: int, size_bytes: int
+    ) -> bytes:
+        """A piece of a snapshot, up to SNAPSHOT_READ_MAX_BYTES. Raises FormatError where it has another length."""
+        kind = (part.value, {"offset": offset, "size": size_bytes})
+        fields = {"canister_id": canister_id, "snapshot_id": snapshot_id, "kind": kind}
+        reply = self._call("read_canister_snapshot_data", canister_id, types.READ_SNAPSHOT_ARGS, fields)
+        piece: bytes = candid.decode([types.SNAPSHOT_DATA], reply)[0]["chunk"]
+        if len(piece) != size_bytes:
+            raise FormatError("The network gave a piece of the snapshot with another length than the one asked for.")
+        return piece
+
+    def logs(self, canister_id: Principal, *, from_index: int = 0) -> list[LogLine]:
+        """What the canister printed, as far as it is kept, from number `from_index` on. Told by one node, signed."""
+        until = (1 << 64) - 1
+        fields = {"canister_id": canister_id, "filter": ("by_idx", {"start": from_index, "end": until})}
+        arg = candid.encode([types.FETCH_LOGS_ARGS], [fields])
+        reply = self._agent.query(MANAGEMENT, "fetch_canister_logs", arg, effective_id=canister_id)
+        records = candid.decode([types.FETCH_LOGS_RESULT], reply)[0]["canister_log_records"]
+        lines = [LogLine(one["idx"], one["timestamp_nanos"], one["content"]) for one in records]
+        return [line for line in lines if line.index >= from_index]  # networks may not know the filter yet
+
     def provisional_create_canister(self, cycles: int, settings: CanisterSettings | None = None) -> Principal:
         """A canister with cycles out of nothing: on development networks (kind `local`) only."""
         if self._agent.profile.kind != "local":
@@ -218,6 +327,10 @@ class Management:
     def _call(self, method: str, effective_id: Principal, type_: Record, fields: dict[str, Any]) -> bytes:
         encoded = candid.encode([type_], [fields])
         return self._agent.update(MANAGEMENT, method, encoded, effective_id=effective_id)
+
+
+def _snapshot(fields: dict[str, Any]) -> Snapshot:
+    return Snapshot(fields["id"], fields["taken_at_timestamp"], fields["total_size"])
 
 
 def _status(fields: dict[str, Any]) -> CanisterStatus:

@@ -6,7 +6,24 @@ specification's ic.did (2026-08).
 
 from __future__ import annotations
 
-from personal_ai.ic.candid import Blob, Bool, Nat, Nat64, Null, Opt, Principal_, Record, Text, Variant, Vec
+from personal_ai.ic.candid import (
+    Blob,
+    Bool,
+    Float32,
+    Float64,
+    Int32,
+    Int64,
+    Nat,
+    Nat64,
+    Null,
+    Opt,
+    Principal_,
+    Record,
+    Reserved,
+    Text,
+    Variant,
+    Vec,
+)
 
 VISIBILITY = Variant({"controllers": Null, "public": Null, "allowed_viewers": Vec(Principal_)})
 ENVIRONMENT_VARIABLE = Record({"name": Text, "value": Text})
@@ -126,6 +143,54 @@ CANISTER_STATUS_RESULT = Record(
         "idle_cycles_burned_per_day": Nat,
         "query_stats": QUERY_STATS,
     }
+)
+
+SNAPSHOT_ARGS = Record({"canister_id": Principal_, "snapshot_id": Blob})
+TAKE_SNAPSHOT_ARGS = Record(
+    {
+        "canister_id": Principal_,
+        "replace_snapshot": Opt(Blob),
+        "uninstall_code": Opt(Bool),
+        "sender_canister_version": Opt(Nat64),
+    }
+)
+LOAD_SNAPSHOT_ARGS = Record({"canister_id": Principal_, "snapshot_id": Blob, "sender_canister_version": Opt(Nat64)})
+SNAPSHOT = Record({"id": Blob, "taken_at_timestamp": Nat64, "total_size": Nat64})
+SNAPSHOTS_RESULT = Vec(SNAPSHOT)
+SNAPSHOT_METADATA = Record(
+    {
+        "source": Variant({"taken_from_canister": Reserved, "metadata_upload": Reserved}),
+        "taken_at_timestamp": Nat64,
+        "wasm_module_size": Nat64,
+        "globals": Vec(Variant({"i32": Int32, "i64": Int64, "f32": Float32, "f64": Float64, "v128": Nat})),
+        "wasm_memory_size": Nat64,
+        "stable_memory_size": Nat64,
+        "wasm_chunk_store": Vec(CHUNK_HASH),
+        "canister_version": Nat64,
+        "certified_data": Blob,
+        "global_timer": Opt(Variant({"inactive": Null, "active": Nat64})),
+        "on_low_wasm_memory_hook_status": Opt(
+            Variant({"condition_not_satisfied": Null, "ready": Null, "executed": Null})
+        ),
+    }
+)
+_RANGE = Record({"offset": Nat64, "size": Nat64})
+READ_SNAPSHOT_ARGS = Record(
+    {
+        "canister_id": Principal_,
+        "snapshot_id": Blob,
+        "kind": Variant(
+            {"wasm_module": _RANGE, "wasm_memory": _RANGE, "stable_memory": _RANGE, "wasm_chunk": CHUNK_HASH}
+        ),
+    }
+)
+SNAPSHOT_DATA = Record({"chunk": Blob})
+
+LOG_RANGE = Record({"start": Nat64, "end": Nat64})
+LOG_FILTER = Variant({"by_idx": LOG_RANGE, "by_timestamp_nanos": LOG_RANGE})
+FETCH_LOGS_ARGS = Record({"canister_id": Principal_, "filter": Opt(LOG_FILTER)})
+FETCH_LOGS_RESULT = Record(
+    {"canister_log_records": Vec(Record({"idx": Nat64, "timestamp_nanos": Nat64, "content": Blob}))}
 )
 
 PROVISIONAL_CREATE_CANISTER_WITH_CYCLES_ARGS = Record(

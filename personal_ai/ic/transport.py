@@ -14,6 +14,7 @@ from personal_ai.ic.profile import NetworkProfile, is_loopback
 
 MAX_RESPONSE_SIZE_BYTES = 8 << 20
 CONNECT_TIMEOUT_S = 10.0
+BUSY_STATUSES = frozenset((429, *range(500, 600)))  # may be sent again, here or elsewhere
 _MAX_CONNECTIONS = 16
 _HEADERS = {
     "content-type": "application/cbor",
@@ -40,6 +41,10 @@ class Response:
 
 class ConnectionLostError(NetworkUnreachableError):
     """The connection broke after it stood: the request may have arrived. The same bytes may be sent again."""
+
+
+class GatewayLateError(NetworkTimeoutError):
+    """This gateway did not answer in time, and there is another to ask. The same bytes may be sent again."""
 
 
 class Transport(Protocol):
@@ -108,26 +113,37 @@ class HttpxTransport:
 
 
 class FailoverTransport:
-    """Several gateways of one network: keeps to one, and goes to the next when it cannot be reached."""
+    """Several gateways of one network: keeps to one as long as it answers, and goes to the next when it does not.
+
+    Thread-safe as far as the gateways' transports are: threads may move on together, and none goes without a gateway.
+    """
 
     def __init__(self, transports: Sequence[Transport]) -> None:
         self._transports = tuple(transports)
         self._current = 0
 
     def send(self, request: Request, timeout_s: float) -> Response:
-        """Tries each gateway once; a broken connection or a time-out is for the caller to judge."""
+        """Tries each gateway once where it cannot be reached.
+
+        What may have arrived (a broken connection, a time-out, a busy answer) is for the caller to judge: it is sent
+        nowhere unasked, and the next `send` goes to the next gateway.
+        """
         first = self._current
         for offset in range(len(self._transports)):
             index = (first + offset) % len(self._transports)
+            self._current = (index + 1) % len(self._transports)  # unless this one answers
             try:
                 response = self._transports[index].send(request, timeout_s)
             except ConnectionLostError:
                 raise
+            except NetworkTimeoutError as error:
+                raise GatewayLateError(error.what, not_lost=error.not_lost, next_step=error.next_step) from error
             except NetworkUnreachableError:
                 if offset + 1 == len(self._transports):
                     raise
                 continue
-            self._current = index
+            if response.status not in BUSY_STATUSES:
+                self._current = index
             return response
         raise ValueError("a failover transport needs a gateway")
 

@@ -152,7 +152,10 @@ def _numbers(der: bytes, after: re.Match[bytes], count: int) -> list[int]:
 
 
 def _encrypted(der: bytes, password: str) -> bytes:
-    """PBES2 by PBKDF2-HMAC-SHA256 and AES-256-CBC, which every reader knows (RFC 8018, appendix A)."""
+    """PBES2 by PBKDF2-HMAC-SHA256 and AES-256-CBC, which every reader knows (RFC 8018, appendix A).
+
+    Written here because `cryptography` allows 2,048 rounds only.
+    """
     salt, iv = secrets.token_bytes(16), secrets.token_bytes(16)
     derivation = PBKDF2HMAC(hashes.SHA256(), length=32, salt=salt, iterations=PBKDF2_ITERATIONS)
     encryptor = Cipher(algorithms.AES256(derivation.derive(password.encode())), modes.CBC(iv)).encryptor()

@@ -158,6 +158,10 @@ class Vault:
         """An identity of the phrase by its number, as on the computer before. Raises IdentityError, ValueError."""
         return self._add(lambda _: Entry(checked_name(label), index=index))
 
+    def derived_principal(self, index: int) -> Principal:
+        """The principal that an identity of the phrase has, whether it is in the vault or not. Raises ValueError."""
+        return keys.derive(phrases.seed(self.reveal_phrase()), index).identity().principal
+
     def import_pem(self, label: str, content: bytes, password: str | None = None) -> IdentityRecord:
         """Takes in the key of a PEM file; the phrase cannot restore it. Raises KeyImportError, IdentityError."""
         key = pem.read(content, password)

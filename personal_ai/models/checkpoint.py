@@ -100,6 +100,10 @@ class Checkpoint:
         self._prefix = "transformer." if "transformer.wte.weight" in self._places else ""
         self._origins: dict[str, _Origin] = {}
 
+    def file(self, tensor: str) -> TensorFile:
+        """Where a tensor lies."""
+        return self._places[tensor]
+
     @property
     def has_head(self) -> bool:
         return "lm_head.weight" in self._places
@@ -186,16 +190,26 @@ def _is_longer_table(stored: Tensor, origin: _Origin) -> bool:
     )
 
 
+def holds_safetensors(folder: Path) -> bool:
+    """Whether there is something for `open_checkpoint` to open."""
+    return any((folder / name).is_file() for name in (_SINGLE_FILE, _INDEX_FILE))
+
+
 @contextmanager
 def open_checkpoint(folder: Path) -> Iterator[Checkpoint]:
+    """A decoder's weights. Raises as `weight_files`."""
+    with weight_files(folder) as files:
+        yield Checkpoint(files)
+
+
+@contextmanager
+def weight_files(folder: Path) -> Iterator[tuple[TensorFile, ...]]:
     """The safetensors files of a Hugging Face folder, one or as its index lists them.
 
     Raises FormatError for broken files, UnsupportedModelError where there are none.
     """
     with ExitStack() as files:
-        yield Checkpoint(
-            tuple(files.enter_context(closing(SafetensorsFile(folder / name))) for name in _file_names(folder))
-        )
+        yield tuple(files.enter_context(closing(SafetensorsFile(folder / name))) for name in _file_names(folder))
 
 
 def _file_names(folder: Path) -> list[str]:

@@ -89,7 +89,7 @@ def _gpt2(config: Fields, has_head: bool, context_length: int) -> Decoder:
         intermediate_size=config.integer("n_inner", 1, _MAX_INNER, 4 * hidden_size),
         context_length=min(config.integer("n_positions", 1, _MAX_CONTEXT, 1024), context_length),
         norm_epsilon=config.number("layer_norm_epsilon", 0.0, 1.0, 1e-5),
-        activation=_activation(config.text("activation_function", 64, "gelu_new")),
+        activation=activation(config.text("activation_function", 64, "gelu_new")),
         rope=None,
         tied_embedding=config.boolean("tie_word_embeddings", True),
         qkv_bias=True,
@@ -126,7 +126,7 @@ def _llama_like(config: Fields, has_head: bool, context_length: int) -> Decoder:
         intermediate_size=config.integer("intermediate_size", 1, _MAX_INNER),
         context_length=context_length,
         norm_epsilon=config.number("rms_norm_eps", 0.0, 1.0, 1e-6),
-        activation=_activation(config.text("hidden_act", 64, "silu")),
+        activation=activation(config.text("hidden_act", 64, "silu")),
         rope=parse_rope(config, scaling, rotary_size=rotary_size or head_size, context_length=context_length),
         tied_embedding=config.boolean("tie_word_embeddings", not has_head),
         qkv_bias=attention_bias or model_type == "qwen2",
@@ -158,7 +158,7 @@ def _gemma3(config: Fields, has_head: bool, context_length: int) -> Decoder:
         windows = replace(windows, rope=rope(windowed) if "rope_theta" in windowed else Rope(local_theta))
     return replace(
         base,
-        activation=_activation(config.text("hidden_activation", 64, "gelu_pytorch_tanh")),
+        activation=activation(config.text("hidden_activation", 64, "gelu_pytorch_tanh")),
         rope=rope(own) if "full_attention" in ropes else base.rope,
         tied_embedding=config.boolean("tie_word_embeddings", True),
         qk_norm=True,
@@ -227,7 +227,7 @@ def _equal_heads(hidden_size: int, head_count: int) -> int:
     return hidden_size // head_count
 
 
-def _activation(name: str) -> Activation:
+def activation(name: str) -> Activation:
     if name not in _ACTIVATIONS:
         raise _unsupported(f"Its activation {name!r} is not one of: {', '.join(sorted(_ACTIVATIONS))}.")
     return _ACTIVATIONS[name]

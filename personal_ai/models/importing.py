@@ -13,7 +13,10 @@ from personal_ai.common.files import write_atomically
 from personal_ai.common.jobs import Cancel, Meter, ProgressCallback, ignore_progress
 from personal_ai.models import huggingface
 from personal_ai.models.decoder import Decoder, weights
-from personal_ai.models.foreign import open_foreign
+from personal_ai.models.detection import open_foreign
+from personal_ai.models.encoders.config import is_encoder
+from personal_ai.models.encoders.importing import import_encoder
+from personal_ai.models.folder import card_licence
 from personal_ai.models.library import Library
 from personal_ai.models.local import LocalModel
 from personal_ai.models.manifest import MANIFEST_FILE, Manifest, checked_name, name_from
@@ -24,6 +27,7 @@ from personal_ai.models.words import proven_words
 __all__ = ["Origin", "Quantisation", "import_folder"]
 
 _UNKNOWN = "unknown"
+_RUN_MAX_SIZE_BYTES = 128 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,20 @@ def import_folder(
     cancel = cancel or Cancel()
     origin = origin or _origin(source)
     name = name_from(origin.label) if name is None else checked_name(name)
+    if is_encoder(source):
+        return import_encoder(
+            source,
+            library,
+            name=name,
+            label=label or origin.label,
+            description=description,
+            licence=origin.licence or card_licence(source),
+            source=origin.source,
+            revision=origin.revision,
+            quantisation=quantisation,
+            on_progress=on_progress,
+            cancel=cancel,
+        )
     with open_foreign(source) as model:
         decoder = huggingface.parse_decoder(
             model.config, has_head=model.checkpoint.has_head, context_length=context_length
@@ -84,7 +102,7 @@ def import_folder(
                 parameters=_parameters(decoder),
                 end_tokens=words.end_tokens,
                 stop_texts=words.stop_texts,
-                decoder=decoder,
+                network=decoder,
                 files=record_files(folder),
             )
             write_atomically(folder / MANIFEST_FILE, manifest.to_bytes(), mode=0o644)
@@ -99,7 +117,8 @@ def _origin(source: Path) -> Origin:
     cached = re.fullmatch(r"models--(.+?)--(.+)", folder.parent.parent.name)
     if folder.parent.name == "snapshots" and cached:
         return Origin(cached[2], f"{cached[1]}/{cached[2]}", folder.name)
-    return Origin(folder.name, folder.name, _UNKNOWN)
+    name = folder.stem if source.is_file() else folder.name
+    return Origin(name, name, _UNKNOWN)
 
 
 def _parameters(decoder: Decoder) -> int:
@@ -107,7 +126,16 @@ def _parameters(decoder: Decoder) -> int:
 
 
 def _prove(package: ModelPackage) -> None:
-    """The written model loads and answers with numbers. Raises DamagedFileError, FormatError."""
+    """The written model loads and answers with numbers. Raises DamagedFileError, FormatError.
+
+    A large one is not run: that takes more memory than the import may. Its weights were found to be numbers one by one
+    when they were quantised, and its graph is checked.
+    """
+    if package.size_bytes > _RUN_MAX_SIZE_BYTES:
+        from onnx import checker  # noqa: PLC0415 -- as above
+
+        checker.check_model(str(package.onnx_path))
+        return
     model = LocalModel(package)
     try:
         if not np.isfinite(model.logits([0])).all():

@@ -30,6 +30,7 @@ class Library:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._trash: dict[str, Path] = {}
 
     def list(self) -> list[ModelPackage]:
         """Every package that can be opened, by name."""
@@ -51,14 +52,53 @@ class Library:
         return _opened(folder)
 
     def remove(self, name: str) -> None:
-        """Deletes a package, damaged or not. Raises BadInputError when there is none, StorageError."""
+        """Takes a package out, damaged or not; until `empty_trash` it can be restored.
+
+        Raises BadInputError when there is none, StorageError.
+        """
         folder = self._folder / checked_name(name)
         if not folder.is_dir():
             raise BadInputError(f"There is no model named {name} in the library.")
         with storage_errors(f"remove the model {name}"):
             aside = Path(tempfile.mkdtemp(prefix=_ASIDE, dir=self._folder))
-            folder.rename(aside / name)  # from here on it is gone, even if deleting stops half way
-            shutil.rmtree(aside)
+            folder.rename(aside / name)
+            sync_folder(self._folder)
+        self._delete(self._trash.pop(name, None))
+        self._trash[name] = aside
+
+    def removed(self) -> tuple[str, ...]:
+        """The names of the packages that can be restored."""
+        return tuple(self._trash)
+
+    def restore(self, name: str) -> ModelPackage:
+        """Undoes a removal. Raises BadInputError when it is too late or the name is taken again, StorageError."""
+        if name not in self._trash:
+            raise BadInputError(f"The model {name} cannot be brought back: it was deleted for good.")
+        target = self._folder / name
+        self._refuse_taken(target)
+        with storage_errors(f"bring back the model {name}"):
+            aside = self._trash.pop(name)
+            (aside / name).rename(target)
+            aside.rmdir()
+            sync_folder(self._folder)
+        return self.get(name)
+
+    def empty_trash(self) -> None:
+        """Deletes for good what was removed; call it when the program ends. What a crash leaves goes a day later."""
+        while self._trash:
+            self._delete(self._trash.popitem()[1])
+
+    @property
+    def free_bytes(self) -> int:
+        """Room on the disk of the library. Raises StorageError."""
+        with storage_errors("look at the disk"):
+            self._folder.mkdir(parents=True, exist_ok=True)
+            return shutil.disk_usage(self._folder).free
+
+    @staticmethod
+    def _delete(aside: Path | None) -> None:
+        if aside is not None:
+            shutil.rmtree(aside, ignore_errors=True)
 
     @contextmanager
     def adding(self, name: str) -> Iterator[Path]:
@@ -98,7 +138,7 @@ class Library:
     def _remove_left_overs(self) -> None:
         """What killed imports left behind, unless it may still be at work."""
         for path in self._folder.glob(f"{_ASIDE}*"):
-            if time.time() - path.stat().st_mtime > _LEFT_OVER_AFTER_S:
+            if path not in self._trash.values() and time.time() - path.stat().st_mtime > _LEFT_OVER_AFTER_S:
                 shutil.rmtree(path, ignore_errors=True)
 
 

@@ -10,6 +10,7 @@ from typing import Final, Self
 
 from personal_ai.common.errors import BadInputError, FormatError, UnknownVersionError
 from personal_ai.models.decoder import Activation, Decoder, Llama3Scaling, PairScaling, Rope, RopeScaling, Windows
+from personal_ai.models.encoders.encoder import Encoder, Pooling
 from personal_ai.models.fields import Fields, parse_json
 from personal_ai.models.quantisation import QUANTISATIONS, Quantisation
 
@@ -24,6 +25,7 @@ WORD_FILES: Final = (TOKENIZER_FILE, TOKENIZER_CONFIG_FILE, TEMPLATE_FILE)
 
 MANIFEST_FORMAT = "personal-ai model package"
 MANIFEST_VERSION = 1
+_POOLINGS: tuple[Pooling, ...] = ("mean", "first")
 _ACTIVATIONS: tuple[Activation, ...] = ("silu", "gelu", "gelu_tanh")
 MAX_MANIFEST_SIZE_BYTES = 1 << 20
 _MAX_TEXT_LENGTH = 2000
@@ -55,24 +57,44 @@ class Manifest:
     parameters: int
     end_tokens: tuple[int, ...]
     stop_texts: tuple[str, ...]
-    decoder: Decoder
+    network: Decoder | Encoder
     files: dict[str, FileRecord]
 
     @property
     def context_length(self) -> int:
         """The most tokens that prompt and reply may have together."""
-        return self.decoder.context_length
+        return self.network.context_length
 
     @property
     def architecture(self) -> str:
-        return self.decoder.architecture
+        return self.network.architecture
+
+    @property
+    def decoder(self) -> Decoder:
+        """Raises BadInputError where the model is an encoder."""
+        if not isinstance(self.network, Decoder):
+            raise BadInputError(
+                f"{self.label or self.name} turns texts into numbers; it does not write.",
+                next_step="Choose another model for a chat.",
+            )
+        return self.network
+
+    @property
+    def encoder(self) -> Encoder:
+        """Raises BadInputError where the model is a decoder."""
+        if not isinstance(self.network, Encoder):
+            raise BadInputError(
+                f"{self.label or self.name} writes text; it does not turn texts into numbers.",
+                next_step="Choose an embedding model.",
+            )
+        return self.network
 
     def to_bytes(self) -> bytes:
         """The file's content: equal manifests are equal bytes."""
         head = {"format": MANIFEST_FORMAT, "version": MANIFEST_VERSION}
-        text = json.dumps(
-            head | dataclasses.asdict(self), indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False
-        )
+        content = dataclasses.asdict(self)
+        content["encoder" if isinstance(self.network, Encoder) else "decoder"] = content.pop("network")
+        text = json.dumps(head | content, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
         return text.encode() + b"\n"
 
     @classmethod
@@ -97,7 +119,7 @@ class Manifest:
             parameters=fields.integer("parameters", 1, 1 << 50),
             end_tokens=fields.integers("end_tokens", _MAX_TOKEN, 64),
             stop_texts=fields.texts("stop_texts", 200, 16),
-            decoder=_decoder(fields.fields("decoder")),
+            network=_encoder(fields.fields("encoder")) if "encoder" in fields else _decoder(fields.fields("decoder")),
             files=_files(fields.fields("files")),
         )
 
@@ -159,6 +181,20 @@ def _decoder(fields: Fields) -> Decoder:
         attention_scale=fields.number("attention_scale", 0.0, 1e6) if "attention_scale" in fields else None,
         rotary_size=fields.integer("rotary_size", 0, 1 << 24, 0),
         logit_cap=fields.number("logit_cap", 0.0, 1e6, 0.0),
+    )
+
+
+def _encoder(fields: Fields) -> Encoder:
+    sizes = ("vocabulary_size", "hidden_size", "layer_count", "head_count", "intermediate_size", "context_length")
+    return Encoder(
+        architecture=fields.text("architecture", 64),
+        **{name: fields.integer(name, 1, 1 << 24) for name in sizes},
+        first_position=fields.integer("first_position", 0, 1 << 20),
+        token_types=fields.integer("token_types", 0, 1 << 10),
+        norm_epsilon=fields.number("norm_epsilon", 0.0, 1.0),
+        activation=fields.choice("activation", _ACTIVATIONS),
+        pooling=fields.choice("pooling", _POOLINGS),
+        unit_length=fields.boolean("unit_length"),
     )
 
 

@@ -4,11 +4,12 @@ equal bytes.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import Any, BinaryIO, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,9 @@ from onnx import GraphProto, ModelProto, TensorProto, helper, numpy_helper
 from personal_ai.common.jobs import Cancel, Meter
 from personal_ai.models.balancing import BalancedSource
 from personal_ai.models.decoder import Decoder, Rope, Weight, weights
+from personal_ai.models.encoders.encoder import Encoder
+from personal_ai.models.encoders.encoder import weights as encoder_weights
+from personal_ai.models.encoders.graph import encoder_graph
 from personal_ai.models.graph import Graph, decoder_graph
 from personal_ai.models.manifest import DATA_FILE, MODEL_FILE
 from personal_ai.models.quantisation import (
@@ -39,12 +43,49 @@ _COLUMNS_AT_ONCE_SIZE_BYTES = 32 << 20  # of f32, so that a large head never lie
 _Quantise = Callable[[Floats, int], tuple[Integers8, Floats]]
 
 
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a tensor lies in the data file: [rows, columns], written in pieces of either. int4: two to a byte."""
+
+    file: BinaryIO
+    start: int
+    shape: tuple[int, int]
+    dtype: np.dtype[Any]
+    int4: bool = False
+
+    def write_columns(self, first: int, values: npt.NDArray[np.generic]) -> None:
+        """Columns from `first` on, [rows, some columns]; of int4 an even number, but for the last."""
+        content = pack_int4(values.astype(np.int8, copy=False)) if self.int4 else np.ascontiguousarray(values)
+        offset = self.start + (first // 2 if self.int4 else first * self.dtype.itemsize)
+        if content.nbytes == self.size_bytes:
+            self._write(offset, content)
+            return
+        row_size_bytes = self.size_bytes // self.shape[0]
+        for row, part in enumerate(content.reshape(self.shape[0], -1)):
+            self._write(offset + row * row_size_bytes, part)
+
+    def write_rows(self, first: int, values: npt.NDArray[np.generic]) -> None:
+        """Rows from `first` on, [some rows, columns]."""
+        row_size_bytes = self.shape[1] * self.dtype.itemsize
+        self._write(self.start + first * row_size_bytes, np.ascontiguousarray(values))
+
+    @property
+    def size_bytes(self) -> int:
+        count = math.prod(self.shape)
+        return -(-count // 2) if self.int4 else count * self.dtype.itemsize
+
+    def _write(self, offset: int, content: npt.NDArray[np.generic]) -> None:
+        self.file.seek(offset)
+        self.file.write(content.data)
+
+
 class _DataFile:
     """Large tensors, one after the other."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._file: BinaryIO = path.open("xb")
+        self._end = 0
 
     def __enter__(self) -> Self:
         return self
@@ -55,25 +96,25 @@ class _DataFile:
         self._file.close()
 
     def append(self, name: str, values: npt.NDArray[np.generic]) -> TensorProto:
-        """Writes the tensor and returns the initialiser that refers to it."""
-        return self._append(name, values.shape, helper.np_dtype_to_tensor_dtype(values.dtype), values)
-
-    def append_int4(self, name: str, integers: Integers8) -> TensorProto:
-        """Likewise, as INT4."""
-        return self._append(name, integers.shape, TensorProto.INT4, pack_int4(integers))
-
-    def _append(
-        self, name: str, shape: tuple[int, ...], data_type: int, content: npt.NDArray[np.generic]
-    ) -> TensorProto:
-        offset = self._file.tell()
-        padding = -offset % ALIGNMENT_BYTES
-        self._file.write(bytes(padding))
-        self._file.write(np.ascontiguousarray(content).data)
-        tensor = TensorProto(name=name, dims=shape, data_type=data_type, data_location=TensorProto.EXTERNAL)
-        place = {"location": self._path.name, "offset": str(offset + padding), "length": str(content.nbytes)}
-        for key, value in place.items():
-            tensor.external_data.add(key=key, value=value)
+        """Writes the tensor, a matrix, and returns the initialiser that refers to it."""
+        place, tensor = self.reserve(name, (len(values), values.shape[1]), values.dtype)
+        place.write_rows(0, values)
         return tensor
+
+    def reserve(
+        self, name: str, shape: tuple[int, int], dtype: npt.DTypeLike, *, int4: bool = False
+    ) -> tuple[_Place, TensorProto]:
+        """Room for a tensor that is written in pieces, and the initialiser that refers to it."""
+        stored_as = np.dtype(dtype)
+        start = self._end + -self._end % ALIGNMENT_BYTES
+        place = _Place(self._file, start, shape, stored_as, int4)
+        data_type = TensorProto.INT4 if int4 else helper.np_dtype_to_tensor_dtype(stored_as)
+        tensor = TensorProto(name=name, dims=shape, data_type=data_type, data_location=TensorProto.EXTERNAL)
+        where = {"location": self._path.name, "offset": str(start), "length": str(place.size_bytes)}
+        for key, value in where.items():
+            tensor.external_data.add(key=key, value=value)
+        self._end = start + place.size_bytes
+        return place, tensor
 
 
 def write_model(
@@ -91,23 +132,33 @@ def write_model(
         for name, rope in ropes(decoder).items():
             cosines, sines = rope_tables(rope, decoder.rotary_size or decoder.head_size, decoder.context_length)
             initialisers += [data.append(f"{name}.cos", cosines), data.append(f"{name}.sin", sines)]
-        matrices = _Matrices(data, source, quantisation, decoder.tied_embedding, cancel)
-        for weight in weights(decoder):
-            cancel.raise_if_cancelled()
-            if weight.kind == "vector":
-                initialisers.append(numpy_helper.from_array(source.vector(weight), weight.name))
-            elif weight.kind == "table":
-                initialisers.append(data.append(weight.name, source.vector(weight)))
-            else:
-                initialisers += matrices.tensors(weight)
-            meter.advance(weight.size)
-    (folder / MODEL_FILE).write_bytes(_model(graph, decoder, initialisers).SerializeToString(deterministic=True))
+        matrices = _Matrices(data, source, quantisation, decoder.tied_embedding, meter, cancel)
+        initialisers += matrices.all(weights(decoder))
+    _write(folder, decoder.architecture, graph, initialisers)
+
+
+def write_encoder(
+    folder: Path, encoder: Encoder, source: WeightSource, *, quantisation: Quantisation, meter: Meter, cancel: Cancel
+) -> None:
+    """As `write_model`, of an encoder."""
+    graph = encoder_graph(encoder, quantisation)
+    with _DataFile(folder / DATA_FILE) as data:
+        matrices = _Matrices(data, source, quantisation, False, meter, cancel)
+        initialisers = [*graph.constants, *matrices.all(encoder_weights(encoder))]
+    _write(folder, encoder.architecture, graph, initialisers)
+
+
+def _write(folder: Path, name: str, graph: Graph, initialisers: list[TensorProto]) -> None:
+    (folder / MODEL_FILE).write_bytes(_model(graph, name, initialisers).SerializeToString(deterministic=True))
 
 
 def ropes(decoder: Decoder) -> dict[str, Rope]:
     """The tables that the graph needs, by name."""
-    ropes = {"rope": decoder.rope, "window_rope": decoder.windows.rope if decoder.windows else None}
-    return {name: rope for name, rope in ropes.items() if rope is not None}
+    windows = decoder.windows
+    windowed = windows.rope if windows is not None else None
+    own_everywhere = windowed is not None and windows is not None and len(windows.layers) == decoder.layer_count
+    tables = {"rope": None if own_everywhere else decoder.rope, "window_rope": windowed}
+    return {name: rope for name, rope in tables.items() if rope is not None}
 
 
 def takes_int4(weight: Weight) -> bool:
@@ -119,53 +170,94 @@ def takes_int4(weight: Weight) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Matrices:
-    """Writes matrices and the embedding, a few columns of f32 in memory at a time."""
+    """Writes a model's weights; of matrices and the embedding, a few columns are in memory at a time."""
 
     data: _DataFile
     source: WeightSource
     quantisation: Quantisation
     tied: bool
+    meter: Meter
     cancel: Cancel
+
+    def all(self, wanted: Iterable[Weight]) -> list[TensorProto]:
+        """The initialisers of these weights, in their order. Raises FormatError, Cancelled."""
+        initialisers: list[TensorProto] = []
+        for weight in wanted:
+            self.cancel.raise_if_cancelled()
+            if weight.kind == "vector":
+                initialisers.append(numpy_helper.from_array(self.source.vector(weight), weight.name))
+                self.meter.advance(weight.size)
+            elif weight.kind == "table":
+                initialisers.append(self.data.append(weight.name, self.source.vector(weight)))
+                self.meter.advance(weight.size)
+            else:
+                initialisers += self.tensors(weight)
+        return initialisers
 
     def tensors(self, weight: Weight) -> list[TensorProto]:
         """The initialisers of one weight. Raises FormatError, Cancelled."""
         if self.quantisation == "f32":
-            return [self._float(weight)]
+            return self._float(weight)
         if self.quantisation == "int4" and takes_int4(weight):
-            integers, scales = self._quantised(weight, quantise_int4)
-            return [self.data.append_int4(weight.name, integers), self.data.append(f"{weight.name}.scale", scales)]
-        return self._int8(weight)
+            return self._quantised(weight, quantise_int4, int4=True)
+        return self._quantised(weight, quantise)
 
-    def _float(self, weight: Weight) -> TensorProto:
-        if weight.kind == "embedding":
-            return self.data.append(weight.name, self.source.columns(weight, 0, weight.shape[0]).T)
-        return self.data.append(weight.name, self.source.columns(weight, 0, weight.shape[1]))
+    def _float(self, weight: Weight) -> list[TensorProto]:
+        place, tensor = self.data.reserve(weight.name, (weight.shape[0], weight.shape[1]), np.float32)
+        for start, values in self._pieces(weight):
+            if weight.kind == "embedding":
+                place.write_rows(start, values.T)
+            else:
+                place.write_columns(start, values)
+        return [tensor]
 
-    def _int8(self, weight: Weight) -> list[TensorProto]:
+    def _quantised(self, weight: Weight, quantise_columns: _Quantise, *, int4: bool = False) -> list[TensorProto]:
         """The integers and scales of a matrix; of an embedding, transposed, and where it is tied the head's besides."""
-        integers, scales = self._quantised(weight, quantise)
-        if weight.kind == "matrix":
-            return [self.data.append(weight.name, integers), self.data.append(f"{weight.name}.scale", scales)]
-        tensors = [self.data.append(weight.name, integers.T), self.data.append(f"{weight.name}.scale", scales.T)]
-        if self.tied:
-            tensors += [self.data.append("head.weight", integers), self.data.append("head.weight.scale", scales)]
+        inputs, outputs = _inputs_and_outputs(weight)
+        blocks = -(-inputs // BLOCK_SIZE)
+        rows: list[_Place] = []
+        columns: list[_Place] = []
+        tensors: list[TensorProto] = []
+        if weight.kind == "embedding":
+            rows, tensors = self._reserved(weight.name, (outputs, inputs), (outputs, blocks), int4=False)
+        if weight.kind == "matrix" or self.tied:
+            name = weight.name if weight.kind == "matrix" else "head.weight"
+            columns, further = self._reserved(name, (inputs, outputs), (blocks, outputs), int4=int4)
+            tensors += further
+        for start, values in self._pieces(weight):
+            parts: tuple[npt.NDArray[Any], npt.NDArray[Any]] = quantise_columns(values, BLOCK_SIZE)
+            for place, part in zip(rows, parts, strict=False):
+                place.write_rows(start, part.T)
+            for place, part in zip(columns, parts, strict=False):
+                place.write_columns(start, part)
         return tensors
 
-    def _quantised(self, weight: Weight, quantise_columns: _Quantise) -> tuple[Integers8, Floats]:
-        """The whole matrix as [inputs, outputs]."""
-        inputs, outputs = weight.shape if weight.kind == "matrix" else weight.shape[::-1]
-        integers = np.empty((inputs, outputs), dtype=np.int8)
-        scales = np.empty((-(-inputs // BLOCK_SIZE), outputs), dtype=np.float32)
-        step = max(1, _COLUMNS_AT_ONCE_SIZE_BYTES // (4 * inputs))
+    def _reserved(
+        self, name: str, integers: tuple[int, int], scales: tuple[int, int], *, int4: bool
+    ) -> tuple[list[_Place], list[TensorProto]]:
+        """Room for integers and their scales."""
+        first, first_tensor = self.data.reserve(name, integers, np.int8, int4=int4)
+        second, second_tensor = self.data.reserve(f"{name}.scale", scales, np.float32)
+        return [first, second], [first_tensor, second_tensor]
+
+    def _pieces(self, weight: Weight) -> Iterator[tuple[int, Floats]]:
+        """Columns [inputs, some outputs] with the number of the first. int4 rows of an odd length stay whole."""
+        inputs, outputs = _inputs_and_outputs(weight)
+        step = max(2, _COLUMNS_AT_ONCE_SIZE_BYTES // (4 * inputs) // 2 * 2) if outputs % 2 == 0 else outputs
         for start in range(0, outputs, step):
             self.cancel.raise_if_cancelled()
-            part = slice(start, min(start + step, outputs))
-            values = self.source.columns(weight, part.start, part.stop)
-            integers[:, part], scales[:, part] = quantise_columns(values, BLOCK_SIZE)
-        return integers, scales
+            values = self.source.columns(weight, start, min(start + step, outputs))
+            yield start, values
+            self.meter.advance(values.size)
 
 
-def _model(graph: Graph, decoder: Decoder, initialisers: list[TensorProto]) -> ModelProto:
-    body: GraphProto = helper.make_graph(graph.nodes, decoder.architecture, graph.inputs, graph.outputs, initialisers)
+def _inputs_and_outputs(weight: Weight) -> tuple[int, int]:
+    """An embedding is quantised as the head that it may be: along the hidden size."""
+    first, second = weight.shape
+    return (first, second) if weight.kind == "matrix" else (second, first)
+
+
+def _model(graph: Graph, name: str, initialisers: list[TensorProto]) -> ModelProto:
+    body: GraphProto = helper.make_graph(graph.nodes, name, graph.inputs, graph.outputs, initialisers)
     opset = helper.make_opsetid("", _OPSET)
     return helper.make_model(body, opset_imports=[opset], ir_version=_IR_VERSION, producer_name="personal-ai")

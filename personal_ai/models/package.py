@@ -40,10 +40,9 @@ class ModelPackage:
             raise
         except BadInputError as error:
             raise _damaged(folder.name, MANIFEST_FILE) from error
-        for name, record in manifest.files.items():
-            path = folder / name
-            if not path.is_file() or path.stat().st_size != record.size_bytes:
-                raise _damaged(manifest.name, name)
+        wrong = [name for name, record in manifest.files.items() if not _has_size(folder / name, record.size_bytes)]
+        if wrong:
+            raise _damaged(manifest.name, *wrong)
         return cls(folder, manifest, hashlib.sha256(data).hexdigest())
 
     @property
@@ -75,18 +74,17 @@ class ModelPackage:
         return data
 
     def verify(self, on_progress: ProgressCallback = ignore_progress, cancel: Cancel | None = None) -> None:
-        """Reads every file. Raises DamagedFileError naming the first that is not what the manifest says, Cancelled."""
+        """Reads every file. Raises DamagedFileError naming each that is not what the manifest says, Cancelled."""
+        damaged = []
         meter = Meter("Checking the model", self.size_bytes, "bytes", on_progress)
         for name, record in self.manifest.files.items():
             if cancel is not None:
                 cancel.raise_if_cancelled()
-            try:
-                intact = sha256_of_file(self.folder / name) == record.sha256
-            except OSError as error:
-                raise _damaged(self.name, name) from error
-            if not intact:
-                raise _damaged(self.name, name)
+            if not _has_hash(self.folder / name, record.sha256):
+                damaged.append(name)
             meter.advance(record.size_bytes)
+        if damaged:
+            raise _damaged(self.name, *damaged)
 
 
 def record_files(folder: Path) -> dict[str, FileRecord]:
@@ -97,9 +95,21 @@ def record_files(folder: Path) -> dict[str, FileRecord]:
     }
 
 
-def _damaged(model: str, file: str) -> DamagedFileError:
+def _has_size(path: Path, size_bytes: int) -> bool:
+    return path.is_file() and path.stat().st_size == size_bytes
+
+
+def _has_hash(path: Path, sha256: str) -> bool:
+    try:
+        return sha256_of_file(path) == sha256
+    except OSError:
+        return False
+
+
+def _damaged(model: str, *files: str) -> DamagedFileError:
+    which = f"The file {files[0]}" if len(files) == 1 else f"The files {', '.join(files)}"
     return DamagedFileError(
-        f"The file {file} of the model {model} is damaged or missing.",
+        f"{which} of the model {model} {'is' if len(files) == 1 else 'are'} damaged or missing.",
         not_lost="Your conversations and keys are not touched.",
         next_step="Remove the model and import it again.",
     )

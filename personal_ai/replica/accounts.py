@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from personal_ai.ic.principal import Principal
 from personal_ai.ic.profile import CostTable
+from personal_ai.replica import chunk_store
 from personal_ai.replica.calls import CallRejected
 from personal_ai.replica.canister import CanisterState
 from personal_ai.replica.clock import Clock
@@ -19,7 +20,6 @@ from personal_ai.replica.messages import RejectCode
 from personal_ai.replica.money.supply import Supply, Used
 from personal_ai.replica.state import StateStore
 
-CHUNK_RENT_BYTES = 1 << 20  # a stored chunk costs as much as a full one
 _GIB = 1 << 30
 _NS_PER_S = 10**9
 _SECONDS_PER_DAY = 86_400
@@ -27,21 +27,23 @@ _SECONDS_PER_DAY = 86_400
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS canister_account (
     id BLOB PRIMARY KEY, created_ns INTEGER NOT NULL, installed_ns INTEGER, module_bytes INTEGER NOT NULL,
-    chunks INTEGER NOT NULL)
+    chunks INTEGER NOT NULL, snapshot_bytes INTEGER NOT NULL DEFAULT 0)
 """
+_ADD_SNAPSHOTS = "ALTER TABLE canister_account ADD COLUMN snapshot_bytes INTEGER NOT NULL DEFAULT 0"  # older states
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
     """What the network notes of a canister beside its state. Times in ns since 1970.
 
-    module_bytes: the module as it was sent. chunks: how many its chunk store holds.
+    module_bytes: the module as it was sent. chunks: how many its chunk store holds. snapshot_bytes: of all snapshots.
     """
 
     created_ns: int
     installed_ns: int | None = None
     module_bytes: int = 0
     chunks: int = 0
+    snapshot_bytes: int = 0
 
 
 class Accounts:
@@ -53,6 +55,8 @@ class Accounts:
         self._settled_ns: dict[bytes, int] = {}  # until when a canister's rent is paid, if not until the start
         with store.transaction() as db:
             db.execute(_SCHEMA)
+            if not any(column[1] == "snapshot_bytes" for column in db.execute("PRAGMA table_info(canister_account)")):
+                db.execute(_ADD_SNAPSHOTS)
             rows = db.execute("SELECT * FROM canister_account").fetchall()
         self._committed = {canister_id: Account(*fields) for canister_id, *fields in rows}
 
@@ -66,8 +70,8 @@ class Accounts:
 
     def save(self, db: sqlite3.Connection, canister_id: bytes, account: Account) -> None:
         """Adds or replaces an account."""
-        row = (account.created_ns, account.installed_ns, account.module_bytes, account.chunks)
-        db.execute("INSERT OR REPLACE INTO canister_account VALUES (?, ?, ?, ?, ?)", (canister_id, *row))
+        row = (account.created_ns, account.installed_ns, account.module_bytes, account.chunks, account.snapshot_bytes)
+        db.execute("INSERT OR REPLACE INTO canister_account VALUES (?, ?, ?, ?, ?, ?)", (canister_id, *row))
 
         def commit() -> None:
             self._committed[canister_id] = account
@@ -84,10 +88,18 @@ class Accounts:
 
         self._store.after_commit(commit)
 
+    def note_uninstalled(self, db: sqlite3.Connection, canister_id: bytes) -> None:
+        """The canister has no module any more."""
+        self.save(db, canister_id, replace(self.account(canister_id), installed_ns=None, module_bytes=0))
+
+    def held_bytes(self, state: CanisterState) -> int:
+        """What the canister itself holds, without its snapshots."""
+        account = self.account(state.id)
+        return state.memory_bytes + account.module_bytes + account.chunks * chunk_store.RENT_BYTES
+
     def memory_bytes(self, state: CanisterState) -> int:
         """All that the canister pays rent for."""
-        account = self.account(state.id)
-        return state.memory_bytes + account.module_bytes + account.chunks * CHUNK_RENT_BYTES
+        return self.held_bytes(state) + self.account(state.id).snapshot_bytes
 
     def burned_per_day(self, state: CanisterState) -> int:
         """Cycles that the canister costs in a day when nobody calls it."""

@@ -15,13 +15,14 @@ from personal_ai.ic.candid import Type
 from personal_ai.ic.principal import Principal
 from personal_ai.ic.profile import Limits
 from personal_ai.replica import chunk_store, settings
-from personal_ai.replica.accounts import CHUNK_RENT_BYTES, Accounts
+from personal_ai.replica.accounts import Accounts
 from personal_ai.replica.calls import CallRejected, Task
 from personal_ai.replica.canister import WASM_PAGE_BYTES, CanisterSettings, CanisterState, Status
 from personal_ai.replica.canisters import Canisters
 from personal_ai.replica.messages import RejectCode
 from personal_ai.replica.money.supply import Made, Supply
 from personal_ai.replica.settings import invalid
+from personal_ai.replica.snapshots import Snapshots
 from personal_ai.replica.state import StateStore
 
 DEFAULT_PROVISIONAL_CYCLES = 100_000_000_000_000
@@ -45,13 +46,14 @@ class Administration:
         store: StateStore,
         accounts: Accounts,
         canisters: Canisters,
+        snapshots: Snapshots,
         supply: Supply,
-        limits: Limits,
         *,
+        limits: Limits,
         provisional: bool,
     ) -> None:
         self._store, self._accounts, self._canisters, self._limits = store, accounts, canisters, limits
-        self._supply = supply
+        self._snapshots, self._supply = snapshots, supply
         with store.transaction() as db:
             chunk_store.create_table(db)
         one_id = types.CANISTER_ID_ARGS
@@ -83,8 +85,8 @@ class Administration:
             "wasm_binary_size": account.module_bytes,
             "custom_sections_size": self._canisters.shown_metadata_bytes(state.id),
             "canister_history_size": 0,
-            "wasm_chunk_store_size": account.chunks * CHUNK_RENT_BYTES,
-            "snapshots_size": 0,
+            "wasm_chunk_store_size": account.chunks * chunk_store.RENT_BYTES,
+            "snapshots_size": account.snapshot_bytes,
             "log_memory_store_size": log_bytes,
         }
         no_statistics = dict.fromkeys((one.label for one in types.QUERY_STATS.fields), 0)
@@ -130,6 +132,7 @@ class Administration:
             message = f"Canister {arg['canister_id']} must be stopped before it is deleted."
             raise CallRejected(RejectCode.CANISTER_ERROR, "IC0510", message)
         chunk_store.clear(db, state.id)
+        self._snapshots.delete_all(db, state.id)
         self._canisters.delete(db, state.id)
         return []
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 
+RENT_BYTES = 1 << 20  # a stored chunk costs as much as a full one
+
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS chunk (
     canister BLOB NOT NULL, hash BLOB NOT NULL, content BLOB NOT NULL, PRIMARY KEY (canister, hash))

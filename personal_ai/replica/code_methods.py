@@ -49,8 +49,7 @@ class CodeMethods:
         state = self._canisters.get(arg["canister_id"])
 
         def record(db: Connection, _: Outcome) -> None:
-            account = replace(self._accounts.account(state.id), installed_ns=None, module_bytes=0)
-            self._accounts.save(db, state.id, account)
+            self._accounts.note_uninstalled(db, state.id)
             task.finish(db, Result(reply=_NOTHING, cycles=task.due_cycles))
 
         self._executor.uninstall(state.id, record)

@@ -1,6 +1,7 @@
 """The management canister aaaaa-aa, as far as a user reaches it with ingress messages and queries.
 
-Source: the interface specification, "The IC management canister". Snapshots and canister_metrics are left out.
+Source: the interface specification, "The IC management canister". canister_metrics and uploading
+snapshots are left out.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import Any
 
 from personal_ai.common.errors import FormatError
 from personal_ai.ic import management_types as types
-from personal_ai.ic.candid import Blob, Nat64, Opt, Principal_, Record, Type, Variant, Vec, decode, encode
+from personal_ai.ic.candid import Principal_, Record, Type, decode, encode
 from personal_ai.ic.principal import Principal
 from personal_ai.replica.administration import Administration
 from personal_ai.replica.calls import CallRejected, Result, Task
@@ -20,6 +21,7 @@ from personal_ai.replica.code_methods import CodeMethods
 from personal_ai.replica.envelope import Call
 from personal_ai.replica.messages import RejectCode
 from personal_ai.replica.settings import invalid
+from personal_ai.replica.snapshot_methods import SnapshotMethods
 from personal_ai.replica.state import StateStore
 
 _CANISTERS_ONLY = frozenset(
@@ -33,24 +35,25 @@ _CREATION = "provisional_create_canister_with_cycles"
 _ANY_CALLER = frozenset((_CREATION, "provisional_top_up_canister"))
 _TARGET_ARGS = Record({"target_canister": Principal_})
 
-_LOG_RANGE = Record({"start": Nat64, "end": Nat64})
-_LOG_FILTER = Variant({"by_idx": _LOG_RANGE, "by_timestamp_nanos": _LOG_RANGE})
-_FETCH_LOGS_ARGS = Record({"canister_id": Principal_, "filter": Opt(_LOG_FILTER)})
-_LOG_RECORD = Record({"idx": Nat64, "timestamp_nanos": Nat64, "content": Blob})
-_FETCH_LOGS_RESULT = Record({"canister_log_records": Vec(_LOG_RECORD)})
-
 
 class Management:
     """One `ingress.Destination`. All methods raise CallRejected."""
 
     def __init__(
-        self, store: StateStore, canisters: Canisters, administration: Administration, code: CodeMethods
+        self,
+        store: StateStore,
+        canisters: Canisters,
+        administration: Administration,
+        code: CodeMethods,
+        snapshots: SnapshotMethods,
     ) -> None:
         self._store, self._canisters, self._administration = store, canisters, administration
-        self._installing: dict[str, tuple[Type, Callable[[Task, Any], None]]] = {
+        self._methods = {**administration.methods, **snapshots.methods}
+        self._tasks: dict[str, tuple[Type, Callable[[Task, Any], None]]] = {
             "install_code": (types.INSTALL_CODE_ARGS, code.install_code),
             "install_chunked_code": (types.INSTALL_CHUNKED_CODE_ARGS, code.install_chunked_code),
             "uninstall_code": (types.UNINSTALL_CODE_ARGS, code.uninstall_code),
+            **snapshots.tasks,
         }
 
     def effective_id(self, call: Call) -> Principal | None:
@@ -69,7 +72,7 @@ class Management:
         if call.method in _CANISTERS_ONLY:
             message = f"Only canisters can call ic00 method {call.method}"
             raise CallRejected(RejectCode.CANISTER_REJECT, "IC0406", message)
-        if call.method not in self._administration.methods and call.method not in self._installing:
+        if call.method not in self._methods and call.method not in self._tasks:
             message = f"Management canister has no method '{call.method}' for ingress messages"
             raise CallRejected(RejectCode.CANISTER_ERROR, "IC0536", message)
         effective_id = self.effective_id(call)
@@ -84,11 +87,11 @@ class Management:
         """Carries an accepted call out and finishes it."""
         call = task.call
         self.accept(call, task.now_ns)  # once more: what was true on arrival may have changed since
-        if call.method in self._installing:
-            argument, install = self._installing[call.method]
-            install(task, _decode(argument, call.arg))
+        if call.method in self._tasks:
+            argument, carry_out = self._tasks[call.method]
+            carry_out(task, _decode(argument, call.arg))
             return
-        method = self._administration.methods[call.method]
+        method = self._methods[call.method]
         with self._store.transaction() as db:
             values = method.run(db, task, _decode(method.argument, call.arg))
             task.finish(db, Result(reply=encode(method.answers, values), cycles=task.due_cycles))
@@ -100,8 +103,8 @@ class Management:
             state = self._canisters.controlled(canister_id, call.sender, call.method)
             return encode([types.CANISTER_STATUS_RESULT], [self._administration.status(state, now_ns)])
         if call.method == "fetch_canister_logs":
-            records = self._logs(call.sender, _decode(_FETCH_LOGS_ARGS, call.arg))
-            return encode([_FETCH_LOGS_RESULT], [{"canister_log_records": records}])
+            records = self._logs(call.sender, _decode(types.FETCH_LOGS_ARGS, call.arg))
+            return encode([types.FETCH_LOGS_RESULT], [{"canister_log_records": records}])
         message = f"Management canister has no query method '{call.method}'"
         raise CallRejected(RejectCode.CANISTER_ERROR, "IC0536", message)
 

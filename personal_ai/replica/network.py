@@ -25,6 +25,8 @@ from personal_ai.replica.money.supply import Audit, Supply
 from personal_ai.replica.money.treasury import DEFAULT_XDR_PERMYRIAD_PER_ICP, Treasury
 from personal_ai.replica.read_state import ReadStateRules
 from personal_ai.replica.scheduler import UNPACED, Scheduler
+from personal_ai.replica.snapshot_methods import SnapshotMethods
+from personal_ai.replica.snapshots import SNAPSHOTS_FOLDER, Snapshots
 from personal_ai.replica.state import StateStore
 from personal_ai.replica.state_tree import StateTree
 
@@ -62,11 +64,14 @@ class Network:
             store, tree, clock, canisters, accounts=accounts, supply=supply,
             subnet_id=subnet_id, xdr_permyriad_per_icp=options.xdr_permyriad_per_icp,
         )  # fmt: skip
+        snapshots = Snapshots(store, accounts, folder / SNAPSHOTS_FOLDER)
         administration = Administration(
-            store, accounts, canisters, supply, options.limits, provisional=options.provisional
+            store, accounts, canisters, snapshots, supply, limits=options.limits, provisional=options.provisional
         )
         code = CodeMethods(store, executor, accounts, canisters, options.limits)
-        management = Management(store, canisters, administration, code)
+        management = Management(
+            store, canisters, administration, code, SnapshotMethods(store, executor, accounts, canisters, snapshots)
+        )
         calls = CanisterCalls(executor, accounts, canisters, options.limits, tree.data_certificate)
         self._background = Background(store, executor, accounts, canisters, options.limits)
         self._scheduler = Scheduler(options.pacing, lambda: self._background.run(history, clock), background.EVERY_S)

@@ -6,17 +6,16 @@ The table and its meaning are in docs/formats/payments.md.
 from __future__ import annotations
 
 import sqlite3
-import threading
 import time
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
-from personal_ai.common.errors import BadInputError, DamagedFileError, StorageError, UnknownVersionError
-from personal_ai.common.files import storage_errors
+from personal_ai.common.errors import BadInputError, FormatError
+from personal_ai.common.journal_file import JournalFile
+from personal_ai.common.sqlite_rows import insert_row, read_rows
 from personal_ai.wallet.amounts import Token
 
 FORMAT_VERSION = 1
@@ -26,7 +25,7 @@ CREATE TABLE payment (
     id TEXT PRIMARY KEY, network TEXT NOT NULL, principal TEXT NOT NULL, kind TEXT NOT NULL, target TEXT NOT NULL,
     amount TEXT NOT NULL, fee TEXT NOT NULL, created_at_time_ns INTEGER NOT NULL UNIQUE, state TEXT NOT NULL,
     block_index TEXT, cycles TEXT, said TEXT, ended_at_ns INTEGER
-) STRICT
+) STRICT;
 """
 _COLUMNS = "id, network, principal, kind, target, amount, fee, created_at_time_ns, state, block_index, cycles, said"
 
@@ -44,6 +43,11 @@ class Kind(StrEnum):
     def token(self) -> Token:
         """What is paid with."""
         return Token.CYCLES if self in (Kind.SEND_CYCLES, Kind.TOP_UP) else Token.ICP
+
+    @property
+    def into_canister(self) -> bool:
+        """Whether cycles end in a canister, which is then the target."""
+        return self in (Kind.TOP_UP, Kind.CONVERT_TOP_UP)
 
     @property
     def converts(self) -> bool:
@@ -87,65 +91,18 @@ class Payment:
     said: str | None = None
 
 
-class PaymentJournal:
+class PaymentJournal(JournalFile):
     """One SQLite file; every method is one transaction on disk when it returns. Safe to use from several threads."""
 
     def __init__(self, path: Path) -> None:
         """Raises StorageError, DamagedFileError, UnknownVersionError."""
-        with storage_errors("open the journal of payments"):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.touch(mode=0o600)
-        self._lock = threading.Lock()
-        self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-        try:
-            self._prepare()
-        except sqlite3.DatabaseError as error:
-            self._db.close()
-            raise DamagedFileError(
-                f"The journal of payments ({path.name}) is damaged.",
-                not_lost="Your money is on the network, untouched.",
-                next_step="Put a backup of the file in its place.",
-            ) from error
-        except UnknownVersionError:
-            self._db.close()
-            raise
-
-    def _prepare(self) -> None:
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=FULL")
-        (version,) = self._db.execute("PRAGMA user_version").fetchone()
-        if version not in (0, FORMAT_VERSION):
-            raise UnknownVersionError(
-                f"The journal of payments was written by a newer version of this program (format {version}).",
-                not_lost="It is unchanged.",
-                next_step="Update the program to go on.",
-            )
-        if version == 0:
-            with self._transaction():
-                self._db.execute(_SCHEMA)
-                self._db.execute(f"PRAGMA user_version={FORMAT_VERSION}")
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        with self._lock:
-            try:
-                self._db.execute("BEGIN IMMEDIATE")
-                yield
-                self._db.execute("COMMIT")
-            except sqlite3.OperationalError as error:
-                self._roll_back()
-                raise StorageError(
-                    f"Could not write the journal of payments: {error}.",
-                    not_lost="What was written before is unchanged; nothing was sent that it does not hold.",
-                    next_step="Make room on the disk, then try again.",
-                ) from error
-            except BaseException:
-                self._roll_back()
-                raise
-
-    def _roll_back(self) -> None:
-        if self._db.in_transaction:
-            self._db.execute("ROLLBACK")
+        super().__init__(
+            path,
+            name="journal of payments",
+            safe="Your money is on the network, untouched.",
+            version=FORMAT_VERSION,
+            schema=_SCHEMA,
+        )
 
     def intend(self, network: str, principal: str, kind: Kind, *, target: str, amount: int, fee: int) -> Payment:
         """Writes down a payment that is about to be sent. Its time is its own, so that no two are the same."""
@@ -199,8 +156,26 @@ class PaymentJournal:
             rows = self._db.execute(f"SELECT {_COLUMNS} FROM payment {where}", values).fetchall()  # noqa: S608
         return [_payment(row) for row in rows]
 
-    def close(self) -> None:
-        self._db.close()
+    def to_records(self) -> list[dict[str, Any]]:
+        """Everything as plain values, for `merge`."""
+        with self._lock:
+            return read_rows(self._db, "payment")
+
+    def merge(self, records: list[dict[str, Any]]) -> int:
+        """Takes in the payments that are not known here; gives their number. Raises FormatError, StorageError.
+
+        One that had not ended goes on as any other: the ledger is asked before anything is sent again.
+        """
+        known = {record["id"] for record in self.to_records()}
+        new = [record for record in records if record.get("id") not in known]
+        try:
+            with self._transaction():
+                for record in new:
+                    insert_row(self._db, "payment", record)
+                    _payment(tuple(record[name.strip()] for name in _COLUMNS.split(",")))
+        except (sqlite3.Error, KeyError, TypeError, ValueError, OverflowError) as error:
+            raise FormatError("The payments in this file are malformed.", not_lost="Yours are unchanged.") from error
+        return len(new)
 
 
 def _text(number: int | None) -> str | None:

@@ -16,11 +16,15 @@ from personal_ai.ic.ledger_refusals import LedgerError
 from personal_ai.ic.ledgers import CyclesLedger
 from personal_ai.ic.principal import Principal
 from personal_ai.wallet.journal import Kind, Payment, PaymentJournal, State
-from personal_ai.wallet.tracing import find
+from personal_ai.wallet.tracing import came_back, find
 
 
 class PaymentNotSentError(NetworkError):
     """A payment that was begun more than a day ago never reached the ledger: nothing was paid."""
+
+
+class PaymentCameBackError(NetworkError):
+    """Cycles that could not be delivered are on the account again, less fees."""
 
 
 class Payments:
@@ -38,7 +42,7 @@ class Payments:
     def go_on(self, payment: Payment, cancel: Cancel) -> Payment:
         """Goes on with a payment that was interrupted; gives it as it ended.
 
-        Raises PaymentNotSentError, PaymentRefundedError, LedgerError, NetworkError, Cancelled.
+        Raises PaymentNotSentError, PaymentRefundedError, PaymentCameBackError, LedgerError, NetworkError, Cancelled.
         """
         return self._carry_on(payment, cancel, first=False)
 
@@ -57,27 +61,34 @@ class Payments:
     def _pay(self, payment: Payment, cancel: Cancel, *, first: bool) -> Payment:
         cancel.raise_if_cancelled()
         try:
-            block_index: int | None = self._transfer(payment)
+            block_index = self._transfer(payment)
         except LedgerError as error:
             if error.variant == "TemporarilyUnavailable":
                 raise
-            block_index = None if first else find(self._agent, payment, cancel)
-            if block_index is None:
-                self._give_up(payment, error, first=first)
+            found = None if first else find(self._agent, payment, cancel)
+            if found is None:
+                raise self._given_up(payment, error, first=first) from error
+            block_index = found
+        if payment.kind is Kind.TOP_UP and not first and came_back(self._agent, payment, block_index, cancel):
+            self._journal.change(payment.id, State.REFUNDED, block_index=block_index)
+            raise PaymentCameBackError(
+                "The canister was gone when the cycles arrived, and they came back, less fees.",
+                not_lost="The cycles are on the account again.",
+            )
         state = State.PAID if payment.kind.converts else State.DONE
         return self._journal.change(payment.id, state, block_index=block_index)
 
-    def _give_up(self, payment: Payment, error: LedgerError, *, first: bool) -> None:
-        """The ledger has not taken the payment and will not: nothing is left to go on with."""
+    def _given_up(self, payment: Payment, error: LedgerError, *, first: bool) -> NetworkError:
+        """What to raise where the ledger has not taken the payment and will not: there is nothing to go on with."""
         if first or error.variant not in ("TooOld", "TxTooOld"):
             self._journal.change(payment.id, State.REFUSED, said=error.what)
-            raise error
+            return error
         self._journal.change(payment.id, State.NOT_SENT, said=error.what)
-        raise PaymentNotSentError(
+        return PaymentNotSentError(
             "The payment was begun more than a day ago and never reached the ledger.",
             not_lost="Nothing was paid.",
             next_step="Make it again if you still want it.",
-        ) from error
+        )
 
     def _transfer(self, payment: Payment) -> int:
         created_at_time_ns, amount = payment.created_at_time_ns, payment.amount

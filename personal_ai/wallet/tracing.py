@@ -11,11 +11,13 @@ from personal_ai.ic.account_identifier import AccountIdentifier
 from personal_ai.ic.agent import Agent
 from personal_ai.ic.icp_ledger import IcpIndex, IcpLedger
 from personal_ai.ic.ledger_entries import LedgerEntry
-from personal_ai.ic.ledger_types import DEDUPLICATION_WINDOW_NS, PERMITTED_DRIFT_NS
+from personal_ai.ic.ledger_types import DEDUPLICATION_WINDOW_NS, PERMITTED_DRIFT_NS, WITHDRAWAL_FAILED_MEMO
 from personal_ai.ic.ledgers import CyclesLedger
 from personal_ai.ic.principal import Principal
 from personal_ai.wallet.amounts import Token
 from personal_ai.wallet.journal import Payment
+
+_REFUND_WITHIN_BLOCKS = 100  # it follows within seconds
 
 
 def find(agent: Agent, payment: Payment, cancel: Cancel) -> int | None:
@@ -24,6 +26,20 @@ def find(agent: Agent, payment: Payment, cancel: Cancel) -> int | None:
     if payment.kind.token is Token.ICP:
         return _find_icp(agent, AccountIdentifier.of(sender), payment, cancel)
     return _find_cycles(CyclesLedger(agent), payment, cancel)
+
+
+def came_back(agent: Agent, payment: Payment, block_index: int, cancel: Cancel) -> bool:
+    """Whether the cycles ledger gave a top-up back, less its fee: there was no such canister any more.
+
+    A repeat is answered with the block all the same, so the blocks after it are looked at.
+    """
+    cancel.raise_if_cancelled()
+    ledger = CyclesLedger(agent)
+    given_back = ("mint", payment.amount - ledger.fee(), payment.principal, WITHDRAWAL_FAILED_MEMO)
+    return any(
+        (entry.operation, entry.amount, entry.receiver, entry.memo) == given_back
+        for entry in ledger.entries(block_index + 1, _REFUND_WITHIN_BLOCKS)
+    )
 
 
 def _is_block_of(payment: Payment, entry: LedgerEntry, sender: str) -> bool:

@@ -15,7 +15,7 @@ from personal_ai.ic.ledgers import CyclesLedger
 from personal_ai.ic.principal import Principal
 from personal_ai.wallet.amounts import Token
 from personal_ai.wallet.history import History, read_history
-from personal_ai.wallet.journal import Kind, Payment, PaymentJournal
+from personal_ai.wallet.journal import Kind, Payment, PaymentJournal, State
 from personal_ai.wallet.payments import Payments
 
 
@@ -104,6 +104,16 @@ class Wallet:
             preview.kind, target=preview.target, amount=preview.amount, fee=preview.fee, cancel=cancel or Cancel()
         )
 
+    def paid_canisters(self) -> frozenset[Principal]:
+        """The canisters that this identity has put cycles into, or may have."""
+        made = self._journal.payments(self._agent.profile.name, str(self.principal))
+        unpaid = (State.REFUSED, State.NOT_SENT)
+        return frozenset(
+            Principal.from_text(payment.target)
+            for payment in made
+            if payment.kind.into_canister and payment.state not in unpaid
+        )
+
     def open_payments(self) -> list[Payment]:
         """Payments that were interrupted, the oldest first."""
         return self._payments.open_payments()
@@ -127,7 +137,7 @@ class Wallet:
         if kind is Kind.SEND_ICP:
             return str(icp_account(target))
         principal = Principal.from_text(target)
-        if kind in (Kind.TOP_UP, Kind.CONVERT_TOP_UP):
+        if kind.into_canister:
             self._check_canister(principal)
         return str(principal)
 

@@ -24,6 +24,7 @@ from personal_ai.identities.vault_content import Content
 from personal_ai.identities.vault_file import ScryptCost
 from personal_ai.models.importing import import_folder
 from personal_ai.models.library import Library
+from personal_ai.wallet.journal import Kind, PaymentJournal
 from tests.support.checkpoints import Shape, write_checkpoint
 
 CHEAP = ScryptCost(n=1 << 4)
@@ -49,7 +50,9 @@ def open_profile(tmp_path: Path) -> Iterator[Open]:
             journal = Journal(paths.journal)
             closing.callback(store.close)
             closing.callback(journal.close)
-            return Profile(paths, vault, store, journal, Library(paths.models))
+            payments = PaymentJournal(paths.payments)
+            closing.callback(payments.close)
+            return Profile(paths, vault, store, journal, payments, Library(paths.models))
 
         yield make
 
@@ -66,6 +69,7 @@ def full(open_profile: Open) -> Profile:
     profile.journal.begin(_deployment(str(record.principal)))
     profile.journal.intend("aa" * 16, "create", created_at_time_ns=5, amount_cycles=1 << 70, envelope=b"signed")
     profile.journal.finish("aa" * 16, "create", result="aaaaa-aa", block_index=7)
+    profile.payments.intend("ic", str(record.principal), Kind.SEND_CYCLES, target="aaaaa-aa", amount=1 << 70, fee=1)
     profile.paths.settings.write_text('{"appearance": "dark"}')
     profile.paths.networks.mkdir()
     network = NetworkProfile("mine", "local", ("http://127.0.0.1:4943",), None)
@@ -100,6 +104,8 @@ def test_a_new_computer_gets_everything(full: Profile, open_profile: Open, tmp_p
     assert new.journal.deployments() == full.journal.deployments()
     step = new.journal.step("aa" * 16, "create")
     assert step is not None and (step.created_at_time_ns, step.amount_cycles, step.done) == (5, 1 << 70, True)
+    paid = str(full.vault.identities[0].principal)
+    assert new.payments.payments("ic", paid) == full.payments.payments("ic", paid) != []
     assert new.paths.settings.read_text() == full.paths.settings.read_text()
     assert (new.paths.networks / "mine.json").exists()
     again = backup.restore(file, PASSWORD, lambda _: new)
@@ -198,6 +204,14 @@ def _hostile(path: Path, vault: bytes, *others: tuple[str, bytes]) -> Path:
         (parts.DEPLOYMENTS, b"[1]"),
         (parts.DEPLOYMENTS, b'[{"id": "x"}]'),
         (parts.DEPLOYMENTS, b'[{"id": "x", "state": "active", "steps": []}]'),
+        (parts.PAYMENTS, b"[[]]"),
+        (parts.PAYMENTS, b'[{"id": "x"}]'),
+        (
+            parts.PAYMENTS,
+            b'[{"id": "x", "network": "ic", "principal": "x", "kind": "gift", "target": "x", "amount": "1", '
+            b'"fee": "1", "created_at_time_ns": 1, "state": "intended", "block_index": null, "cycles": null, '
+            b'"said": null, "ended_at_ns": null}]',
+        ),
         (parts.SETTINGS, b"[]"),
         (parts.NETWORK, b"\xff"),
         (parts.NETWORK, b'{"version": 1, "name": "../../x", "kind": "local", "gateways": ["http://127.0.0.1:1"]}'),
@@ -209,7 +223,7 @@ def test_parts_that_nobody_of_us_wrote_are_refused(full: Profile, tmp_path: Path
     file = _hostile(tmp_path / "hostile", full.vault.content().to_bytes(), part)
     with pytest.raises(FormatError):
         backup.restore(file, PASSWORD, lambda _: full)
-    assert len(full.journal.deployments()) == 1
+    assert len(full.journal.deployments()) == 1 and len(full.payments.to_records()) == 1
 
 
 def test_parts_of_later_versions_are_passed_over(full: Profile, tmp_path: Path) -> None:

@@ -7,37 +7,47 @@ those of real models. The costs of the terms follow by least squares of the rela
 from __future__ import annotations
 
 import tempfile
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 import wasmtime
 
 from personal_ai.canister import instructions
+from personal_ai.canister.heap import heap_need
 from personal_ai.canister.instructions import EngineCosts, Terms
+from personal_ai.canister.upload import CHUNK_SIZE_BYTES, Upload
 from personal_ai.common.jobs import Cancel, ignore_progress
 from personal_ai.compiler.builder import Builder
 from personal_ai.compiler.compile import SEQUENCE_MAX, write_program
 from personal_ai.compiler.foretelling import foretell
 from personal_ai.compiler.format import Code, Element, RowSource
 from personal_ai.compiler.ir import ONE, TOKENS, Activation, Kept, Step, Weight
+from personal_ai.compiler.layouts import SCREENED_OUTPUTS_MIN
 from personal_ai.compiler.onnx_graph import Int4Matrix
 from personal_ai.compiler.planning import Plan, Sizes
 from personal_ai.compiler.values import BlockMatrix, Constant
 from personal_ai.ic.profile import IC
 from personal_ai.models.decoder import Decoder
-from tests.benchmarks.engine import CONTEXT, SHAPES, counts_of
+from tests.benchmarks.engine import CONTEXT, SHAPES, compile_shape, counts_of
+from tests.benchmarks.programs import lay_out
 from tests.canister.engine.wasm_engine import WasmEngine
+from tests.canister.installed import Network
+from tests.canister.models import load
+from tests.compiler.unpacking import read_unpacked
 
-_CONTEXT = 1024
+_CONTEXT = 2048
 _TOKENS = 8  # rows of the tables that are looked up
-_PASTS: Final = (31, 255, 480)
+_PASTS: Final = (31, 255, 1920)
 _WIDTHS: Final = (576, 896, 2048)
 _MATRICES: Final = ((576, 1536), (1536, 576), (576, 192), (896, 4864), (1024, 2048), (576, 4096))
+_HEAD_MATRICES: Final = ((576, 4096), (576, 16384), (1024, 8192))
+_UPLOADED: Final = (1024, 32768)  # vocabularies of uploads: bytes that hardly any instruction is spent on
+_PARTS: Final = {"begin_upload": "upload", "put_chunk": "upload", "canister_global_timer": "activate"}
 _VOCABULARIES: Final = (1024, 8192)
 _THIN: Final = replace(SHAPES["smollm2-135m"], layer_count=1)
 _HEADS: Final = ((9, 3, 64), (12, 12, 64), (16, 8, 128), (14, 2, 64), (32, 8, 64), (4, 1, 256))
@@ -47,12 +57,13 @@ Make = Callable[[Builder, Activation, int], None]  # adds one step; the number t
 
 @dataclass(frozen=True)
 class Case:
-    """One step to measure: the width of its input, and how keys and values are kept."""
+    """One step to measure: the width of its input, how keys and values are kept, and the layout of integers."""
 
     width: int
     make: Make
     heads: tuple[int, int, int] | None = None
     quantised: bool = True
+    layout: Literal["smallest", "fastest", "head"] = "smallest"
 
 
 def calibrate(harness: wasmtime.Module) -> EngineCosts:
@@ -61,7 +72,8 @@ def calibrate(harness: wasmtime.Module) -> EngineCosts:
         {kind: _fitted(samples) for kind, samples in sorted(_samples(harness, rows).items())}
         for rows in (1, SEQUENCE_MAX)
     )
-    return _with_messages(EngineCosts(token, prompt, choice=(0.0, 0.0), message=0.0, message_pages=0.0))
+    costs = EngineCosts(token, prompt, choice=(0.0, 0.0), message=0.0, message_pages=0.0)
+    return _with_deployment(_with_messages(costs))
 
 
 def _with_messages(costs: EngineCosts) -> EngineCosts:
@@ -73,12 +85,46 @@ def _with_messages(costs: EngineCosts) -> EngineCosts:
     return replace(costs, choice=choice, message=fixed, message_pages=pages)
 
 
+def _with_deployment(costs: EngineCosts) -> EngineCosts:
+    """What installing, uploading and activating take, from two sizes of upload."""
+    (size, small), (larger_size, large) = (_deployed(vocabulary, costs) for vocabulary in _UPLOADED)
+    per_chunk_byte, per_byte = ((large[key] - small[key]) / (larger_size - size) for key in ("upload", "activate"))
+    chunks = -(-size // CHUNK_SIZE_BYTES)
+    return replace(
+        costs,
+        install=small["install"],
+        upload=((small["upload"] - size * per_chunk_byte) / chunks, per_chunk_byte),
+        activate=(small["activate"] - size * per_byte, per_byte),
+        unused_heap_bytes=round(large["unused_heap_bytes"]),
+    )
+
+
+def _deployed(vocabulary: int, costs: EngineCosts) -> tuple[int, dict[str, float]]:
+    """The upload's bytes; instructions (each message's base cost with them) of what deploys it, and unused heap."""
+    decoder = replace(_THIN, vocabulary_size=vocabulary)
+    with tempfile.TemporaryDirectory() as scratch:
+        info = compile_shape(Path(scratch), decoder, "int8")
+        canister = Network(Path(scratch) / "network").canister()
+        upload = Upload.of("Benchmark", [("program", info.path)])
+        load(canister.client, upload)
+        heap_bytes = canister.client.status().heap_bytes
+    used = Counter(activate=-instructions.activation_instructions(foretell(decoder, "int8"), IC, costs))
+    for method, outcome in canister.calls:
+        used[_PARTS.get(method, method)] += outcome.instructions + IC.costs.update_base
+    unused_bytes = heap_need(info).first_bytes - heap_bytes
+    return upload.size_bytes, {
+        **used,
+        "install": canister.installed.instructions / len(canister.wasm),
+        "unused_heap_bytes": unused_bytes,
+    }
+
+
 def _beside_steps(decoder: Decoder, costs: EngineCosts) -> tuple[float, float, float]:
     """Instructions of choosing a token, instructions of a message, and pages that it touches."""
     counts = counts_of(decoder, "int8")
     foretold = foretell(decoder, "int8")
     step = (counts.three - counts.one) / 2
-    told = instructions.pace(foretold, IC, CONTEXT, costs)
+    told = instructions.pace(foretold, IC, cached=CONTEXT, costs=costs)
     pages = told.message / IC.limits.page_read_instructions
     return step - told.token, counts.one - step, counts.pages - pages
 
@@ -120,6 +166,8 @@ class _Program:
             case.make(builder, x, number)
         self.step: Step = builder.steps[-1]
         assert len(builder.steps) == first + count or self.step.code is Code.MATMUL
+        if case.layout != "smallest":
+            lay_out(builder.steps[first:], head=case.layout == "head")
         last = builder.emit(Code.LAST_ROW, [x], ONE, x.columns)
         logits = builder.multiply(last, _int8(x.columns, 8) if case.quantised else _f32(x.columns, 8))
         kept = tuple(Kept(slot, *case.heads[1:]) for slot in range(2 * count)) if case.heads else ()
@@ -128,31 +176,36 @@ class _Program:
         with tempfile.TemporaryDirectory() as scratch:
             target = Path(scratch) / "program"
             write_program(plan, target, ignore_progress, Cancel())
-            self._engine = WasmEngine(harness, target.read_bytes())
+            self._engine = WasmEngine(harness, read_unpacked(target))
 
     def instructions(self, rows: int, past: int) -> int:
-        tokens = [position % _TOKENS for position in range(past + rows)]
-        for start in range(0, past, SEQUENCE_MAX):
-            self._engine.absorb(tokens[start : min(start + SEQUENCE_MAX, past)], start)
-        self._engine.forward(tokens[past:], past)
+        """What came before need not have been computed: attention's cost depends on how much it is, not on what."""
+        self._engine.forward([position % _TOKENS for position in range(rows)], past)
         return self._engine.instructions
 
 
 def _cases() -> Iterator[Case]:
     for inputs, outputs in _MATRICES:
         for make_matrix in (_int8, _int4, _f32):
-            yield Case(inputs, partial(_multiply, matrix=lambda i, o, make=make_matrix: make(i, o), outputs=outputs))
+            multiply = partial(_multiply, matrix=lambda i, o, make=make_matrix: make(i, o), outputs=outputs)
+            yield Case(inputs, multiply)
+            if make_matrix is _int4:
+                yield Case(inputs, multiply, layout="fastest")
+    for inputs, outputs in _HEAD_MATRICES:
+        yield Case(inputs, partial(_multiply, matrix=_int8, outputs=outputs), layout="head")
     for width in _WIDTHS:
+        yield Case(width, partial(_int8_rows, count=SCREENED_OUTPUTS_MIN), layout="head")
         for make in (_quantise, _rms_norm, _layer_norm, _add, _multiply_rows, _silu_multiply):
             yield Case(width, make)
-        for code in (Code.SIGMOID, Code.SILU, Code.GELU_ERF, Code.GELU_TANH, Code.LAST_ROW):
+        for code in (Code.SIGMOID, Code.SILU, Code.GELU_ERF, Code.GELU_TANH, Code.TANH, Code.LAST_ROW):
             yield Case(width, partial(_same, code=code))
         for table in (_f32_rows, _packed_rows, _int8_rows):
             yield Case(width, table)
     for heads in _HEADS:
         yield Case(heads[0] * heads[2], partial(_rotate, heads=heads[0], size=heads[2]))
         for quantised in (True, False):
-            yield Case(heads[0] * heads[2], partial(_attend, heads=heads), heads, quantised)
+            for cap in (0.0, 30.0):
+                yield Case(heads[0] * heads[2], partial(_attend, heads=heads, cap=cap), heads, quantised)
 
 
 def _random(*shape: int) -> np.ndarray[Any, np.dtype[np.float32]]:
@@ -217,12 +270,12 @@ def _rotate(builder: Builder, x: Activation, number: int, *, heads: int, size: i
     builder.same_shape(Code.ROTARY, x, *tables, heads=heads, head_size=size)
 
 
-def _attend(builder: Builder, x: Activation, number: int, *, heads: tuple[int, int, int]) -> None:
+def _attend(builder: Builder, x: Activation, number: int, *, heads: tuple[int, int, int], cap: float) -> None:
     count, key_heads, size = heads
     keys = Activation(TOKENS, key_heads * size, parent=x.root)
     kept = (Kept(2 * number + part, key_heads, size) for part in range(2))
-    attributes = {"heads": count, "key_heads": key_heads, "head_size": size, "window": 0, "scale": size**-0.5}
-    builder.same_shape(Code.ATTENTION, x, keys, keys, *kept, **attributes)
+    sizes = {"heads": count, "key_heads": key_heads, "head_size": size, "window": 0}
+    builder.same_shape(Code.ATTENTION, x, keys, keys, *kept, **sizes, scale=size**-0.5, cap=cap)
 
 
 def _f32_rows(builder: Builder, x: Activation, number: int) -> None:
@@ -233,8 +286,8 @@ def _packed_rows(builder: Builder, x: Activation, number: int) -> None:
     _look_up(builder, builder.matrix(Constant(_random(_TOKENS, x.columns), transposed=True)), RowSource.TOKENS)
 
 
-def _int8_rows(builder: Builder, x: Activation, number: int) -> None:
-    _look_up(builder, builder.matrix(_int8(x.columns, _TOKENS)), RowSource.TOKENS)
+def _int8_rows(builder: Builder, x: Activation, number: int, *, count: int = _TOKENS) -> None:
+    _look_up(builder, builder.matrix(_int8(x.columns, count)), RowSource.TOKENS)
 
 
 def _look_up(builder: Builder, table: Weight, source: RowSource) -> None:

@@ -37,21 +37,22 @@ from personal_ai.compiler.ir import ONE
 from personal_ai.compiler.onnx_graph import Int4Matrix
 from personal_ai.compiler.values import BlockMatrix, Constant
 from personal_ai.ic.profile import IC
-from personal_ai.models.decoder import Decoder, Rope, Weight
+from personal_ai.models.decoder import Decoder, Rope, Weight, Windows
 from personal_ai.models.manifest import MODEL_FILE
 from personal_ai.models.onnx_file import write_model
 from personal_ai.models.quantisation import Quantisation
 from personal_ai.replica.messages import Outcome
-from tests.benchmarks.programs import write_steps
+from tests.benchmarks.programs import lay_out, write_steps
 from tests.canister.engine.wasm_engine import WasmEngine, compile_harness
 from tests.canister.installed import QUERY_LIMIT, UPDATE_LIMIT, Installed, Network
 from tests.canister.models import GREEDY, hash_of, load
+from tests.compiler.unpacking import read_unpacked
 
 PAGE_TOUCH_INSTRUCTIONS = 80_000
 CONTEXT = 256  # positions that are cached when a token is decoded
 PROMPT = 300  # tokens of the prompt whose first reply token is timed
 _CONTEXT_LENGTH = 512
-_VOCABULARY = 1024  # of the models that are run
+_VOCABULARY = 4096  # of the models that are run: heads as large as this are screened, as those of the whole are
 
 Floats = npt.NDArray[np.float32]
 
@@ -83,11 +84,19 @@ def _shape(
 
 
 _GPT2 = {"activation": "gelu_tanh", "rope": None, "qkv_bias": True, "output_bias": True, "mlp_bias": True}
+_GEMMA3 = {
+    "activation": "gelu_tanh",
+    "qk_norm": True,
+    "post_norms": True,
+    "embedding_scale": 640**0.5,
+    "windows": Windows(512, tuple(layer for layer in range(18) if layer % 6 != 5), Rope(10_000.0)),
+}
 SHAPES: Final = {
     "gpt2": _shape(50257, 768, 12, (12, 12, 64), 3072, **_GPT2),
     "smollm2-135m": _shape(49152, 576, 30, (9, 3, 64), 1536),
     "qwen2.5-0.5b": _shape(151936, 896, 24, (14, 2, 64), 4864, qkv_bias=True),
     "qwen3-0.6b": _shape(151936, 1024, 28, (16, 8, 128), 3072, qk_norm=True),
+    "gemma3-270m": _shape(262144, 640, 18, (4, 1, 256), 2048, **_GEMMA3),
     "llama3.2-1b": _shape(128256, 2048, 16, (32, 8, 64), 8192),
 }
 
@@ -171,7 +180,7 @@ def _figures(name: str, weights: Quantisation, counts: Counts) -> dict[str, Any]
 
 def counts_of(decoder: Decoder, weights: Quantisation) -> Counts:
     with tempfile.TemporaryDirectory() as scratch:
-        info = _compile(Path(scratch), decoder, weights)
+        info = compile_shape(Path(scratch), decoder, weights)
         canister = Network(Path(scratch) / "network").canister()
         load(canister.client, Upload.of("Benchmark", [("program", info.path)]))
         tokens = [7 * i % decoder.vocabulary_size for i in range(PROMPT)]
@@ -200,7 +209,8 @@ def _outcome(canister: Installed, keep: int, append: list[int], count: int, toke
     return canister.calls[-1][1]
 
 
-def _compile(folder: Path, decoder: Decoder, weights: Quantisation) -> ProgramInfo:
+def compile_shape(folder: Path, decoder: Decoder, weights: Quantisation) -> ProgramInfo:
+    """The program of a decoder with cheap weights, in `folder`."""
     meter = Meter("write", 1, "values", ignore_progress)
     write_model(folder, decoder, CheapWeights(), quantisation=weights, meter=meter, cancel=Cancel())
     target = folder / "program"
@@ -211,7 +221,7 @@ def kernel_costs(harness: wasmtime.Module) -> dict[str, float]:
     """Instructions per multiplication of the matrix kernels."""
     return {
         f"{weights} {inputs}x{outputs}, {rows} rows": round(kernel_cost(harness, weights, inputs, outputs, rows), 4)
-        for weights in ("int4", "int8", "f32")
+        for weights in ("int4", "int4 packed", "int8", "f32")
         for inputs, outputs in ((576, 1536), (768, 3072), (3072, 768))
         for rows in (1, 4, 8, 16)
     }
@@ -225,15 +235,17 @@ def kernel_cost(harness: wasmtime.Module, weights: str, inputs: int, outputs: in
 
 def _product_cost(harness: wasmtime.Module, weights: str, inputs: int, outputs: int, *, rows: int, count: int) -> int:
     builder = Builder()
-    table = np.zeros((8, inputs), dtype=np.float32)
+    table = np.ones((8, inputs), dtype=np.float32)
     x = builder.look_up(builder.matrix(Constant(table, transposed=True)), RowSource.TOKENS)
     for _ in range(count):
         builder.multiply(x, _matrix(weights, inputs, outputs))
     last = builder.emit(Code.LAST_ROW, [x], ONE, inputs)
     logits = builder.multiply(last, _matrix(weights, inputs, 8))
+    if weights in ("int4", "int8 head"):
+        lay_out(builder.steps, head=weights == "int8 head")
     with tempfile.TemporaryDirectory() as scratch:
         program = write_steps(Path(scratch) / "program", builder.steps, logits)
-        engine = WasmEngine(harness, program.read_bytes())
+        engine = WasmEngine(harness, read_unpacked(program))
     engine.forward([1] * rows, 0)
     return engine.instructions
 
@@ -242,9 +254,13 @@ def _matrix(weights: str, inputs: int, outputs: int) -> Constant | BlockMatrix:
     if weights == "f32":
         return Constant(np.zeros((inputs, outputs), dtype=np.float32))
     scales = np.zeros((inputs // 64, outputs), dtype=np.float32)
-    if weights == "int4":
+    if weights.startswith("int4"):
         return BlockMatrix(Int4Matrix(np.zeros(inputs * outputs // 2, dtype=np.uint8), (inputs, outputs)), scales, 64)
-    return BlockMatrix(np.zeros((inputs, outputs), dtype=np.int8), scales, 64)
+    values = np.zeros((inputs, outputs), dtype=np.int8)
+    if weights == "int8 head":  # its exact part depends on the numbers: no two results are equal
+        values[0] = np.arange(outputs, dtype=np.int32) % 127
+        scales[0] = np.linspace(0.1, 1, outputs)
+    return BlockMatrix(values, scales, 64)
 
 
 def main(arguments: list[str] | None = None) -> int:

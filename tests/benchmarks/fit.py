@@ -23,7 +23,7 @@ from personal_ai.compiler.foretelling import foretell
 from personal_ai.ic.profile import IC
 from personal_ai.models.quantisation import Quantisation
 from tests.benchmarks import calibration
-from tests.benchmarks.engine import CONTEXT, SHAPES, measure
+from tests.benchmarks.engine import CONTEXT, PROMPT, SHAPES, measure
 from tests.canister.engine.wasm_engine import compile_harness
 from tests.canister.installed import UPDATE_LIMIT
 
@@ -31,7 +31,7 @@ from tests.canister.installed import UPDATE_LIMIT
 def compare(name: str, weights: Quantisation) -> dict[str, Any]:
     """Foretold, counted and their ratio of one shape."""
     program = foretell(SHAPES[name], weights)
-    told = pace(program, IC, CONTEXT)
+    told = pace(program, IC, cached=CONTEXT, prompt=PROMPT)
     foretold = {
         "instructions_per_token": told.token,
         "prefill_instructions_per_token": told.prompt_token,

@@ -1,4 +1,4 @@
-"""Opens a window of plain widgets and says when it can be used: what `tests.benchmarks.ui` compares the program with."""
+"""Opens a window of plain widgets and says when it can be used: `tests.benchmarks.ui` compares it."""
 
 from __future__ import annotations
 

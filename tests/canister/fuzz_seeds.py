@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from personal_ai.canister import interface
+from personal_ai.canister.tensors import run_request
 from personal_ai.canister.upload import CHUNK_SIZE_BYTES, Upload, UploadFile, UploadManifest
 from personal_ai.ic import candid
 from personal_ai.ic.candid import Int, Nat, Nat8, Nat32, Null, Opt, Record, Text, Type, Variant, Vec
 from tests.canister.test_canister import ARGUMENTS, REQUEST
+from tests.compiler.drawn_graphs import Drawn, given
 
 
 class Kind(IntEnum):
@@ -26,6 +28,7 @@ class Kind(IntEnum):
     READ_FILE = 4
     NONE = 5
     CANONICAL = 6
+    RUN = 7
 
 
 METHOD_KINDS = {
@@ -35,6 +38,7 @@ METHOD_KINDS = {
     "generate": Kind.GENERATE,
     "read_file": Kind.READ_FILE,
     "unload": Kind.NONE,
+    "run": Kind.RUN,
 }
 # What a later client may add, of every kind that is skipped.
 _FURTHER: list[tuple[Type, Any]] = [
@@ -84,6 +88,15 @@ def request_seeds(vocabulary: int) -> list[tuple[Kind, bytes]]:
         {"append": prompt[:2], "conversation": b"another", "max_tokens": 40},
     ]
     return [(Kind.GENERATE, candid.encode([interface.GENERATE_REQUEST], [{**REQUEST, **change}])) for change in changes]
+
+
+def run_seeds(drawn: Drawn) -> list[tuple[Kind, bytes]]:
+    """Requests that the graph answers, in several lengths, and some that it does not."""
+    seeds = [
+        run_request(given(drawn, batch, sequence), budget) for batch, sequence in ((1, 1), (3, 7)) for budget in (0, 1)
+    ]
+    wrong = {f"{name}?": array for name, array in given(drawn).items()}
+    return [(Kind.RUN, seed) for seed in (*seeds, run_request(wrong, 0))]
 
 
 def sampling_seeds() -> list[tuple[Kind, bytes]]:

@@ -40,7 +40,8 @@ class Network:
 
 
 class Installed:
-    """One canister and its owner. `caller` may be changed; `calls` lists what every message used.
+    """One canister and its owner. `caller` may be changed; `calls` lists what every message used, `installed` what the
+    first installation did.
 
     A timer that is due fires before each query, unless `timers` is False.
     """
@@ -56,8 +57,8 @@ class Installed:
         self.wasm = wasm
         settings = settings or CanisterSettings(wasm_memory_limit=4 << 30)
         network.store.create_canister(self.id.bytes, [OWNER.bytes, ANONYMOUS.bytes], settings, 10**15)
-        outcome = self.install(InstallMode.INSTALL)
-        assert outcome.reject is None, outcome.reject
+        self.installed = self.install(InstallMode.INSTALL)
+        assert self.installed.reject is None, self.installed.reject
 
     @property
     def client(self) -> CanisterClient:

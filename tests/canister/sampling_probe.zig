@@ -33,6 +33,7 @@ export fn sample(
     return sampling.sample(logits[0..vocabulary_size], context[0..context_length], choice, scratch);
 }
 
-export fn instructionsMost(temperature: f32, vocabulary_size: u32, context_length: u32) u64 {
-    return (sampling.Sampling{ .temperature = temperature }).instructionsMost(vocabulary_size, context_length);
+export fn instructionsMost(temperature: f32, top_k: u32, vocabulary_size: u32, context_length: u32) u64 {
+    const choice = sampling.Sampling{ .temperature = temperature, .top_k = top_k };
+    return choice.instructionsMost(vocabulary_size, context_length);
 }

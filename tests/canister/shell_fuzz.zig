@@ -1,7 +1,6 @@
 //! Feeds changed inputs to the shell's parsers: `shell_fuzz PARSER SEEDS INPUTS SEED [PROGRAM]`.
-//! SEEDS holds valid inputs, each as u8 kind, u32 length, bytes; for the parser `generate` the first one is the manifest
-//! of PROGRAM. Whatever breaks a rule of Zig ends the process, as does
-//! a broken promise of the parser. Prints how many inputs there were, got past the header, and were accepted.
+//! SEEDS holds valid inputs, each as u8 kind, u32 length, bytes; for the parsers `generate` and `run` the first one is the
+//! manifest of PROGRAM. Whatever breaks a rule of Zig ends the process, as does a broken promise of the parser. Prints how many inputs there were, got past the header, and were accepted.
 
 const std = @import("std");
 const shell = @import("shell");
@@ -9,8 +8,8 @@ const shell = @import("shell");
 const input_bytes_most = 1 << 16;
 const instructions_per_look = 1_000_000;
 
-const Kind = enum(u8) { begin_upload, put_chunk, activate, generate, read_file, none, canonical };
-const Parser = enum { candid, manifest, generate, sampling };
+const Kind = enum(u8) { begin_upload, put_chunk, activate, generate, read_file, none, canonical, run };
+const Parser = enum { candid, manifest, generate, sampling, run };
 const Seed = struct { kind: Kind, bytes: []const u8 };
 const Verdict = enum { refused, past_header, accepted };
 
@@ -23,8 +22,9 @@ pub fn main() !void {
     var prng = std.Random.DefaultPrng.init(try std.fmt.parseInt(u64, arguments[4], 10));
     shell.host.reset();
     try shell.store.open();
-    if (parser == .generate) try loadModel(seeds[0], try readFile(allocator, arguments[5]));
-    const changed = if (parser == .generate) seeds[1..] else seeds;
+    const loads = parser == .generate or parser == .run;
+    if (loads) try loadModel(seeds[0], try readFile(allocator, arguments[5]));
+    const changed = if (loads) seeds[1..] else seeds;
 
     var counts = std.EnumArray(Verdict, u64).initFill(0);
     var buffer: [input_bytes_most]u8 = undefined;
@@ -50,11 +50,13 @@ fn examine(parser: Parser, kind: Kind, input: []const u8, random: std.Random) !V
             .generate => decodeOnly(struct { shell.interface.GenerateRequest }, input),
             .read_file => decodeOnly(struct { shell.candid.Text, u64, u32 }, input),
             .none => decodeOnly(struct {}, input),
+            .run => decodeOnly(struct { shell.interface.RunRequest }, input),
             .canonical => unreachable,
         },
         .manifest => if (kind == .canonical) try parseCanonical(input) else beginUpload(input),
         .generate => try generate(input, random),
         .sampling => try sample(input, random),
+        .run => runGraph(input, random),
     };
 }
 
@@ -78,6 +80,10 @@ fn walk(comptime T: type, value: T) void {
             var items = value.iterator();
             while (items.next()) |item| walk(T.Item, item);
         } else inline for (std.meta.fields(T)) |field| walk(field.type, @field(value, field.name));
+    } else if (@typeInfo(T) == .@"union") {
+        switch (value) {
+            inline else => |inner| walk(@TypeOf(inner), inner),
+        }
     } else std.mem.doNotOptimizeAway(value);
 }
 
@@ -117,6 +123,24 @@ fn generate(input: []const u8, random: std.Random) !Verdict {
     if (generated.length > model.context_length_max) return error.ContextOverrun;
     if (generated.tokens.len > generated.length or generated.tokens.len > args[0].max_tokens) return error.TooManyTokens;
     for (generated.tokens) |token| if (token >= model.vocabulary_size) return error.NoSuchToken;
+    return .accepted;
+}
+
+var output_bytes: [shell.manifest.chunk_size_bytes]u8 = undefined;
+
+/// A request to the graph that is loaded, with more or less left of the message, until it is done or refused.
+fn runGraph(input: []const u8, random: std.Random) Verdict {
+    var types = shell.decoding.Types{};
+    const args = shell.decoding.decode(struct { shell.interface.RunRequest }, input, &types) catch |err| return refusal(err);
+    const limits = [_]u64{ 1, 60_000_000, 100_000_000, 5_000_000_000 };
+    for (0..4) |_| {
+        shell.host.instructions = 0;
+        switch (shell.run(&args[0], limits[random.uintLessThan(usize, limits.len)], &output_bytes)) {
+            .ok => return .accepted,
+            .more => {},
+            .err => return .past_header,
+        }
+    }
     return .accepted;
 }
 

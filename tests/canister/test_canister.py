@@ -24,8 +24,8 @@ from personal_ai.ic.candid import Blob, Nat32, Nat64, Null, Text, Type, Vec
 from personal_ai.models.sampling import Sampling
 from tests.canister.installed import ANONYMOUS, OWNER, STRANGER, Installed
 
-UPDATES = ["begin_upload", "put_chunk", "drop_upload", "activate", "unload", "generate"]
-QUERIES = ["status", "missing_chunks", "read_file", "generate_query"]
+UPDATES = ["begin_upload", "put_chunk", "drop_upload", "activate", "unload", "generate", "run"]
+QUERIES = ["status", "missing_chunks", "read_file", "generate_query", "run_query"]
 REQUEST = {
     "conversation": b"c",
     "keep": 0,
@@ -43,6 +43,13 @@ REQUEST = {
     },
     "stop": [[1, 2], [3]],
 }
+RUN_REQUEST = {
+    "inputs": [
+        {"name": "x", "shape": [1, 2, 12], "data": ("float32", bytes(96))},
+        {"name": "ids", "shape": [2], "data": ("int64", bytes(16))},
+    ],
+    "max_instructions": 0,
+}
 ARGUMENTS: dict[str, tuple[list[Type], list[object]]] = {
     "begin_upload": (
         [interface.UPLOAD_MANIFEST],
@@ -57,17 +64,21 @@ ARGUMENTS: dict[str, tuple[list[Type], list[object]]] = {
     "missing_chunks": ([], []),
     "read_file": ([Text, Nat64, Nat32], ["program", 0, 10]),
     "generate_query": ([interface.GENERATE_REQUEST], [REQUEST]),
+    "run": ([interface.RUN_REQUEST], [RUN_REQUEST]),
+    "run_query": ([interface.RUN_REQUEST], [RUN_REQUEST]),
 }
-RESULTS: dict[str, tuple[Type, Type]] = {
-    "begin_upload": (interface.UPLOAD_STATE, interface.UPLOAD_ERROR),
-    "put_chunk": (interface.UPLOAD_STATE, interface.UPLOAD_ERROR),
-    "drop_upload": (Null, interface.UPLOAD_ERROR),
-    "activate": (interface.ACTIVATION_STATE, interface.MODEL_ERROR),
-    "unload": (Null, interface.MODEL_ERROR),
-    "generate": (interface.GENERATED, interface.GENERATE_ERROR),
-    "missing_chunks": (Vec(Nat32), interface.UPLOAD_ERROR),
-    "read_file": (Blob, interface.MODEL_ERROR),
-    "generate_query": (interface.GENERATED, interface.GENERATE_ERROR),
+RESULTS: dict[str, Type] = {
+    "begin_upload": interface.result(interface.UPLOAD_STATE, interface.UPLOAD_ERROR),
+    "put_chunk": interface.result(interface.UPLOAD_STATE, interface.UPLOAD_ERROR),
+    "drop_upload": interface.result(Null, interface.UPLOAD_ERROR),
+    "activate": interface.result(interface.ACTIVATION_STATE, interface.MODEL_ERROR),
+    "unload": interface.result(Null, interface.MODEL_ERROR),
+    "generate": interface.result(interface.GENERATED, interface.GENERATE_ERROR),
+    "missing_chunks": interface.result(Vec(Nat32), interface.UPLOAD_ERROR),
+    "read_file": interface.result(Blob, interface.MODEL_ERROR),
+    "generate_query": interface.result(interface.GENERATED, interface.GENERATE_ERROR),
+    "run": interface.RUN_RESULT,
+    "run_query": interface.RUN_RESULT,
 }
 
 
@@ -77,7 +88,7 @@ def _call(canister: Installed, method: str, arg: bytes) -> bytes:
 
 
 def _decoded(method: str, answer: bytes) -> tuple[str, object]:
-    ((variant, value),) = candid.decode([interface.result(*RESULTS[method])], answer)
+    ((variant, value),) = candid.decode([RESULTS[method]], answer)
     return variant, value
 
 

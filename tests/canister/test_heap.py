@@ -22,6 +22,7 @@ SHAPES: list[tuple[Shape, Quantisation]] = [
     (Shape(context=64), "int8"),
     (Shape(context=2048, layers=4, heads=8, key_value_heads=8, hidden=256), "int8"),
     (Shape(context=2048, layers=4, heads=8, key_value_heads=8, hidden=256, vocabulary=5000), "f32"),
+    (Shape(context=64, layers=3, hidden=512, heads=8, intermediate=2048), "int4"),
 ]
 
 
@@ -63,4 +64,4 @@ def test_long_contexts_leave_room_for_few(tmp_path: Path) -> None:
     wide = replace(program, state_bytes=FURTHER_CONVERSATIONS_BYTES // 2 + 1)
     assert heap_need(wide).conversations == 2
     assert heap_need(replace(program, state_bytes=FURTHER_CONVERSATIONS_BYTES)).conversations == 1
-    assert heap_need(replace(program, size_bytes=4 << 30)).most_bytes >= 4 << 30
+    assert heap_need(replace(program, program_bytes=4 << 30)).most_bytes >= 4 << 30

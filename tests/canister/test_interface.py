@@ -101,4 +101,4 @@ def test_the_same_methods(definition: _Reader) -> None:
 def test_the_same_types(definition: _Reader, method: str) -> None:
     arguments, results, _ = definition.methods[method]
     assert arguments == ARGUMENTS[method][0]
-    assert results == [interface.STATUS if method == "status" else interface.result(*RESULTS[method])]
+    assert results == [interface.STATUS if method == "status" else RESULTS[method]]

@@ -14,14 +14,21 @@ from tests.canister.models import GREEDY, SAMPLED, Talk, forget, load, make_uplo
 from tests.support.checkpoints import Shape
 
 CONTEXT = 96
+SHAPE = Shape(context=CONTEXT)
 VOCABULARY = 384
 SYSTEM = list(range(100, 140))
 
 
 @pytest.fixture(scope="module", params=["int8", "f32"])
-def upload(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Upload:
-    quantisation: Quantisation = request.param  # keys and values are kept as i16 or as f32
-    return make_upload(tmp_path_factory.mktemp("model"), Shape(context=CONTEXT), quantisation=quantisation)
+def quantisation(request: pytest.FixtureRequest) -> Quantisation:
+    """Keys and values are kept as i16 or as f32."""
+    chosen: Quantisation = request.param
+    return chosen
+
+
+@pytest.fixture(scope="module")
+def upload(quantisation: Quantisation, tmp_path_factory: pytest.TempPathFactory) -> Upload:
+    return make_upload(tmp_path_factory.mktemp("model"), SHAPE, quantisation=quantisation)
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +65,14 @@ def test_a_system_prompt_is_computed_once_for_all_chats(loaded: Installed) -> No
         assert _computed(loaded) - before == 2 + 3, "the question, and all of the reply but its last token"
     for number, chat in enumerate(chats):
         assert chat.tokens == _alone(loaded, [*SYSTEM, number, 7], 4)
+
+
+def test_status_says_how_keys_and_values_are_kept(loaded: Installed, quantisation: Quantisation) -> None:
+    model = loaded.client.status().model
+    assert model is not None and model.loaded is not None
+    assert model.loaded.kept_bits == {"int8": 16, "f32": 32}[quantisation]
+    numbers = CONTEXT * 2 * SHAPE.layers * SHAPE.key_value_heads * SHAPE.head_dim
+    assert model.loaded.conversation_bytes > model.loaded.kept_bits // 8 * numbers
 
 
 def test_only_what_is_computed_is_shared(loaded: Installed) -> None:

@@ -7,8 +7,10 @@ from dataclasses import replace
 
 import pytest
 
+from personal_ai.chat import conversation as conversations
+from personal_ai.chat import cuts
 from personal_ai.chat.answerers import Listener, Question
-from personal_ai.chat.conversation import Conversation, Finish, Place, Turn
+from personal_ai.chat.conversation import Conversation, Finish, Place
 from personal_ai.chat.session import ChatModel, ChatSession, ContextFullError
 from personal_ai.common.errors import NetworkUnreachableError, SecurityError
 from personal_ai.common.jobs import Cancel
@@ -169,6 +171,82 @@ def test_a_full_context_is_told_before_anything_is_asked() -> None:
     assert local.questions[0].max_tokens == 2, "a reply never outgrows the context"
 
 
+def _long(session: ChatSession, questions: int) -> Conversation:
+    """Each question and its reply take twelve tokens."""
+    conversation = Conversation("g", instructions="Be brief")
+    for number in range(questions):
+        heard = _Heard()
+        conversation = session.reply(
+            conversation, f"what {number}", on_text=heard.on_text, on_place=heard.on_place, cancel=Cancel()
+        )
+    return conversation
+
+
+def _full() -> tuple[ChatSession, _Side, Conversation]:
+    side = _Side(Place.LOCAL, "here")
+    session = _session(side, context_length=64)
+    conversation = _long(session, 4)
+    with pytest.raises(ContextFullError) as caught:
+        session.reply(conversation, "and now?", on_text=print, on_place=lambda *_: None, cancel=Cancel())
+    assert caught.value.can_be_cut and "nothing was left out" in caught.value.not_lost
+    return session, side, conversation
+
+
+def _told(side: _Side) -> str:
+    return "".join(map(chr, side.questions[-1].tokens))
+
+
+def test_what_was_said_first_is_left_out_with_a_mark_and_can_be_shown_again() -> None:
+    session, side, conversation = _full()
+    shorter = session.leave_out(conversation, "and now?")
+    marks = [at for at, turn in enumerate(shorter.turns) if turn.role == "system"]
+    assert marks == [6] and [turn.text for turn in shorter.turns[:6]] == [turn.text for turn in conversation.turns[:6]]
+    replied = session.reply(shorter, "and now?", on_text=print, on_place=lambda *_: None, cancel=Cancel())
+    assert "what 3" in _told(side) and "what 2" not in _told(side) and _told(side).startswith("Be brief")
+    versions = replied.versions(shorter.turns[6].id)
+    assert [turn.text for turn in versions] == ["what 3", ""]
+    assert replied.showing(versions[0].id).messages() == conversation.messages(), (
+        "the cut is undone by showing it uncut"
+    )
+
+
+def test_a_summary_stands_in_for_what_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cuts, "SUMMARY_REQUEST", "Sum up")  # a token a letter is dear
+    monkeypatch.setattr(conversations, "SUMMARY_HEAD", "So far:")
+    session, side, conversation = _full()
+    shorter = session.summarise(conversation, "and now?", Cancel())
+    assert shorter.turns[6].text == "here", "the model was asked"
+    session.reply(shorter, "and now?", on_text=print, on_place=lambda *_: None, cancel=Cancel())
+    assert "So far: here" in _told(side) and "what 0" not in _told(side)
+
+
+def test_a_new_conversation_carries_on_with_the_newest_turns() -> None:
+    session, side, conversation = _full()
+    other = session.carry_on(conversation, "and now?", "Later")
+    assert other.id != conversation.id and other.title == "Later" and other.turns[0].text == "what 3"
+    assert other.turns[0].parent is None and other.instructions == "Be brief"
+    session.reply(other, "and now?", on_text=print, on_place=lambda *_: None, cancel=Cancel())
+    assert "what 3" in _told(side)
+
+
+def test_a_question_that_is_too_long_by_itself_is_told_apart() -> None:
+    session, _, conversation = _full()
+    with pytest.raises(ContextFullError, match="fewer words") as caught:
+        session.leave_out(conversation, "x" * 70)
+    assert not caught.value.can_be_cut
+
+
+def test_a_second_cut_leaves_out_more() -> None:
+    session, side, conversation = _full()
+    shorter = session.leave_out(conversation, "and now?")
+    for _ in range(2):
+        shorter = session.reply(shorter, "what next", on_text=print, on_place=lambda *_: None, cancel=Cancel())
+    again = session.leave_out(shorter, "a last question of length")
+    assert [turn.role for turn in again.turns].count("system") == 2
+    session.reply(again, "a last question of length", on_text=print, on_place=lambda *_: None, cancel=Cancel())
+    assert "what 3" not in _told(side)
+
+
 def test_a_stop_text_ends_the_reply_before_it() -> None:
     local, heard = _Side(Place.LOCAL, "fine.\nUs it.\nUser: and"), _Heard()
     model = ChatModel(_Tokenizer(), 100, ("\nUser:",))  # type: ignore[arg-type]
@@ -190,7 +268,7 @@ def test_the_beginning_of_a_stop_text_is_shown_when_nothing_follows() -> None:
 def test_what_the_next_question_follows_is_computed_where_it_will_be_asked() -> None:
     local, canister, heard = _Side(Place.LOCAL, "here"), _Side(Place.PRACTICE, "yes"), _Heard()
     session = _session(local, canister)
-    system = Conversation("g", turns=(Turn("system", "Be kind."),))
+    system = Conversation("g", instructions="Be kind.")
     session.prepare(system, Cancel())
     assert canister.prepared == [(system.id, "Be kind.\0")] and not canister.questions
     replied = _reply(session, system, heard)
@@ -213,7 +291,7 @@ def test_nothing_is_computed_ahead_where_there_is_nothing_or_no_room() -> None:
     local = _Side(Place.LOCAL, "here")
     session = _session(local, context_length=9)
     session.prepare(Conversation("g"), Cancel())
-    session.prepare(Conversation("g", turns=(Turn("system", "too long"),)), Cancel())
+    session.prepare(Conversation("g", instructions="too long"), Cancel())
     assert not local.prepared
 
 
@@ -221,7 +299,7 @@ def test_a_side_that_is_away_is_told_with_the_reply_but_a_forged_answer_at_once(
     def forged() -> None:
         raise SecurityError("The certificate does not hold.")
 
-    system = Conversation("g", turns=(Turn("system", "Be kind."),))
+    system = Conversation("g", instructions="Be kind.")
     _session(_Side(Place.LOCAL, ""), _Side(Place.PRACTICE, "x", _away)).prepare(system, Cancel())
     with pytest.raises(SecurityError):
         _session(_Side(Place.LOCAL, ""), _Side(Place.PRACTICE, "x", forged)).prepare(system, Cancel())

@@ -69,6 +69,26 @@ def test_a_gated_model_and_its_token(run: Run, own_home: Path, hub: LoopbackHub,
     assert not any(TOKEN in path.read_text(errors="replace") for path in own_home.rglob("*") if path.is_file())
 
 
+def test_the_vault_keeps_a_token(
+    run: Run, own_home: Path, hub: LoopbackHub, password_file: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub.facts(MODEL)["gated"] = "manual"
+    hub.tokens[MODEL] = TOKEN
+    monkeypatch.setenv("HF_ENDPOINT", hub.endpoint)
+    vault = ("--password-file", password_file)
+    assert run("vault", "create", *vault).exit_code == 0
+    none = run("model", "import", MODEL, "--kept-token", *vault)
+    assert none.exit_code == 1 and "keeps no access token" in none.errors
+    token_file = Path(password_file).with_name("token")
+    token_file.write_text(f"{TOKEN}\n")
+    assert run("model", "token", "--token-file", str(token_file), *vault).exit_code == 0
+    done = run("model", "import", MODEL, "--kept-token", *vault)
+    assert done.exit_code == 0 and TOKEN not in done.output + done.errors, done.errors
+    assert not any(TOKEN in path.read_text(errors="replace") for path in own_home.rglob("*") if path.is_file())
+    assert run("model", "token", "--forget", *vault).exit_code == 0
+    assert run("model", "import", MODEL, "--kept-token", "--name", "two", *vault).exit_code == 1
+
+
 def test_killed_and_gone_on_with(run: Run, own_home: Path, hub: LoopbackHub, files: dict[str, bytes]) -> None:
     hub.faults[WEIGHTS].append(Fault(hold_at=100_000))
     command = [sys.executable, "-m", "ui", "model", "import", MODEL, "--endpoint", hub.endpoint]

@@ -49,6 +49,15 @@ def test_from_practice_money_to_a_history(money: Run) -> None:
     assert money("resume").output == "0 payment(s) gone on with.\n"
 
 
+def test_paying_oneself_is_warned_about(money: Run, run: Run, password_file: str) -> None:
+    assert money("faucet", "icp", "1").exit_code == 0
+    other = json.loads(run("identity", "create", "other", "--password-file", password_file, "--json").output)
+    linking = money("send", "icp", "0.1", other["account"], "--yes")
+    assert linking.exit_code == 1 and "ties Wallet and other together" in linking.errors
+    assert "Nothing was paid" in linking.errors
+    assert money("send", "icp", "0.1", other["account"], "--yes", "--linked").exit_code == 0
+
+
 def test_what_makes_no_sense_is_explained(money: Run) -> None:
     for arguments, said in (
         (("send", "icp", "1,5", "2vxsx-fae"), "amount"),

@@ -1,9 +1,11 @@
 """Progress with rate and time left; cancelling."""
 
+import threading
+
 import pytest
 
 from personal_ai.common.errors import Cancelled
-from personal_ai.common.jobs import Cancel, Meter, Progress
+from personal_ai.common.jobs import Cancel, Meter, Progress, interruptible
 
 
 class _Clock:
@@ -45,3 +47,26 @@ def test_a_set_token_stops_at_once() -> None:
         cancel.raise_if_cancelled()
     with pytest.raises(Cancelled):
         cancel.wait(60.0)
+
+
+def test_an_interruptible_action_gives_what_it_gives() -> None:
+    assert interruptible(lambda: 5, Cancel()) == 5
+    with pytest.raises(ZeroDivisionError):
+        interruptible(lambda: 1 // 0, Cancel())
+
+
+def test_an_interruptible_action_is_left_when_cancelled() -> None:
+    cancel, let_go, ended = Cancel(), threading.Event(), threading.Event()
+
+    def action() -> None:
+        cancel.cancel()
+        let_go.wait(10)
+        ended.set()
+
+    with pytest.raises(Cancelled):
+        interruptible(action, cancel)
+    assert not ended.is_set()
+    let_go.set()
+    assert ended.wait(10)
+    with pytest.raises(Cancelled):
+        interruptible(lambda: pytest.fail("it was cancelled before"), cancel)

@@ -17,6 +17,7 @@ from tests.canister.engine.wasm_engine import WasmEngine, compile_harness
 from tests.canister.engine.wasm_graph import WasmGraph
 from tests.compiler.decoders import GPT2, LLAMA, write_decoder
 from tests.compiler.drawn_graphs import GRAPHS, MAXIMA, given, save
+from tests.compiler.unpacking import read_unpacked
 
 FOLDER = Path(__file__).parent / "golden"
 TOKENS = (3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8, 9, 7, 9, 3, 2, 3, 8, 4)
@@ -51,7 +52,7 @@ def main() -> None:
         shutil.rmtree(folder, ignore_errors=True)
         path = write_decoder(folder, decoder, quantisation)
         compile_onnx(path, folder / "program", end_tokens=END_TOKENS, context_length=CONTEXT_LENGTH)
-        logits = WasmEngine(harness, (folder / "program").read_bytes()).run(TOKENS)
+        logits = WasmEngine(harness, read_unpacked(folder / "program")).run(TOKENS)
         expected = {"tokens": TOKENS, "logits": [value.hex() for value in logits.astype(float).tolist()]}
         (folder / "expected.json").write_text(json.dumps(expected, indent=1) + "\n")
     for folder_name, graph_name in GRAPH_NAMES.items():

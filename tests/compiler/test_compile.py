@@ -9,16 +9,22 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+import wasmtime
 
 from personal_ai.common.errors import Cancelled, StorageError
 from personal_ai.common.jobs import Cancel, Progress
 from personal_ai.compiler import compile as compiling
 from personal_ai.compiler import format as f
+from personal_ai.compiler import program_writer
 from personal_ai.compiler.compile import compile_onnx
+from personal_ai.compiler.layouts import SCREENED_OUTPUTS_MIN
 from personal_ai.compiler.program_file import read_program
 from personal_ai.models.quantisation import Quantisation
+from tests.canister.engine.conftest import harness  # noqa: F401 - a fixture
+from tests.canister.engine.wasm_engine import WasmEngine
 from tests.compiler.decoders import GPT2, LLAMA, write_decoder
 from tests.compiler.onnx_models import load
+from tests.compiler.unpacking import read_unpacked
 
 
 def _compile(path: Path, target: Path) -> compiling.ProgramInfo:
@@ -75,6 +81,53 @@ def test_steps_are_fused(tmp_path: Path) -> None:
     assert len(adds) == 2 * GPT2.layer_count + 1  # residuals and positions; every bias went into its product
 
 
+def _int4_elements(path: Path) -> set[f.Element]:
+    packed, in_bytes = f.Element.I4_BLOCK_PACKED, f.Element.I4_BLOCK_BYTES
+    return {tensor.element for tensor in read_program(path).tensors} & {packed, in_bytes}
+
+
+def test_weights_of_4_bits_are_two_to_a_byte_in_the_file_and_where_the_heap_is_small(
+    tmp_path: Path,
+    harness: wasmtime.Module,  # noqa: F811 - the fixture
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    path = write_decoder(tmp_path, replace(LLAMA, layer_count=3), "int4")
+    wide = _compile(path, tmp_path / "wide")
+    assert _int4_elements(wide.path) == {f.Element.I4_BLOCK_BYTES}
+    monkeypatch.setattr(compiling, "HEAP_SIZE_BYTES_MAX", wide.heap_bytes - 1)
+    narrow = _compile(path, tmp_path / "narrow")
+    assert _int4_elements(narrow.path) == {f.Element.I4_BLOCK_PACKED}
+    assert narrow.context_length == wide.context_length
+    assert narrow.program_bytes == narrow.size_bytes < wide.program_bytes
+    assert 0 < wide.size_bytes - narrow.size_bytes < 1000, "frames are all that the file has more"
+    logits = [WasmEngine(harness, read_unpacked(info.path)).run([3, 1, 4]) for info in (wide, narrow)]
+    np.testing.assert_array_equal(*logits)
+
+
+def test_a_head_is_screened_with_its_embedding_and_looks_up_the_same(
+    tmp_path: Path,
+    harness: wasmtime.Module,  # noqa: F811 - the fixture
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    path = write_decoder(tmp_path, replace(LLAMA, vocabulary_size=SCREENED_OUTPUTS_MIN, tied_embedding=True), "int8")
+    screened = _compile(path, tmp_path / "screened")
+    program = read_program(screened.path)
+    lookup, product = program.operators[0], program.operators[-1]
+    table, head = program.tensors[lookup.inputs[0]], program.tensors[product.inputs[1]]
+    assert table.element is head.element is f.Element.I8_SCREENED
+    assert table.offset == head.offset
+    again = f.packed_size_bytes(f.Element.I8_SCREENED, SCREENED_OUTPUTS_MIN, LLAMA.hidden_size)  # not known to be equal
+    monkeypatch.setattr(compiling, "HEAP_SIZE_BYTES_MAX", screened.heap_bytes + again - 1)
+    plain = _compile(path, tmp_path / "plain")
+    assert f.Element.I8_SCREENED not in {tensor.element for tensor in read_program(plain.path).tensors}
+    assert abs(screened.size_bytes - plain.size_bytes) < 1000
+    rough, exact = (WasmEngine(harness, read_unpacked(info.path)).run([3, 1, 4]) for info in (screened, plain))
+    same = rough == exact
+    assert 32 * 16 <= same.sum() < 40 * 16, "the embedding is the same, and so are the greatest logits"
+    assert exact[~same].max() < exact[same].max()
+    assert rough.argmax() == exact.argmax()
+
+
 def test_progress_ends_at_the_whole(tmp_path: Path) -> None:
     seen: list[Progress] = []
     path = write_decoder(tmp_path, LLAMA, "int8")
@@ -107,7 +160,7 @@ def test_a_full_disk_is_told_and_leaves_the_old_program(tmp_path: Path, monkeypa
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(compiling, "write_tables", full)
+    monkeypatch.setattr(program_writer, "write_tables", full)
     with pytest.raises(StorageError, match="the disk is full"):
         _compile(path, target)
     assert target.read_bytes() == before

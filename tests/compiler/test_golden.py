@@ -18,6 +18,7 @@ from tests.canister.engine.wasm_engine import WasmEngine
 from tests.canister.engine.wasm_graph import WasmGraph
 from tests.compiler.drawn_graphs import GRAPHS, MAXIMA, given
 from tests.compiler.make_golden import CONTEXT_LENGTH, DECODERS, END_TOKENS, FOLDER, GRAPH_NAMES
+from tests.compiler.unpacking import read_unpacked
 
 NAMES = sorted(DECODERS)
 
@@ -45,7 +46,7 @@ def test_the_reader_reads_what_was_compiled(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_the_engine_computes_the_golden_bits(harness: wasmtime.Module, name: str) -> None:  # noqa: F811 - the fixture
     expected = json.loads((FOLDER / name / "expected.json").read_text())
-    logits = WasmEngine(harness, (FOLDER / name / "program").read_bytes()).run(expected["tokens"])
+    logits = WasmEngine(harness, read_unpacked(FOLDER / name / "program")).run(expected["tokens"])
     assert [value.hex() for value in logits.astype(float).tolist()] == expected["logits"]
     assert np.isfinite(logits).all()
 

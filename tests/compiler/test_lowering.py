@@ -28,6 +28,7 @@ from tests.compiler.onnx_models import (
     insert_before,
     node,
 )
+from tests.compiler.unpacking import read_unpacked
 
 _RANDOM = np.random.default_rng(9)
 
@@ -215,7 +216,7 @@ def test_the_numbers_are_those_of_onnxruntime(
 ) -> None:
     path, _ = _compiled(tmp_path, CHANGES[name])
     tokens = np.random.default_rng(1).integers(0, VOCABULARY, 23)
-    engine = WasmEngine(harness, (tmp_path / "program").read_bytes())
+    engine = WasmEngine(harness, read_unpacked(tmp_path / "program"))
     logits = engine.run(tokens.tolist(), [9, 1, 13])
     empty = np.zeros((1, HEADS, 0, HEAD_SIZE), dtype=np.float32)
     feed = {"input_ids": tokens[None].astype(np.int64), "past_key": empty, "past_value": empty}

@@ -27,6 +27,7 @@ from tests.compiler.onnx_models import (
     insert_before,
     node,
 )
+from tests.compiler.unpacking import read_unpacked
 
 
 def _nothing(_: ModelProto) -> None:
@@ -97,7 +98,7 @@ def test_proven_masks_vanish_and_mean_the_same(
     ]
     assert program.operators[4].attributes["window"] == window
     tokens = np.random.default_rng(1).integers(0, VOCABULARY, 23)
-    logits = WasmEngine(harness, (tmp_path / "program").read_bytes()).run(tokens.tolist(), [9, 1, 13])
+    logits = WasmEngine(harness, read_unpacked(tmp_path / "program")).run(tokens.tolist(), [9, 1, 13])
     np.testing.assert_allclose(logits, _by_onnxruntime(path, tokens), rtol=0, atol=1e-4)
 
 

@@ -10,7 +10,7 @@ import pytest
 from personal_ai.compiler import packing
 from personal_ai.compiler.format import BLOCK, GROUP, WIDE_GROUP, Element, packed_size_bytes
 from personal_ai.compiler.onnx_graph import Int4Matrix
-from personal_ai.compiler.packing import PackedF32, PackedI4, PackedI8, Rows
+from personal_ai.compiler.packing import PackedF32, PackedI4, PackedI8, Rows, ScreenedI8
 from personal_ai.compiler.values import BlockMatrix, Constant
 from personal_ai.models.quantisation import pack_int4
 
@@ -94,3 +94,19 @@ def test_rows_are_padded_to_whole_vectors() -> None:
     padded = np.frombuffer(data, dtype="<f4").reshape(3, 8)
     np.testing.assert_array_equal(padded[:, :5], rows)
     assert not padded[:, 5:].any()
+
+
+@pytest.mark.usefixtures("_piece_size")
+@pytest.mark.parametrize(("inputs", "outputs"), [*SHAPES, (65, 3)])
+def test_screened_int8_is_upper_halves_with_scales_then_lower_halves(inputs: int, outputs: int) -> None:
+    random = np.random.default_rng(4)
+    values = random.integers(-127, 128, (inputs, outputs)).astype(np.int8)
+    scales = random.standard_normal((-(-inputs // BLOCK), outputs)).astype(np.float32)
+    data = b"".join(ScreenedI8(BlockMatrix(values, scales, BLOCK)).pieces())
+    upper = pack_int4(np.right_shift(values, 4))
+    uppers = b"".join(PackedI4(BlockMatrix(Int4Matrix(upper, (inputs, outputs)), scales, BLOCK)).pieces())
+    assert data.startswith(uppers)
+    lower = pack_int4((values & 15).astype(np.int8))
+    lowers = b"".join(PackedI4(BlockMatrix(Int4Matrix(lower, (inputs, outputs)), scales, BLOCK)).pieces())
+    blocks = np.frombuffer(lowers, dtype=np.uint8).reshape(-1, WIDE_GROUP * (4 + BLOCK // 2))
+    assert data[len(uppers) :] == blocks[:, WIDE_GROUP * 4 :].tobytes()

@@ -40,6 +40,7 @@ from personal_ai.models.manifest import MODEL_FILE
 from personal_ai.models.quantisation import Quantisation
 from personal_ai.models.runtime import onnxruntime
 from tests.canister.engine.wasm_engine import WasmEngine, compile_harness
+from tests.compiler.unpacking import read_unpacked
 from tests.conformance.models import OnnxSteps, write_onnx
 from tests.support import reference
 from tests.support.checkpoints import Shape, write_checkpoint
@@ -174,7 +175,7 @@ def _with_engine(case: Case, harness: wasmtime.Module, model: Path, expectation:
     decoder, tokens, expected = expectation.decoder, expectation.tokens, expectation.logits
     program = model / "program"
     compile_onnx(model / MODEL_FILE, program, end_tokens=(0,), context_length=decoder.context_length)
-    engine = WasmEngine(harness, program.read_bytes())
+    engine = WasmEngine(harness, read_unpacked(program))
     logits = np.stack([engine.forward([token], position) for position, token in enumerate(tokens)])
     same_weights = _onnx_logits(model, decoder, tokens)
     difference = float(np.abs(logits - expected).max())

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from personal_ai.common.jobs import Cancel, Meter, ignore_progress
 from personal_ai.models.decoder import Decoder
-from personal_ai.models.foreign import open_foreign
+from personal_ai.models.detection import open_foreign
 from personal_ai.models.huggingface import parse_decoder
 from personal_ai.models.manifest import MODEL_FILE
 from personal_ai.models.onnx_file import write_model

@@ -35,6 +35,7 @@ from personal_ai.models.manifest import MODEL_FILE
 from personal_ai.models.quantisation import Quantisation
 from personal_ai.models.runtime import onnxruntime
 from tests.canister.engine.wasm_engine import WasmEngine, compile_harness
+from tests.compiler.unpacking import read_unpacked
 from tests.conformance.models import OnnxSteps, write_onnx
 from tests.support import reference
 from tests.support.outliers import plant_outliers
@@ -141,7 +142,7 @@ def _compared(case: Case, harness: wasmtime.Module, source: Path, text: Text) ->
     local = OnnxSteps(model, decoder, onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL)
     local_agreement, local_change = text.compare(_stepwise(local.forward, text.sequences))
     compile_onnx(model / MODEL_FILE, model / "program", end_tokens=(0,), context_length=decoder.context_length)
-    engine = WasmEngine(harness, (model / "program").read_bytes())
+    engine = WasmEngine(harness, read_unpacked(model / "program"))
     agreement, change = text.compare(_stepwise(engine.forward, text.sequences))
     case = replace(
         case,

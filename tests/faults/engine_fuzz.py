@@ -10,7 +10,7 @@ hang is one that did not end in time. Parsers:
 
     candid    arguments of every method              manifest  upload manifests, from messages and from stable memory
     generate  requests to a model that answers       sampling  parameters and logits of any bit pattern
-    program   program files, opened and run
+    program   program files, opened and run         run       requests to a graph that answers
 
 accepted_share: of the inputs that got past the header (Candid: past the type table, then perhaps refused for types
 or rules), for each parser also the share that was accepted altogether.
@@ -29,13 +29,23 @@ from pathlib import Path
 from typing import Any
 
 from personal_ai.canister import build
-from personal_ai.compiler.compile import compile_onnx
+from personal_ai.compiler.compile import compile_graph, compile_onnx
 from personal_ai.models.quantisation import Quantisation
-from tests.canister.fuzz_seeds import Kind, canonical_seeds, message_seeds, request_seeds, sampling_seeds, upload_seed
+from tests.canister.fuzz_seeds import (
+    Kind,
+    canonical_seeds,
+    message_seeds,
+    request_seeds,
+    run_seeds,
+    sampling_seeds,
+    upload_seed,
+)
 from tests.canister.fuzz_wasm import fuzz_module
 from tests.compiler.decoders import DECODERS, write_decoder
+from tests.compiler.drawn_graphs import GRAPHS, MAXIMA, save
 
-PARSERS = ("candid", "manifest", "generate", "sampling", "program")
+PARSERS = ("candid", "manifest", "generate", "sampling", "program", "run")
+GRAPH = GRAPHS["embeddings"]
 PROGRAMS: tuple[tuple[str, Quantisation], ...] = (
     ("llama", "int8"),
     ("gpt2", "int8"),
@@ -75,13 +85,15 @@ def fuzz_native(
     by_parser = {}
     if shell_parsers := [parser for parser in parsers if parser != "program"]:
         shell = _compile(folder / "shell_fuzz", _TESTS / "shell_fuzz.zig", "shell", "shell.zig", mode)
-        program = _program(folder / "answering", *PROGRAMS[0])
+        decoder = _program(folder / "answering", *PROGRAMS[0])
         for parser in shell_parsers:
+            program = graph_program(folder / "graph") if parser == "run" else decoder
             command = _shell_command(shell, parser, _seeds(folder, parser, program), program)
             by_parser[parser] = _run_batches([command], inputs, seed)
     if "program" in parsers:
         engine = _compile(folder / "engine_fuzz", _TESTS / "engine" / "fuzz.zig", "engine", "engine/engine.zig", mode)
         programs = [_program(folder / f"{name}-{weights}", name, weights) for name, weights in PROGRAMS]
+        programs.append(graph_program(folder / "damaged graph"))
         by_parser["program"] = _run_batches([_engine_command(engine, program) for program in programs], inputs, seed)
     return by_parser
 
@@ -142,6 +154,13 @@ def _program(folder: Path, name: str, weights: Quantisation) -> Path:
     return target
 
 
+def graph_program(folder: Path) -> Path:
+    """The program of GRAPH."""
+    folder.mkdir()
+    compile_graph(save(folder / "model.onnx", GRAPH), folder / "program", maxima=MAXIMA)
+    return folder / "program"
+
+
 def _seeds(folder: Path, parser: str, program: Path) -> Path:
     """The file of valid inputs that shell_fuzz.zig reads."""
     seeds: dict[str, Callable[[], list[tuple[Kind, bytes]]]] = {
@@ -149,6 +168,7 @@ def _seeds(folder: Path, parser: str, program: Path) -> Path:
         "manifest": lambda: [*canonical_seeds(), *(s for s in message_seeds() if s[0] is Kind.BEGIN_UPLOAD)],
         "generate": lambda: [upload_seed(program), *request_seeds(vocabulary=30)],
         "sampling": sampling_seeds,
+        "run": lambda: [upload_seed(program), *run_seeds(GRAPH)],
     }
     path = folder / f"{parser}.seeds"
     path.write_bytes(

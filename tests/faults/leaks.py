@@ -179,9 +179,10 @@ def look_for_leaks(folder: Path, *, short: bool = False) -> Findings:
     commands = Commands(folder, canaries)
     with Watch(needles, folder) as watch:
         _hand_over(commands, folder)
-        if not short:
+        if short:
+            _back_up(commands, folder)
+        else:
             _go_the_ways(commands, folder)
-        _keep_and_back_up(commands, folder)
     findings = Findings(
         canaries=len({needle.name for needle in needles}), commands=commands.count, processes=len(watch.seen)
     )
@@ -218,14 +219,16 @@ def _go_the_ways(commands: Commands, folder: Path) -> None:
         commands.run("chat", typed="prompt")
     finally:
         PracticeNetwork(Paths(folder / "home").practice_network).stop()
-
-
-def _keep_and_back_up(commands: Commands, folder: Path) -> None:
-    password = ("--backup-password-file", str(commands.given / "backup-password"))
-    commands.run("backup", "create", str(folder / "everything.backup"), *password)
+    _back_up(commands, folder)
+    password = ("--backup-password-file", str(given / "backup-password"))
     commands.run("backup", "restore", str(folder / "everything.backup"), *password)
     commands.run("backup", "sheet", str(folder / "sheet.html"))
-    commands.run("vault", "password", "--new-password-file", str(commands.given / "new-password"))
+    commands.run("vault", "password", "--new-password-file", str(given / "new-password"))
+
+
+def _back_up(commands: Commands, folder: Path) -> None:
+    password = ("--backup-password-file", str(commands.given / "backup-password"))
+    commands.run("backup", "create", str(folder / "everything.backup"), *password)
 
 
 def _inside(folder: Path) -> None:

@@ -31,7 +31,7 @@ from personal_ai.ic.rejections import (
     GatewayRefusedError,
     NotControllerError,
 )
-from personal_ai.ic.transport import ConnectionLostError, Response
+from personal_ai.ic.transport import ConnectionLostError, FailoverTransport, GatewayLateError, Request, Response
 
 pytestmark = pytest.mark.usefixtures("no_waiting")
 IDENTITIES = [AnonymousIdentity(), Ed25519Identity(b"\x01" * 32), Secp256k1Identity(b"\x01" * 32)]
@@ -244,6 +244,61 @@ def test_a_broken_connection_is_tried_once_more(network: Any, canister: Principa
     network.steps = [ConnectionLostError("broke")] * 2
     with pytest.raises(ConnectionLostError):
         network.agent().update(canister, "echo", b"")
+
+
+def test_another_gateway_is_asked_once_where_one_is_late(network: Any, canister: Principal) -> None:
+    network.steps = [GatewayLateError("late")]
+    assert network.agent().update(canister, "echo", b"x") == b"x"
+    assert len({request.body for request in network.requests}) == 1  # the same bytes: it is carried out once
+    network.steps = [GatewayLateError("late")] * 2
+    with pytest.raises(NetworkTimeoutError):
+        network.agent().update(canister, "echo", b"")
+
+
+def test_answers_lost_at_every_gateway_do_not_carry_a_call_out_twice(network: Any, canister: Principal) -> None:
+    """Two gateways: the first carries the call to the network and loses the answer, the second is busy at first."""
+
+    class Losing:
+        def send(self, request: Request, timeout_s: float) -> Response:
+            network.send(request, timeout_s)
+            raise ConnectionLostError("broke")
+
+        def close(self) -> None:
+            pass
+
+    class BusyAtFirst:
+        busy = True
+
+        def send(self, request: Request, timeout_s: float) -> Response:
+            busy, self.busy = self.busy, False
+            return Response(503, b"") if busy else network.send(request, timeout_s)
+
+        def close(self) -> None:
+            pass
+
+    transport = FailoverTransport([Losing(), BusyAtFirst()])
+    agent = Agent(network.profile(), Ed25519Identity(b"\x01" * 32), transport, clock_ns=lambda: network.now_ns)
+    assert agent.update(canister, "echo", b"x") == b"x"
+    assert len(network.executed) == 1
+    assert sum(request.path.endswith("/call") for request in network.requests) > 1
+
+
+def test_a_call_that_hangs_can_be_cancelled(network: Any, canister: Principal) -> None:
+    cancel, let_go = Cancel(), threading.Event()
+
+    class Hanging:
+        def send(self, request: Request, timeout_s: float) -> Response:
+            cancel.cancel()
+            let_go.wait(timeout_s)
+            return Response(503, b"")
+
+        def close(self) -> None:
+            let_go.set()
+
+    agent = Agent(network.profile(), Ed25519Identity(b"\x01" * 32), Hanging(), clock_ns=lambda: network.now_ns)
+    with pytest.raises(Cancelled):
+        agent.update(canister, "echo", b"x", cancel=cancel)
+    agent.close()
 
 
 @pytest.mark.parametrize("error", [NetworkUnreachableError("gone"), NetworkTimeoutError("late")])

@@ -147,6 +147,8 @@ def test_blocks_of_icrc3() -> None:
     assert (entry.index, entry.operation, entry.amount, entry.fee) == (9, "transfer", 5, 6)
     assert (entry.sender, entry.receiver, entry.memo) == (str(ANONYMOUS), None, b"m")
     assert (entry.time_ns, entry.created_at_ns) == (4, 3)
+    later = ("Map", [{0: "tx", 1: ("Map", [])}, {0: "ts", 1: ("Nat", 4)}, {0: "btype", 1: ("Text", "123pause")}])
+    assert (from_icrc3(9, later).operation, from_icrc3(9, later).amount) == ("123pause", 0)
     sub = ("Array", [("Blob", b"\x04"), ("Blob", b"\1" * 32)])
     assert from_icrc3(9, block(to=sub)).receiver == f"{ANONYMOUS}.{'01' * 32}"
 

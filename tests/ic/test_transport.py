@@ -12,7 +12,15 @@ import pytest
 from personal_ai.common.errors import NetworkError, NetworkTimeoutError, NetworkUnreachableError
 from personal_ai.ic import transport
 from personal_ai.ic.profile import NetworkProfile
-from personal_ai.ic.transport import ConnectionLostError, FailoverTransport, HttpxTransport, Request, Response, connect
+from personal_ai.ic.transport import (
+    ConnectionLostError,
+    FailoverTransport,
+    GatewayLateError,
+    HttpxTransport,
+    Request,
+    Response,
+    connect,
+)
 
 
 class Gateway(ThreadingHTTPServer):
@@ -224,8 +232,23 @@ def test_all_gateways_down() -> None:
 
 @pytest.mark.parametrize("error", [ConnectionLostError("broke"), NetworkTimeoutError("late")])
 def test_what_may_have_arrived_does_not_go_to_another_gateway_unasked(error: Exception) -> None:
+    second = Scripted(OK)
+    both = FailoverTransport([Scripted(error), second])
     with pytest.raises(type(error)):
-        FailoverTransport([Scripted(error), Scripted(OK)]).send(Request("/"), 1)
+        both.send(Request("/"), 1)
+    assert second.steps
+    assert both.send(Request("/"), 1) == OK  # asked again, it goes to the next one
+
+
+def test_a_late_gateway_says_that_there_is_another() -> None:
+    with pytest.raises(GatewayLateError, match="late"):
+        FailoverTransport([Scripted(NetworkTimeoutError("late")), Scripted(OK)]).send(Request("/"), 1)
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_a_busy_gateway_is_left_for_the_next_request(status: int) -> None:
+    both = FailoverTransport([Scripted(Response(status, b""), OK), Scripted(OK, Response(404, b""), OK)])
+    assert [both.send(Request("/"), 1).status for _ in range(4)] == [status, 200, 404, 200]
 
 
 def _profile(*gateways: str) -> NetworkProfile:

@@ -42,8 +42,49 @@ def test_add_get_list_remove(library: Library, package: ModelPackage, tmp_path: 
     assert added.manifest == package.manifest
     assert [found.name for found in library.list()] == [package.name]
     library.remove(package.name)
-    assert library.list() == []
+    assert library.list() == [] and library.removed() == (package.name,)
+    library.empty_trash()
     assert list((tmp_path / "library").iterdir()) == []
+
+
+def test_a_removal_is_undone_until_the_trash_is_emptied(library: Library, package: ModelPackage) -> None:
+    add(library, package)
+    library.remove(package.name)
+    assert library.restore(package.name).manifest == package.manifest
+    library.remove(package.name)
+    add(library, package)
+    with pytest.raises(BadInputError, match="already"):
+        library.restore(package.name)
+    library.remove(package.name)
+    library.empty_trash()
+    with pytest.raises(BadInputError, match="deleted for good"):
+        library.restore(package.name)
+
+
+def test_an_import_does_not_take_this_programs_trash_for_left_overs(
+    library: Library, package: ModelPackage, tmp_path: Path
+) -> None:
+    add(library, package)
+    library.remove(package.name)
+    for aside in (tmp_path / "library").iterdir():
+        os.utime(aside, (time.time() - 100_000,) * 2)
+    add(library, package)
+    library.remove(package.name)
+    assert library.restore(package.name).name == package.name
+
+
+def test_every_damaged_file_is_named(library: Library, package: ModelPackage) -> None:
+    added = add(library, package)
+    for name in ("model.onnx", "tokenizer.json"):
+        content = bytearray((added.folder / name).read_bytes())
+        content[-2] ^= 1
+        (added.folder / name).write_bytes(content)
+    with pytest.raises(DamagedFileError, match=r"files model\.onnx, tokenizer\.json of the model"):
+        added.verify()
+    for name in ("model.onnx", "tokenizer.json"):
+        (added.folder / name).write_bytes(b"short")
+    with pytest.raises(DamagedFileError, match=r"files model\.onnx, tokenizer\.json of the model"):
+        library.get(package.name)
 
 
 def test_while_it_is_written_a_package_is_not_there(library: Library, package: ModelPackage) -> None:

@@ -95,12 +95,17 @@ def write_checkpoint(
         for name, size in tensor_shapes(shape).items()
     }
     _write_tensors(folder, tensors, shards)
-    tokenizer(shape.vocabulary).save(str(folder / "tokenizer.json"))
-    settings = {"bos_token": None, "eos_token": SPECIAL_TOKENS[0], "clean_up_tokenization_spaces": False}
-    _write_json(folder / "tokenizer_config.json", settings)
+    write_tokenizer(folder, shape.vocabulary)
     if template is not None:
         (folder / "chat_template.jinja").write_text(template, encoding="utf-8", newline="\n")
     return folder
+
+
+def write_tokenizer(folder: Path, vocabulary: int) -> None:
+    """tokenizer.json and tokenizer_config.json."""
+    tokenizer(vocabulary).save(str(folder / "tokenizer.json"))
+    settings = {"bos_token": None, "eos_token": SPECIAL_TOKENS[0], "clean_up_tokenization_spaces": False}
+    _write_json(folder / "tokenizer_config.json", settings)
 
 
 def config(shape: Shape) -> dict[str, Any]:

@@ -30,3 +30,8 @@ def test_a_fallback_is_one_plain_sentence_after_its_reason() -> None:
     told = reply_text.fallback_sentence("The network is away", continued=False)
     assert told == ("The network is away. This answer comes from the same weights on this computer.")
     assert "broke off" in reply_text.fallback_sentence("The network is away.", continued=True)
+
+
+def test_a_cut_says_what_the_model_is_told() -> None:
+    assert reply_text.cut_sentence("") == "The model is no longer told what stands above."
+    assert reply_text.cut_sentence("We spoke of trees.").endswith("It is told instead: We spoke of trees.")

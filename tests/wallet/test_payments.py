@@ -25,7 +25,7 @@ from personal_ai.ic.transport import Request, Response
 from personal_ai.replica.clock import Clock
 from personal_ai.replica.money.treasury import DEFAULT_XDR_PERMYRIAD_PER_ICP
 from personal_ai.wallet.journal import Kind, Payment, State
-from personal_ai.wallet.payments import PaymentNotSentError
+from personal_ai.wallet.payments import PaymentCameBackError, PaymentNotSentError
 from tests.replica.network.running import OWNER, TRILLION, identity
 from tests.wallet.conftest import Purse
 
@@ -170,6 +170,22 @@ def test_a_refund_is_told(purse: Purse) -> None:
     assert caught.value.block_index is not None
     (payment,) = purse.journal.payments("practice", str(OWNER.principal))
     assert payment.state is State.REFUNDED
+    assert purse.balanced()
+
+
+def test_a_top_up_that_came_back_is_not_taken_for_done(purse: Purse) -> None:
+    """The canister is deleted before the cycles arrive, and the answer that says so is lost."""
+    absent = Principal((0xFFFF_FFFF_FFEF_FFFF).to_bytes(8, "big") + b"\x01\x01")
+    preview = dataclasses.replace(
+        purse.wallet.preview(Kind.SEND_CYCLES, TRILLION, str(FRIEND)), kind=Kind.TOP_UP, target=str(absent)
+    )
+    purse.transport.steps = [lose_answer]
+    with pytest.raises(NetworkTimeoutError):
+        purse.wallet.pay(preview)
+    with pytest.raises(PaymentCameBackError, match="came back"):
+        purse.wallet.go_on(open_payment(purse))
+    assert purse.wallet.open_payments() == []
+    assert purse.wallet.balances().cycles == 10 * TRILLION - 2 * CYCLES_LEDGER_FEE
     assert purse.balanced()
 
 

@@ -463,7 +463,11 @@ class ChatPage(QWidget):
         self.profile.refresh()
 
     def _copy_all(self) -> None:
-        speakers = {"user": tr("You"), "assistant": tr("Reply"), "system": tr("Instructions")}
+        speakers = {
+            "user": tr("You"),
+            "assistant": tr("Reply"),
+            "system": tr("Not told to the model: what stands above"),
+        }
         texts = [f"{speakers[turn.role]}:\n{turn.text}" for turn in self.conversation.turns]
         QGuiApplication.clipboard().setText("\n\n".join(texts))
 

@@ -9,7 +9,7 @@ from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QScrollArea, QVBoxLayout, QWidget
 
 from personal_ai.chat.conversation import Conversation, Turn
-from ui.reply_text import fallback_sentence
+from ui.reply_text import cut_sentence, fallback_sentence
 from ui.text import tr
 from ui.theme.tokens import READING_WIDTH_MAX, SPACE_S, SPACE_XL, SPACE_XXL
 from ui.widgets.basic import Button, centred, clear, column
@@ -121,8 +121,8 @@ class Transcript(QScrollArea):
         """What stands for one turn: a message, and before a reply why it came from elsewhere."""
         if turn.role == "user":
             return [self._known(turn, UserMessage(turn))]
-        if turn.role != "assistant":
-            return []
+        if turn.role == "system":
+            return [Notice(cut_sentence(turn.text))]
         shown: list[QWidget] = [self._known(turn, ReplyMessage.whole(turn))]
         if turn.facts and turn.facts.fallback_reason:
             continued = turn.facts.continued_locally_at is not None

@@ -12,10 +12,12 @@ from urllib.parse import quote
 from personal_ai.common.errors import FormatError, SecurityError, UnsupportedModelError
 from personal_ai.common.jobs import Cancel
 from personal_ai.models import huggingface
+from personal_ai.models.decoder import Decoder
 from personal_ai.models.fields import MAX_JSON_SIZE_BYTES, Fields, parse_json
 from personal_ai.models.hub.connection import Hub
 from personal_ai.models.hub.errors import HubNotFoundError, WrongContentError
 from personal_ai.models.hub.names import HubName, is_commit
+from personal_ai.models.manifest import WORD_FILES
 
 _CONFIG_FILE: Final = "config.json"
 _TOKENIZER_FILE: Final = "tokenizer.json"
@@ -58,13 +60,22 @@ class HubFile:
 
 @dataclass(frozen=True, slots=True)
 class HubModel:
-    """A model of a hub at one commit, and just the files that an import needs. `gated`: terms must be accepted."""
+    """A model of a hub at one commit, and just the files that an import needs.
+
+    gated: terms must be accepted. decoder: what its config.json says, before any weight is fetched.
+    """
 
     id: str
     commit: str
     licence: str
     gated: bool
     files: tuple[HubFile, ...]
+    decoder: Decoder
+
+    @property
+    def words_size_bytes(self) -> int:
+        """Of tokenizer and template, which become part of the package as they are."""
+        return sum(file.size_bytes for file in self.files if file.name in WORD_FILES)
 
     @property
     def size_bytes(self) -> int:
@@ -72,7 +83,11 @@ class HubModel:
 
     def path(self, file: HubFile) -> str:
         """Where the hub serves a file."""
-        return f"/{self.id}/resolve/{self.commit}/{quote(file.name)}"
+        return _path(self.id, self.commit, file.name)
+
+
+def _path(model_id: str, commit: str, file_name: str) -> str:
+    return f"/{model_id}/resolve/{commit}/{quote(file_name)}"
 
 
 def plan(hub: Hub, wanted: str, cancel: Cancel | None = None) -> HubModel:
@@ -87,15 +102,14 @@ def plan(hub: Hub, wanted: str, cancel: Cancel | None = None) -> HubModel:
     info = Fields(facts, "The hub's description of the model")
     commit = _commit(info, name.revision)
     listed = _listed(hub, name.id, commit, cancel)
-    model = HubModel(name.id, commit, _licence(info), bool(info.raw("gated")), tuple(listed.values()))
     if obstacles := tuple(_obstacles(listed)):
         raise UnsupportedModelError(f"{name.id} cannot be imported.", obstacles, next_step="Choose another model.")
-    config = _content(hub, model, listed[_CONFIG_FILE], MAX_JSON_SIZE_BYTES, cancel)
-    huggingface.parse_decoder(Fields(parse_json(config, _CONFIG_FILE), _CONFIG_FILE), has_head=True)
+    config = _content(hub, _path(name.id, commit, _CONFIG_FILE), listed[_CONFIG_FILE], MAX_JSON_SIZE_BYTES, cancel)
+    decoder = huggingface.parse_decoder(Fields(parse_json(config, _CONFIG_FILE), _CONFIG_FILE), has_head=True)
     chosen = (*_NEEDED, *(name for name in _TAKEN_ALONG if name in listed), *filter(_LICENCE_TEXT.fullmatch, listed))
-    weights = _weight_files(hub, model, listed, cancel)
+    weights = _weight_files(hub, _path(name.id, commit, _INDEX_FILE), listed, cancel)
     files = tuple(listed[name] for name in dict.fromkeys((*chosen, *weights)))
-    return HubModel(model.id, commit, model.licence, model.gated, files)
+    return HubModel(name.id, commit, _licence(info), bool(info.raw("gated")), files, decoder)
 
 
 def _json(hub: Hub, path: str, cancel: Cancel) -> tuple[object, str | None]:
@@ -108,13 +122,13 @@ def _json(hub: Hub, path: str, cancel: Cancel) -> tuple[object, str | None]:
     return hub.patiently(ask, cancel)
 
 
-def _content(hub: Hub, model: HubModel, file: HubFile, max_size_bytes: int, cancel: Cancel) -> bytes:
+def _content(hub: Hub, path: str, file: HubFile, max_size_bytes: int, cancel: Cancel) -> bytes:
     """A small file's verified content. Raises FormatError when it is larger than it may be, WrongContentError."""
     if file.size_bytes > max_size_bytes:
         raise FormatError(f"{file.name} is larger than {max_size_bytes:,} bytes.")
 
     def ask() -> bytes:
-        with hub.get(model.path(file)) as answer:
+        with hub.get(path) as answer:
             return answer.read(max_size_bytes, cancel)
 
     content = hub.patiently(ask, cancel)
@@ -192,11 +206,11 @@ def _obstacles(listed: dict[str, HubFile]) -> Iterator[str]:
         yield f"There are no weights as {_SINGLE_FILE}, whole or in parts.{why}"
 
 
-def _weight_files(hub: Hub, model: HubModel, listed: dict[str, HubFile], cancel: Cancel) -> tuple[str, ...]:
+def _weight_files(hub: Hub, index_path: str, listed: dict[str, HubFile], cancel: Cancel) -> tuple[str, ...]:
     """The one file, else the index and the parts that it names. They must be among the listed ones."""
     if _SINGLE_FILE in listed:
         return (_SINGLE_FILE,)
-    content = _content(hub, model, listed[_INDEX_FILE], _MAX_INDEX_SIZE_BYTES, cancel)
+    content = _content(hub, index_path, listed[_INDEX_FILE], _MAX_INDEX_SIZE_BYTES, cancel)
     places = Fields(parse_json(content, _INDEX_FILE), _INDEX_FILE).fields("weight_map")
     names = sorted({str(places.raw(tensor)) for tensor in places})
     if not 1 <= len(names) <= _MAX_SHARDS or not all(name.endswith(".safetensors") for name in names):

@@ -46,7 +46,7 @@ ACCELERATORS: Final = (
 class Verdict:
     """What became of one device: chosen or not, and why, in words for the user."""
 
-    device: Device
+    label: str
     chosen: bool
     reason: str
 
@@ -65,7 +65,7 @@ def chosen(available: Collection[str], open_on: Callable[[Device], Opened]) -> t
     Raises what the CPU raises: after it there is nothing to try.
     """
     verdicts = [
-        Verdict(device, False, "the onnxruntime that is installed here has no support for it")
+        Verdict(device.label, False, "the onnxruntime that is installed here has no support for it")
         for device in ACCELERATORS
         if device.provider not in available
     ]
@@ -75,10 +75,12 @@ def chosen(available: Collection[str], open_on: Callable[[Device], Opened]) -> t
         except Exception as error:
             if device is CPU:
                 raise
-            verdicts.append(Verdict(device, False, str(error).partition("\n")[0][:200]))
+            verdicts.append(Verdict(device.label, False, str(error).partition("\n")[0][:200]))
         else:
             break
-    verdicts.append(Verdict(device, True, "nothing else can be used" if device is CPU else "it runs the whole model"))
+    verdicts.append(
+        Verdict(device.label, True, "nothing else can be used" if device is CPU else "it runs the whole model")
+    )
     return opened, verdicts
 
 

@@ -12,13 +12,12 @@ import numpy.typing as npt
 
 from personal_ai.common.errors import BadInputError, DamagedFileError, UserFacingError
 from personal_ai.common.jobs import Cancel
-from personal_ai.compiler.onnx_graph import read_onnx
 from personal_ai.models.local.devices import Verdict
 from personal_ai.models.local.session import Session, open_session
 from personal_ai.models.package import ModelPackage
 from personal_ai.models.sampling import Sampling, sample
 
-_ROWS_AT_ONCE = 256  # a long prompt goes in pieces, so that a cancel is heard soon and memory stays bounded
+_ROWS_AT_ONCE = 128  # a long prompt goes in pieces, so that a cancel is heard soon and memory stays bounded
 
 Finish = Literal["end", "max_tokens"]
 
@@ -121,7 +120,7 @@ class LocalModel:
 
 def _load(package: ModelPackage, threads: int | None) -> tuple[Session, list[Verdict]]:
     try:
-        return open_session(package.manifest.decoder, read_onnx(package.onnx_path).constants, threads=threads)
+        return open_session(package.manifest.decoder, package.onnx_path, threads=threads)
     except Exception as error:  # onnxruntime's own exceptions share no base but this
         raise _no_memory(error) or DamagedFileError(
             f"The model {package.name} cannot be loaded: its files are damaged.",

@@ -3,7 +3,7 @@
 
 To the process, first `load` {folder, threads}, then any number of `generate` {id, tokens, max_tokens, sampling} and
 `stop` {id}; an end of the pipe ends the process. From it, each with the id of what it answers (0: the load):
-{token}, and last one of {finish}, {cancelled}, {error}, {bug}.
+{token}, and last one of {devices} for the load, {finish}, {cancelled}, {error}, {bug}.
 """
 
 from __future__ import annotations

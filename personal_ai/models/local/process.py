@@ -7,8 +7,8 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from typing import Final
 
@@ -16,7 +16,8 @@ from personal_ai.common.errors import Cancelled, UserFacingError
 from personal_ai.common.files import storage_errors
 from personal_ai.common.jobs import Cancel
 from personal_ai.models.local import pipe
-from personal_ai.models.local.model import Finish, LocalReply
+from personal_ai.models.local.devices import Verdict
+from personal_ai.models.local.model import LocalReply
 from personal_ai.models.package import ModelPackage
 from personal_ai.models.sampling import Sampling
 
@@ -71,10 +72,22 @@ class LocalProcess:
                 "max_tokens": max_tokens,
                 "sampling": asdict(sampling),
             }
-            try:
+            with self._reporting_crashes():
                 return self._answer(running, request, on_token, cancel)
-            except _Gone:
-                raise _crash(self._name, self._end()) from None
+
+    def devices(self, cancel: Cancel) -> tuple[Verdict, ...]:
+        """What the model runs on, and why not on what else; waits until it is loaded. Raises as `generate`."""
+        with self._lock, self._reporting_crashes():
+            running = self._start()
+            while running.devices is None:
+                cancel.raise_if_cancelled()
+                self._receive(running)
+            return running.devices
+
+    @property
+    def pid(self) -> int | None:
+        """Of the process, where it runs."""
+        return self._running.pid if self._running is not None else None
 
     def close(self) -> None:
         """Ends the process; it would be started again."""
@@ -93,27 +106,43 @@ class LocalProcess:
         running, self._running = self._running, None
         return running.end() if running is not None else 0
 
+    @contextmanager
+    def _reporting_crashes(self) -> Iterator[None]:
+        try:
+            yield
+        except _Gone:
+            raise _crash(self._name, self._end()) from None
+
+    def _receive(self, running: _Running) -> pipe.Message | None:
+        """The next message about a question, if one came. Raises _Gone, and why a model cannot be loaded."""
+        message = running.receive(_LISTEN_S)
+        if message is None or message["id"] != pipe.LOAD_ID:
+            return message
+        if "devices" not in message:
+            self._end()  # it answers nothing
+            _raise_failure(message)
+        running.devices = tuple(Verdict(**verdict) for verdict in message["devices"])
+        return None
+
     def _answer(
         self, running: _Running, request: pipe.Message, on_token: Callable[[int], None], cancel: Cancel
     ) -> LocalReply:
-        """Raises _Gone when the process ends without an answer."""
         heard: list[int] = []
         answered = False
         running.send(request)
         try:
             while True:
                 cancel.raise_if_cancelled()
-                message = running.receive(_LISTEN_S)
-                if message is None or message["id"] not in (request["id"], pipe.LOAD_ID):
+                message = self._receive(running)
+                if message is None or message["id"] != request["id"]:
                     continue  # nothing yet, or the end of an answer that was stopped
                 if "token" in message:
                     heard.append(message["token"])
                     on_token(message["token"])
                     continue
                 answered = True
-                if message["id"] == pipe.LOAD_ID:
-                    self._end()  # a model that cannot be loaded answers nothing
-                return LocalReply(tuple(heard), _finish(message))
+                _raise_failure(message)
+                return LocalReply(tuple(heard), message["finish"])
         finally:
             if not answered:
                 running.send({"id": request["id"], "stop": True})
@@ -135,14 +164,19 @@ class _Running:
             start_new_session=True,  # Ctrl-C in a terminal is for the program, which then says stop
             creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         )
+        self.devices: tuple[Verdict, ...] | None = None  # known once the model is loaded
         self._messages: queue.SimpleQueue[pipe.Message | None] = queue.SimpleQueue()
         self._listener = threading.Thread(target=self._listen, daemon=True)
         self._listener.start()
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def send(self, message: pipe.Message) -> None:
-        """What cannot be sent is not missed: `receive` says that the process is gone."""
+        """What cannot be sent is not missed: the process is gone, which `receive` says, or was ended."""
         assert self._process.stdin is not None
-        with suppress(OSError):
+        with suppress(OSError, ValueError):  # a broken pipe, a closed one
             pipe.write(self._process.stdin, message)
 
     def receive(self, timeout_s: float) -> pipe.Message | None:
@@ -178,16 +212,14 @@ class _Running:
             self._messages.put(None)
 
 
-def _finish(message: pipe.Message) -> Finish:
-    """Raises what the process raised."""
+def _raise_failure(message: pipe.Message) -> None:
+    """Raises what the process raised, if it did."""
     if "error" in message:
         raise pipe.to_error(message["error"])
     if "bug" in message:
         raise RuntimeError(f"the model's process failed:\n{message['bug']}")
     if "cancelled" in message:
         raise Cancelled
-    finish: Finish = message["finish"]
-    return finish
 
 
 def _crash(name: str, exit_code: int) -> LocalCrashError:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from personal_ai.compiler.onnx_graph import Array
+from personal_ai.compiler.onnx_graph import Array, read_onnx
 from personal_ai.models.decoder import Decoder
 from personal_ai.models.local.devices import CPU, RECORD_ASSIGNMENT, Device, Verdict, chosen, require_all
 from personal_ai.models.local.session_graph import SessionGraph, cache_names, cached_head_size, is_large, session_graph
-from personal_ai.models.local.weights import Tensors
 
 if TYPE_CHECKING:
-    from onnxruntime import OrtValue  # noqa: TID251 -- for the type checker alone
+    from onnxruntime import OrtValue, SessionOptions  # noqa: TID251 -- for the type checker alone
 
 _LOG_ERRORS_ONLY: Final = 3
 _CAPACITY_MIN: Final = 256
@@ -29,13 +29,7 @@ class Session:
 
         self._decoder, self._device = graph.decoder, device
         self._values = onnxruntime.OrtValue
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = _LOG_ERRORS_ONLY
-        options.add_session_config_entry(RECORD_ASSIGNMENT, "1")
-        if device.memory == "dml":
-            options.enable_mem_pattern = False  # DirectML asks for it
-        if threads is not None:
-            options.intra_op_num_threads = threads
+        options = _options(device, threads)
         self._lent = {name: np.ascontiguousarray(tensor) for name, tensor in graph.tensors.items() if is_large(tensor)}
         values = [self._values.ortvalue_from_numpy(tensor) for tensor in self._lent.values()]
         options.add_external_initializers(list(self._lent), values)
@@ -73,13 +67,18 @@ class Session:
     def _give_back(self, graph: SessionGraph) -> None:
         """Frees the matrices that onnxruntime has repacked, which is most of the memory.
 
-        It does not tell which it still reads; so one of each kind is cleared, and the logits tell.
+        It does not tell which it still reads. So the last of each kind is cleared, the one nearest to the logits, and
+        they tell; where they are flat (an empty embedding, say) they could not, and nothing is freed.
         """
-        for kind in graph.matrices.values():
-            tensor = self._lent[kind[0]]
-            before, kept = self.step([0], 0).copy(), tensor.copy()
+        probe = [0, self._decoder.vocabulary_size // 2, self._decoder.vocabulary_size - 1]
+        for names in graph.matrices.values():
+            kind = [name for name in names if name in self._lent]  # the smallest are within the model
+            if not kind:
+                continue
+            tensor = self._lent[kind[-1]]
+            before, kept = self.step(probe, 0).copy(), tensor.copy()
             tensor.fill(0)
-            repacked = np.array_equal(self.step([0], 0), before)
+            repacked = np.ptp(before) > 0 and np.array_equal(self.step(probe, 0), before)
             tensor[:] = kept
             if repacked:
                 for name in kind:
@@ -105,12 +104,28 @@ class Session:
             self._binding.bind_ortvalue_output(present, value)
 
 
-def open_session(decoder: Decoder, tensors: Tensors, *, threads: int | None = None) -> tuple[Session, list[Verdict]]:
-    """The session on the best device that runs the whole model, and what became of each. Raises what the CPU raises."""
+def _options(device: Device, threads: int | None) -> SessionOptions:
+    from personal_ai.models.runtime import onnxruntime  # noqa: PLC0415
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = _LOG_ERRORS_ONLY
+    options.add_session_config_entry(RECORD_ASSIGNMENT, "1")
+    if device.memory == "dml":
+        options.enable_mem_pattern = False  # DirectML asks for it
+    if threads is not None:
+        options.intra_op_num_threads = threads
+    return options
+
+
+def open_session(decoder: Decoder, onnx_path: Path, *, threads: int | None = None) -> tuple[Session, list[Verdict]]:
+    """The session on the best device that runs the whole model, and what became of each.
+
+    Raises FormatError for a file that is no model, and what onnxruntime raises.
+    """
     from personal_ai.models.runtime import onnxruntime  # noqa: PLC0415
 
     # A graph for each try: a session takes what it repacks out of it.
     return chosen(
         onnxruntime.get_available_providers(),
-        lambda device: Session(session_graph(decoder, tensors), device, threads=threads),
+        lambda device: Session(session_graph(decoder, read_onnx(onnx_path).constants), device, threads=threads),
     )

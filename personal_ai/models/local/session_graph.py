@@ -1,7 +1,7 @@
 """The graph that onnxruntime runs on this computer: a package's decoder in onnxruntime's own fused operators.
 
 It computes what the package's graph (docs/formats/onnx-graph.md) computes, with the same integers and scales, but:
-q, k and v are one product, gate and up another; GroupQueryAttention turns, appends to the cache in place and attends
+q, k and v are one product; GroupQueryAttention turns, appends to the cache in place and attends
 in one step; residual additions and norms are one operator; the last layer goes on with the last position alone.
 docs/local-answers.md says what each is worth.
 """
@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
 
-from personal_ai.compiler.onnx_graph import Array
+from personal_ai.compiler.onnx_graph import Array, Int4Matrix
 from personal_ai.models.decoder import Decoder
 from personal_ai.models.local.weights import Tensors, block_matrix, joined
 from personal_ai.models.quantisation import BLOCK_SIZE
@@ -73,10 +73,15 @@ class SessionGraph:
 
     def multiply(self, name: str, x: str, *parts: str, bias: bool = False) -> str:
         """x [1, rows, inputs] times the matrices `parts` of the package side by side, plus their biases."""
-        matrices = [f"{part}.weight" for part in parts or (name,)]
-        biases = [f"{part}.bias" for part in parts or (name,)]
-        bias_name = self.tensor(f"{name}.biases", joined(self.source, biases)) if bias else ""
-        if f"{matrices[0]}.scale" not in self.source:
+        parts = parts or (name,)
+        matrices = [f"{part}.weight" for part in parts]
+        if len({self._bits(matrix) for matrix in matrices}) > 1:  # sensitive ones may be kept in more bits
+            products = [self.multiply(f"{name}.part{index}", x, part, bias=bias) for index, part in enumerate(parts)]
+            return self.add("Concat", name, *products, axis=-1)
+        bias_name = (
+            self.tensor(f"{name}.biases", joined(self.source, [f"{part}.bias" for part in parts])) if bias else ""
+        )
+        if self._bits(matrices[0]) == 32:
             product = self.add("MatMul", f"{name}.product" if bias else name, x, self._plain(name, matrices))
             return self.add("Add", name, product, bias_name) if bias else name
         matrix = block_matrix(self.source, matrices)
@@ -94,6 +99,12 @@ class SessionGraph:
             accuracy_level=_INT8_ACTIVATIONS,
         )
         return name
+
+    def _bits(self, matrix: str) -> int:
+        """Of the package's matrix."""
+        if f"{matrix}.scale" not in self.source:
+            return 32
+        return 4 if isinstance(self.source[matrix], Int4Matrix) else 8
 
     def _plain(self, name: str, matrices: list[str]) -> str:
         if matrices[0] not in self.source:  # the head of a tied f32 model
@@ -120,6 +131,7 @@ def session_graph(decoder: Decoder, tensors: Tensors) -> SessionGraph:
     for layer in range(decoder.layer_count):
         x, normed = _layer(graph, layer, x, normed)
     _head(graph, normed)
+    graph.source = {}  # most of it was copied, and need not stay in memory
     return graph
 
 
@@ -301,12 +313,11 @@ def _normed_heads(graph: SessionGraph, name: str, x: str, heads: int) -> str:
 
 
 def _gated_mlp(graph: SessionGraph, name: str, x: str) -> str:
-    decoder = graph.decoder
-    both = graph.multiply(f"{name}.gate_up", x, f"{name}.gate", f"{name}.up", bias=decoder.mlp_bias)
-    gate, up = f"{name}.gate", f"{name}.up"
-    graph.nodes.append(helper.make_node("Split", [both], [gate, up], name=f"{name}.split", axis=2, num_outputs=2))
-    gated = graph.add("Mul", f"{name}.gated", _activated(graph, f"{name}.activated", gate), up)
-    return graph.multiply(f"{name}.down", gated, bias=decoder.mlp_bias)
+    """Gate and up stay apart: what one product saves, cutting its result in two costs again (docs/local-answers.md)."""
+    bias = graph.decoder.mlp_bias
+    gate = _activated(graph, f"{name}.activated", graph.multiply(f"{name}.gate", x, bias=bias))
+    gated = graph.add("Mul", f"{name}.gated", gate, graph.multiply(f"{name}.up", x, bias=bias))
+    return graph.multiply(f"{name}.down", gated, bias=bias)
 
 
 def _plain_mlp(graph: SessionGraph, name: str, x: str) -> str:

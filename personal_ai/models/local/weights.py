@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import mmap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -41,7 +43,7 @@ def block_matrix(tensors: Tensors, names: Sequence[str]) -> BlockMatrix:
     scales = np.concatenate([_array(tensors[f"{name}.scale"]).T for name in names])
     inputs = matrices[0].shape[0]
     bits = 4 if isinstance(matrices[0], Int4Matrix) else 8
-    integers = np.empty((len(scales), scales.shape[1], BLOCK_SIZE * bits // 8), dtype=np.uint8)
+    integers = _mapped((len(scales), scales.shape[1], BLOCK_SIZE * bits // 8))
     row = 0
     for matrix in matrices:
         for start in range(0, matrix.shape[1], _COLUMNS_AT_ONCE):
@@ -55,6 +57,11 @@ def joined(tensors: Tensors, names: Sequence[str]) -> Array:
     """Tensors of these names along their last axis."""
     parts = [_array(tensors[name]) for name in names]
     return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=-1)
+
+
+def _mapped(shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
+    """Memory that the system gets back when the array is gone; what malloc gave, it would keep."""
+    return np.frombuffer(mmap.mmap(-1, math.prod(shape)), dtype=np.uint8).reshape(shape)
 
 
 def _array(tensor: Array | Int4Matrix) -> npt.NDArray[Any]:

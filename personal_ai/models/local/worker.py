@@ -12,6 +12,7 @@ import sys
 import threading
 import traceback
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import IO
 
@@ -37,11 +38,13 @@ class Worker:
         model: LocalModel | None = None
         while True:
             request = self._waiting.get()
+            last: pipe.Message
             try:
                 if model is None:
                     model = _load(request)
-                    continue
-                last = self._generate(model, request)
+                    last = {"devices": [asdict(verdict) for verdict in model.devices]}
+                else:
+                    last = self._generate(model, request)
             except Cancelled:
                 last = {"cancelled": True}
             except UserFacingError as error:

@@ -34,6 +34,7 @@ from personal_ai.ic.ledger_types import (
     TRANSFER_RESULT,
     WITHDRAW_ARGS,
     WITHDRAW_RESULT,
+    WITHDRAWAL_FAILED_MEMO,
 )
 from personal_ai.ic.principal import SUBACCOUNT_SIZE_BYTES, Principal
 from personal_ai.replica.accounts import Accounts
@@ -58,7 +59,6 @@ from personal_ai.replica.state import StateStore
 _NAME, _SYMBOL = "Trillion Cycles", "TCYCLES"
 _CREATE_CANISTER_MEMO = b"\xfe" * MAX_MEMO_BYTES
 _REFUND_MEMO = b"\xfd" * MAX_MEMO_BYTES
-_PENALIZE_MEMO = b"\xff" * MAX_MEMO_BYTES
 _SELF_AUTHENTICATING_SIZE_BYTES = 29
 _MAX_AMOUNT = (1 << 128) - 1
 
@@ -144,7 +144,7 @@ class CyclesLedger(BuiltInCanister):
         try:
             self._canisters.get(receiver)
         except CallRejected as rejection:
-            fee_block = self._refund(at, sender, amount, _PENALIZE_MEMO)
+            fee_block = self._refund(at, sender, amount, WITHDRAWAL_FAILED_MEMO)
             failure = {"fee_block": fee_block, "rejection_code": ("DestinationInvalid", None)}
             return "Err", ("FailedToWithdraw", {**failure, "rejection_reason": rejection.reject_message})
         self._accounts.deposit(receiver.bytes, amount)

@@ -8,7 +8,7 @@ const page_size = std.heap.pageSize();
 const arena_size_max = 1 << 20;
 const state_size_max = 4 << 20;
 const header_size = 64;
-const instructions_most = 1 << 28; // of one graph: it must end, but need not end soon
+const instructions_most = 1 << 24; // of one graph: it must end, but need not end soon
 const weights_offset_at = 64 + 6 * 16 + 4; // in the last section's entry
 
 /// Memory whose last byte lies just before a page that cannot be accessed.

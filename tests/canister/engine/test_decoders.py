@@ -17,6 +17,7 @@ from personal_ai.models.quantisation import Quantisation
 from personal_ai.models.runtime import onnxruntime
 from tests.canister.engine.wasm_engine import WasmEngine
 from tests.compiler.decoders import DECODERS, LLAMA, RandomWeights, write_decoder
+from tests.compiler.unpacking import read_unpacked
 
 # Tables of bytes (int4) round more than activations of 16 bits; random weights carry all of it to the logits.
 BOUNDS: dict[Quantisation, float] = {"f32": 1e-5, "int8": 6e-4, "int4": 0.12}  # of the greatest logit
@@ -62,7 +63,7 @@ class Case:
         self._session = onnxruntime.InferenceSession(path, options)
         program = folder / "program"
         compile_onnx(path, program, end_tokens=(1,), context_length=decoder.context_length)
-        self.engine = WasmEngine(harness, program.read_bytes())
+        self.engine = WasmEngine(harness, read_unpacked(program))
 
     def expected(self, tokens: list[int]) -> Logits:
         empty = np.zeros((1, self._decoder.key_value_head_count, 0, self._decoder.head_size), dtype=np.float32)

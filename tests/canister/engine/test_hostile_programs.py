@@ -18,6 +18,7 @@ from personal_ai.compiler.compile import compile_onnx
 from personal_ai.models.quantisation import Quantisation
 from tests.canister.engine.wasm_engine import OpenRefused, WasmEngine
 from tests.compiler.decoders import DECODERS, write_decoder
+from tests.compiler.unpacking import read_unpacked
 
 INPUTS = 4000
 GOLDEN = Path(__file__).parent.parent.parent / "compiler" / "golden"
@@ -39,7 +40,9 @@ def _program(folder: Path, name: str, quantisation: Quantisation) -> Path:
     )
     path = write_decoder(folder, small, quantisation)
     compile_onnx(path, folder / "program", end_tokens=(1,), context_length=64)
-    return folder / "program"
+    unpacked = folder / "unpacked"
+    unpacked.write_bytes(read_unpacked(folder / "program"))
+    return unpacked
 
 
 @pytest.mark.parametrize("quantisation", ["f32", "int8", "int4"])

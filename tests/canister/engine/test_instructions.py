@@ -20,6 +20,7 @@ from personal_ai.models.quantisation import Quantisation
 from tests.benchmarks.engine import counts_of
 from tests.canister.engine.wasm_engine import WasmEngine
 from tests.compiler.decoders import GPT2, LLAMA, write_decoder
+from tests.compiler.unpacking import read_unpacked
 
 TOLERANCE = 0.05
 CONTEXT = 128
@@ -37,16 +38,17 @@ def test_the_engine_takes_what_was_told(tmp_path: Path, harness: wasmtime.Module
     decoder, quantisation = CASES[case]
     path = write_decoder(tmp_path, decoder, quantisation)
     compile_onnx(path, tmp_path / "program", end_tokens=(), context_length=256)
-    engine = WasmEngine(harness, (tmp_path / "program").read_bytes())
-    told = pace(foretell(decoder, quantisation, context_length=256), IC, CONTEXT)
+    engine = WasmEngine(harness, read_unpacked(tmp_path / "program"))
+    told = pace(foretell(decoder, quantisation, context_length=256), IC, cached=CONTEXT, prompt=CONTEXT)
     prompt = 0
     for past in range(0, CONTEXT, SEQUENCE_MAX):
-        engine.absorb([token % 7 for token in range(SEQUENCE_MAX)], past)
+        last = past + SEQUENCE_MAX == CONTEXT
+        (engine.forward if last else engine.absorb)([token % 7 for token in range(SEQUENCE_MAX)], past)
         prompt += engine.instructions
     engine.forward([1], CONTEXT)
     choice = engine_costs().choice[0] + engine_costs().choice[1] * decoder.vocabulary_size
     assert told.token - choice == pytest.approx(engine.instructions, rel=TOLERANCE)
-    assert told.prompt_token == pytest.approx(prompt / CONTEXT, rel=TOLERANCE)
+    assert told.prompt_token == pytest.approx((prompt + choice) / CONTEXT, rel=TOLERANCE)
 
 
 def test_whole_messages_take_what_was_told() -> None:
@@ -63,6 +65,6 @@ def test_whole_messages_take_what_was_told() -> None:
 def test_a_reply_takes_as_many_messages_as_it_must() -> None:
     slow = Pace(token=10.0, prompt_token=5.0, message=20.0)
     assert slow.tokens_per_message(100) == 8
-    assert slow.reply_instructions(4, 6, limit=100) == 80 + 20
-    assert slow.reply_instructions(4, 7, limit=100) == 90 + 40
+    assert slow.reply_instructions(4, 7, limit=100) == 80 + 20
+    assert slow.reply_instructions(4, 8, limit=100) == 90 + 40
     assert slow.tokens_per_message(10) == 0

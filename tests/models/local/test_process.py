@@ -47,8 +47,8 @@ def generate(model: LocalProcess | LocalModel, count: int = 12, tokens: list[int
 
 
 def pid_of(process: LocalProcess) -> int:
-    assert process._running is not None
-    return process._running._process.pid
+    assert process.pid is not None
+    return process.pid
 
 
 def test_the_same_replies_as_without_it(process: LocalProcess, package: ModelPackage) -> None:
@@ -109,9 +109,10 @@ def test_a_damaged_model_is_told_when_it_is_asked(package: ModelPackage, tmp_pat
     onnx.write_bytes(bytes(onnx.stat().st_size))
     process = LocalProcess(damaged)
     process.warm()
-    for _ in range(2):
-        with pytest.raises(DamagedFileError, match="damaged"):
-            generate(process)
+    with pytest.raises(DamagedFileError, match="damaged"):
+        generate(process)
+    with pytest.raises(DamagedFileError, match="damaged"):
+        process.devices(Cancel())
     process.close()
 
 
@@ -129,7 +130,7 @@ from personal_ai.models.local.process import LocalProcess
 from personal_ai.models.package import ModelPackage
 process = LocalProcess(ModelPackage.open(Path(sys.argv[1])))
 process.warm()
-print(process._running._process.pid, flush=True)
+print(process.pid, flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
@@ -148,6 +149,14 @@ def _alive(pid: int) -> bool:
     """Whether the process runs; one that nobody waited for yet does not."""
     status = Path(f"/proc/{pid}/stat")
     return status.exists() and status.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+def test_it_says_what_it_runs_on(process: LocalProcess) -> None:
+    verdicts = process.devices(Cancel())
+    assert [verdict.label for verdict in verdicts if verdict.chosen] == ["processor"]
+    assert all(verdict.reason for verdict in verdicts)
+    assert process.devices(Cancel()) == verdicts
+    assert generate(process, 2).tokens
 
 
 def test_closing_ends_it_and_may_come_twice(process: LocalProcess) -> None:

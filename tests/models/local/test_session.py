@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +29,7 @@ SHAPES = {
     "norms, two windows, scaled, capped": Shape("gemma3_text", layers=3, window=16, tied=True, logit_cap=5.0),
     "part of each head turned": Shape("phi3", head_size=32, partial_rotary=0.5),
     "biases": Shape(bias=True),
+    "all within the model": Shape(vocabulary=300, hidden=16, heads=2, key_value_heads=1, intermediate=24),
 }
 
 
@@ -69,7 +69,7 @@ def test_the_cache_grows_and_is_cut_back(package: ModelPackage, monkeypatch: pyt
     for past, token in enumerate(TOKENS):
         session.step([token], past)
         logits = expected.forward([token], past)
-    assert session._capacity == 64
+    assert session._capacity == 48, "twice and twice again"
     assert np.abs(session.step(TOKENS[30:], 30) - logits).max() < 1e-4 * np.ptp(logits)
 
 
@@ -90,21 +90,39 @@ def test_repacked_matrices_are_given_back(quantisation: Quantisation, imported: 
     package = imported(Shape(), quantisation)[1]
     graph = session_graph(package.manifest.decoder, read_onnx(package.onnx_path).constants)
     matrices = [name for names in graph.matrices.values() for name in names]
-    assert len(matrices) == 4 * 2 + 1
+    assert len(matrices) == 5 * 2 + 1
     session = Session(graph, threads=1)
     assert not set(matrices) & set(session._lent)
     assert not set(matrices) & set(graph.tensors)
 
 
-def test_what_is_still_read_is_kept(package: ModelPackage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A session whose answers change with the memory."""
+@pytest.mark.parametrize(
+    "answers", [[[0.0, 1.0], [0.0, 2.0]], [[3.0, 3.0], [3.0, 3.0]]], ids=["still read", "nothing can be told"]
+)
+def test_what_may_still_be_read_is_kept(
+    answers: list[list[float]], package: ModelPackage, monkeypatch: pytest.MonkeyPatch
+) -> None:
     graph = session_graph(package.manifest.decoder, read_onnx(package.onnx_path).constants)
-    answers: Iterator[float] = iter(range(100))
-    monkeypatch.setattr(Session, "step", lambda *_: np.array([next(answers)]))
+    logits = iter(np.array(answers))
+    monkeypatch.setattr(Session, "step", lambda *_: next(logits))
     session = Session(graph, threads=1)
     names = graph.matrices[8]
     assert set(names) <= set(session._lent)
-    assert np.ptp(session._lent[names[0]]) > 0, "it holds again what it held"
+    assert all(np.ptp(session._lent[name]) > 0 for name in names), "they hold again what they held"
+
+
+def test_parts_kept_in_more_bits_are_multiplied_apart(imported: Importer) -> None:
+    packages = {kind: imported(Shape(bias=True), kind)[1] for kind in ("int8", "int4")}
+    tensors = {kind: read_onnx(package.onnx_path).constants for kind, package in packages.items()}
+    sensitive = [f"layers.1.attention.v.{part}" for part in ("weight", "weight.scale")]
+    mixed = tensors["int4"] | {name: tensors["int8"][name] for name in sensitive}
+    decoder = packages["int8"].manifest.decoder
+    logits = {
+        name: Session(session_graph(decoder, source), threads=1).step(TOKENS, 0).copy()
+        for name, source in (*tensors.items(), ("mixed", mixed))
+    }
+    assert np.corrcoef(logits["mixed"], logits["int4"])[0, 1] > 0.9
+    assert not np.array_equal(logits["mixed"], logits["int4"])
 
 
 def test_nothing_needs_the_packages_files_in_memory(package: ModelPackage, tmp_path: Path) -> None:

@@ -13,8 +13,8 @@ import wasmtime
 
 from personal_ai.replica.canister import CanisterSettings
 from personal_ai.replica.execution import InstallMode, Outcome
-from tests.replica.conftest import with_custom_section
 from tests.replica.execution.driver import CANISTER, CYCLES, OWNER, Driver, error_code, number, numbers
+from tests.support.programs import with_custom_section
 
 UPGRADE, REINSTALL = InstallMode.UPGRADE, InstallMode.REINSTALL
 KEEPING = ("icp:private enhanced-orthogonal-persistence", b"")

@@ -160,3 +160,15 @@ def test_timers_fire_once_and_are_paid_for(inside: Inside, echo_wasm: bytes) -> 
         background.run(history, inside.clock)
     assert ticks() == 1
     assert inside.canisters.get(canister_id).cycles < cycles - COSTS.update_base
+
+
+def test_accounts_of_older_states_have_no_snapshots(tmp_path: Path) -> None:
+    folder = tmp_path / "older"
+    inside = Inside.open(folder)
+    canister_id = create(inside, TRILLION)
+    with inside.store.transaction() as db:
+        db.execute("ALTER TABLE canister_account DROP COLUMN snapshot_bytes")
+    inside.store.close()
+    again = Inside.open(folder)
+    assert again.accounts.account(canister_id.bytes).snapshot_bytes == 0
+    again.store.close()

@@ -9,17 +9,11 @@ import pytest
 from personal_ai.common.errors import NetworkError, RejectedError
 from personal_ai.ic import management_types as types
 from personal_ai.ic.agent import Agent
-from personal_ai.ic.candid import Blob, Nat64, Opt, Record, Type, Variant, Vec, decode, encode
+from personal_ai.ic.candid import Type, decode, encode
 from personal_ai.ic.identity import AnonymousIdentity
 from personal_ai.ic.management import Management
 from personal_ai.ic.principal import MANAGEMENT, Principal
 from tests.replica.network.running import Running, identity
-
-LOGS = Record({"canister_log_records": Vec(Record({"idx": Nat64, "timestamp_nanos": Nat64, "content": Blob}))})
-RANGE = Record({"start": Nat64, "end": Nat64})
-FETCH_LOGS = Record(
-    {"canister_id": types.Principal_, "filter": Opt(Variant({"by_idx": RANGE, "by_timestamp_nanos": RANGE}))}
-)
 
 
 def call(agent: Agent, method: str, type_: Type, fields: dict[str, Any], effective_id: Principal) -> bytes:
@@ -104,9 +98,9 @@ def test_logs_are_shown_to_whom_the_settings_say(network: Running, owner_agent: 
         owner_agent.update(canister_id, "trap_after_write", b"")
 
     def logs(agent: Agent, **fields: Any) -> list[bytes]:
-        arg = encode([FETCH_LOGS], [{"canister_id": canister_id, **fields}])
+        arg = encode([types.FETCH_LOGS_ARGS], [{"canister_id": canister_id, **fields}])
         reply = agent.query(MANAGEMENT, "fetch_canister_logs", arg, effective_id=canister_id)
-        return [record["content"] for record in decode([LOGS], reply)[0]["canister_log_records"]]
+        return [record["content"] for record in decode([types.FETCH_LOGS_RESULT], reply)[0]["canister_log_records"]]
 
     shown = logs(owner_agent)
     assert shown[:2] == [b"one", b"two"]

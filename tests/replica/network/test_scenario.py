@@ -25,8 +25,8 @@ from personal_ai.ic.identity import (
 from personal_ai.ic.ledgers import CyclesLedger, InsufficientFundsError, LedgerError, LedgerWindowError
 from personal_ai.ic.management import CanisterSettings, InstallMode, Management, RunState
 from personal_ai.ic.principal import Principal
-from tests.replica.conftest import with_custom_section
 from tests.replica.network.running import TRILLION, Running, identity
+from tests.support.programs import with_custom_section
 
 STRANGER = Secp256k1Identity(b"a stranger to all test canisters")
 

@@ -124,6 +124,7 @@ pub fn loadState(slot: store.SlotIndex) interface.LoadState {
             .working_bytes = instance.workingBytes(),
             .conversations_most = instance.conversationsMost(),
             .conversation_bytes = instance.layout.sizeBytes(),
+            .kept_bits = instance.model.keptBits(),
         } },
         else => .{ .loading = state(slot) },
     };
@@ -133,7 +134,7 @@ fn state(slot: store.SlotIndex) interface.ActivationState {
     const instance = &loaded[slot];
     return .{
         .done = instance.phase == .loaded,
-        .bytes_loaded = instance.bytes_loaded,
+        .bytes_loaded = instance.bytesLoaded(),
         .bytes_total = store.slots[slot].manifest.file(manifest.program_name).?.size_bytes, // a manifest has one
     };
 }

@@ -10,7 +10,7 @@ pub const update_limit = 40_000_000_000;
 pub const query_limit = 5_000_000_000;
 
 /// For what comes after the last step: the reply and the message's end.
-const closing_reserve = 50_000_000;
+pub const closing_reserve = 50_000_000;
 /// The network's charge for a page's first access in a message, and for its first write.
 const page_access = 80_000;
 const page_write = 160_000;
@@ -23,8 +23,10 @@ pub const Footprint = struct { program_bytes: u64, working_bytes: u64, state_byt
 pub const Budget = struct {
     cost: *Cost,
     footprint: Footprint,
-    /// What choosing one token, and keeping the logits that it is chosen from, may cost.
-    sampling: u64,
+    /// What choosing one token, and keeping the logits that it is chosen from, may cost at most.
+    sampling_most: u64,
+    /// What the last choice cost.
+    sampling: u64 = 0,
     /// What the caller wants to spend at most on a reply.
     wanted: u64,
     /// What the network lets a message use.
@@ -55,6 +57,12 @@ pub const Budget = struct {
         self.progressed = true;
     }
 
+    /// To be told after each choice what it used.
+    pub fn chose(self: *Budget, used: u64) void {
+        self.sampling = used;
+        self.progressed = true;
+    }
+
     /// What a step and the choice of a token after it will use, or a little less.
     fn stepLikely(self: *const Budget, count: u32, past: u32) u64 {
         const foretold = self.cost.predict(count, past);
@@ -65,13 +73,13 @@ pub const Budget = struct {
     /// More than a step, the choice of a token after it and the message's end can use.
     fn stepMost(self: *const Budget, count: u32, past: u32) u64 {
         const slack = if (count == 1) 0 else self.cost.predict(count, past) / 2;
-        return self.stepLikely(count, past) + slack + self.newPages(count) + closing_reserve;
+        return self.stepLikely(count, past) + slack + self.sampling_most + self.newPages(count) + closing_reserve;
     }
 
     /// Everything that a first step may touch, with keys and values of so many positions.
     fn allPages(self: *const Budget, positions: u32) u64 {
         const written_bytes = self.footprint.working_bytes + self.stateBytes(positions);
-        return pagesOf(self.footprint.program_bytes) * page_access + pagesOf(written_bytes) * page_write;
+        return touching(self.footprint.program_bytes, written_bytes);
     }
 
     fn newPages(self: *const Budget, count: u32) u64 {
@@ -83,6 +91,11 @@ pub const Budget = struct {
         return self.footprint.state_bytes * positions / self.cost.context;
     }
 };
+
+/// What it costs to touch so many bytes for the first time in a message.
+pub fn touching(read_bytes: u64, written_bytes: u64) u64 {
+    return pagesOf(read_bytes) * page_access + pagesOf(written_bytes) * page_write;
+}
 
 fn pagesOf(size_bytes: u64) u64 {
     return size_bytes / page_size_bytes + 1;
@@ -102,7 +115,7 @@ test "a message ends before its limit, and a first step is always tried" {
     var budget = Budget{
         .cost = &cost,
         .footprint = .{ .program_bytes = 1 << 30, .working_bytes = 1 << 24, .state_bytes = 1 << 26 },
-        .sampling = 1_000_000,
+        .sampling_most = 1_000_000,
         .wanted = 1,
         .limit = update_limit,
     };

@@ -112,6 +112,7 @@ fn value(comptime T: type, types: *const Types, cursor: *Cursor, ref: TypeRef, d
         candid.Nat32s => return .{ .bytes = try array(cursor, definition, .nat32, 4) },
         else => {
             if (depth == depth_most) return error.TooComplex;
+            if (@typeInfo(T) == .@"union") return variant(T, types, cursor, definition, depth + 1);
             if (@hasDecl(T, "Item")) return T.read(types, cursor, definition, depth + 1);
             return record(T, types, cursor, definition, depth + 1);
         },
@@ -150,6 +151,26 @@ fn record(comptime T: type, types: *const Types, cursor: *Cursor, definition: De
         } else try skip(types, cursor, ref, depth);
     }
     return if (missing == 0) found else error.WrongType;
+}
+
+fn variant(comptime T: type, types: *const Types, cursor: *Cursor, definition: Definition, depth: u32) Error!T {
+    if (definition.opcode != .variant) return error.WrongType;
+    var inner = definition.inner;
+    const count = try inner.unsigned(u32);
+    const chosen = try cursor.unsigned(u32);
+    if (chosen >= count) return error.Malformed;
+    for (0..chosen) |_| {
+        _ = try inner.unsigned(u32);
+        _ = try inner.signed();
+    }
+    const hash = try inner.unsigned(u32);
+    const ref = try inner.signed();
+    inline for (std.meta.fields(T)) |field| {
+        if (hash == comptime candid.fieldHash(field.name)) {
+            return @unionInit(T, field.name, try value(field.type, types, cursor, ref, depth));
+        }
+    }
+    return error.WrongType;
 }
 
 /// vec T, read once when the message is and then an item at a time.

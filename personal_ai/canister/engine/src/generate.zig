@@ -27,6 +27,7 @@ pub fn generate(request: *const Request, limit: u64) Result {
     const instance = activation.answering() orelse {
         return .{ .err = if (activation.loading()) .busy else .no_model };
     };
+    if (instance.model.isGraph()) return .{ .err = invalid("the model does not write text: run is its method") };
     const choice = choiceOf(request.sampling);
     if (faultOf(request, choice, instance)) |fault| return .{ .err = fault };
     const request_hash = hashOf(request);
@@ -83,9 +84,10 @@ const Run = struct {
             if (conversation.length == conversation.layout.capacity and produced > 0) return .budget;
             const logits = self.logitsOfLast() orelse return if (self.budget.progressed) .budget else null;
             if (self.request.max_tokens == 0) return .max_tokens;
+            const before = ic0.instructionsUsed();
             const token = sampling.sample(logits, conversation.tokens(), self.choice, self.instance.samplingScratch());
+            self.budget.chose(ic0.instructionsUsed() - before);
             conversation.push(token);
-            self.budget.progressed = true;
             store.counters.tokens_generated += 1;
             if (std.mem.indexOfScalar(u32, self.instance.model.endTokens(), token) != null) return .end;
             if (self.stopped()) return .stop;
@@ -218,11 +220,11 @@ fn budgetOf(request: *const Request, choice: sampling.Sampling, instance: *Insta
     return .{
         .cost = &instance.cost,
         .footprint = .{
-            .program_bytes = instance.bytes_total,
+            .program_bytes = instance.unpacker.program_bytes,
             .working_bytes = instance.workingBytes() + instance.layout.logitsBytes(),
             .state_bytes = instance.model.stateSizeBytes(),
         },
-        .sampling = choice.instructionsMost(instance.model.vocabulary_size, instance.model.context_length_max) +
+        .sampling_most = choice.instructionsMost(instance.model.vocabulary_size, instance.model.context_length_max) +
             instance.layout.logitsBytes(),
         .wanted = if (request.max_instructions == 0) limit else request.max_instructions,
         .limit = limit,

@@ -9,11 +9,13 @@ const ic0 = @import("ic0.zig");
 const memory = @import("memory.zig");
 const sampling = @import("sampling.zig");
 const store = @import("store.zig");
+const unpacking = @import("unpacking.zig");
 const format = @import("engine/format.zig");
 const Nat32s = @import("candid.zig").Nat32s;
 const program_name = @import("manifest.zig").program_name;
 
 const Conversation = conversations.Conversation;
+const Progress = @import("run.zig").Progress;
 
 /// Conversations that are held at once, at most. `personal_ai.canister.heap` tells the deployment what that takes.
 pub const conversations_most = 16;
@@ -21,27 +23,41 @@ pub const conversations_most = 16;
 const further_conversations_bytes = 512 << 20;
 /// Copying costs about five instructions a byte, pages included: the message must have room for it.
 const copied_bytes_most = 128 << 20;
-const load_step_bytes = 8 << 20;
 /// What measuring one long piece may take, so that the message ends well within its limit.
 const measured_piece_most = 12_000_000_000;
 
-pub const LoadError = memory.Error || engine.OpenError || engine.ForwardError;
+pub const LoadError = memory.Error || unpacking.Error || engine.OpenError || engine.ForwardError;
 
 pub const Phase = enum {
     unloaded,
-    /// The program is being copied from stable memory.
-    copying,
-    /// All is copied; the program is to be opened and given its memory.
-    copied,
+    /// The program is being taken from stable memory.
+    unpacking,
+    /// It is all there, to be opened and given its memory.
+    unpacked,
     measuring_near,
     measuring_far,
     loaded,
 };
 
+/// The program's file in stable memory.
+const Source = struct {
+    slot: store.SlotIndex,
+    offset: u64,
+    size_bytes: u64,
+
+    fn of(slot: store.SlotIndex) Source {
+        const file = store.slots[slot].manifest.file(program_name).?; // a manifest has one
+        return .{ .slot = slot, .offset = file.offset, .size_bytes = file.size_bytes };
+    }
+
+    pub fn read(source: Source, offset: u64, target: []u8) void {
+        store.read(source.slot, source.offset + offset, target);
+    }
+};
+
 pub const Instance = struct {
     phase: Phase = .unloaded,
-    bytes_loaded: u64 = 0,
-    bytes_total: u64 = 0,
+    unpacker: unpacking.Unpacker = undefined,
     model: engine.Model = undefined,
     cost: Cost = .{},
     /// Bytes that a single-region request could not get; told to the caller.
@@ -55,13 +71,17 @@ pub const Instance = struct {
     conversation_count: u32 = 0,
     /// Whose keys and values the model is bound to.
     bound: ?*Conversation = null,
+    /// Of a graph: the run under way, or done last, whose numbers the arena holds.
+    progress: ?Progress = null,
+    /// Of a graph: the greatest ratio of what a tile used to what had been foretold.
+    excess: f64 = 1,
 
     /// Takes the next step of loading the program in `slot`. After an error the step may be tried again.
     pub fn load(self: *Instance, slot: store.SlotIndex) LoadError!void {
         switch (self.phase) {
             .unloaded => try self.begin(slot),
-            .copying => self.copy(slot),
-            .copied => try self.open(),
+            .unpacking => try self.unpack(slot),
+            .unpacked => try self.open(),
             .measuring_near => {
                 try self.measure(0, &self.cost.one_near, &self.cost.many_near);
                 self.phase = .measuring_far;
@@ -79,6 +99,11 @@ pub const Instance = struct {
         self.freeWorkingMemory();
         memory.free(self.program);
         self.* = .{};
+    }
+
+    /// Bytes of the program's file that have been read.
+    pub fn bytesLoaded(self: *const Instance) u64 {
+        return if (self.phase == .unloaded) 0 else self.unpacker.position;
     }
 
     pub fn workingBytes(self: *const Instance) u64 {
@@ -146,26 +171,26 @@ pub const Instance = struct {
     }
 
     fn begin(self: *Instance, slot: store.SlotIndex) LoadError!void {
-        const file = store.slots[slot].manifest.file(program_name).?; // a manifest has one
-        self.bytes_total = file.size_bytes;
-        self.program = try self.allocate(file.size_bytes);
-        self.phase = .copying;
+        const source = Source.of(slot);
+        self.unpacker = try .begin(source, source.size_bytes);
+        self.program = try self.allocate(self.unpacker.program_bytes);
+        self.phase = .unpacking;
     }
 
-    fn copy(self: *Instance, slot: store.SlotIndex) void {
-        const file = store.slots[slot].manifest.file(program_name).?;
-        const count: usize = @intCast(@min(load_step_bytes, self.bytes_total - self.bytes_loaded));
-        const start: usize = @intCast(self.bytes_loaded);
-        store.read(slot, file.offset + self.bytes_loaded, self.program.bytes()[start..][0..count]);
-        self.bytes_loaded += count;
-        if (self.bytes_loaded == self.bytes_total) self.phase = .copied;
+    fn unpack(self: *Instance, slot: store.SlotIndex) LoadError!void {
+        try self.unpacker.step(Source.of(slot), self.program.bytes());
+        if (try self.unpacker.finished()) self.phase = .unpacked;
     }
 
     fn open(self: *Instance) LoadError!void {
-        self.model = try engine.Model.open(self.program.bytes()[0..@intCast(self.bytes_total)]);
-        if (self.model.isGraph()) return error.Unsupported; // there is no method yet that runs one
+        self.model = try engine.Model.open(self.program.bytes()[0..@intCast(self.unpacker.program_bytes)]);
         errdefer self.freeWorkingMemory();
         self.arena = try self.allocate(self.model.arenaSizeBytes());
+        if (self.model.isGraph()) {
+            self.model.bind(self.arena.bytes(), self.arena.bytes()[0..0]); // it keeps no state
+            self.phase = .loaded;
+            return;
+        }
         self.scratch = try self.allocate(sampling.Scratch.sizeBytes(self.model.vocabulary_size));
         self.layout = .{
             .state_bytes = self.model.stateSizeBytes(),

@@ -70,6 +70,16 @@ pub const GenerateError = union(enum) {
     limit: Text,
 };
 
+/// Numbers in the order of the axes, the last the fastest; little-endian.
+pub const TensorData = union(enum) { float32: Blob, int64: Blob };
+pub const InputTensor = struct { name: Text, shape: candid.Nat32s, data: TensorData };
+pub const OutputTensor = struct { name: Text, shape: []const u32, data: TensorData };
+pub const RunRequest = struct { inputs: Vec(InputTensor), max_instructions: u64 };
+pub const Outputs = struct { outputs: []const OutputTensor, instructions: u64 };
+pub const RunProgress = struct { operators_done: u32, operators_total: u32, instructions: u64 };
+pub const RunError = union(enum) { busy, no_model, invalid: Text, limit: Text };
+pub const RunResult = union(enum) { ok: Outputs, more: RunProgress, err: RunError };
+
 pub const LoadState = union(enum) {
     unloaded,
     loading: ActivationState,
@@ -81,6 +91,7 @@ pub const LoadState = union(enum) {
         program_bytes: u64,
         working_bytes: u64,
         conversation_bytes: u64,
+        kept_bits: u32,
         conversations_most: u32,
     },
 };

@@ -11,6 +11,7 @@ const generation = @import("generate.zig");
 const ic0 = @import("ic0.zig");
 const interface = @import("interface.zig");
 const manifest = @import("manifest.zig");
+const running = @import("run.zig");
 const report = @import("status.zig");
 const store = @import("store.zig");
 const upload = @import("upload.zig");
@@ -18,7 +19,8 @@ const upload = @import("upload.zig");
 /// Messages are at most 2 MiB; calls between canisters of one subnet may be longer and are refused.
 var argument_buffer: [2 << 20]u8 = undefined;
 var reply_buffer: [2 << 20]u8 = undefined;
-var file_buffer: [manifest.chunk_size_bytes]u8 = undefined;
+/// A piece of a file, or the numbers of a graph's outputs.
+var answer_buffer: [manifest.chunk_size_bytes]u8 = undefined;
 var types: decoding.Types = .{};
 
 pub const panic = std.debug.FullPanic(panicked);
@@ -68,6 +70,10 @@ const updates = struct {
     pub fn generate(args: struct { interface.GenerateRequest }) GenerateResult {
         return generation.generate(&args[0], budget.update_limit);
     }
+
+    pub fn run(args: struct { interface.RunRequest }) interface.RunResult {
+        return running.run(&args[0], budget.update_limit, &answer_buffer);
+    }
 };
 
 const queries = struct {
@@ -80,11 +86,15 @@ const queries = struct {
     }
 
     pub fn read_file(args: struct { candid.Text, u64, u32 }) interface.Result(candid.Blob, interface.ModelError) {
-        return activation.readFile(args[0].bytes, args[1], file_buffer[0..@min(args[2], file_buffer.len)]);
+        return activation.readFile(args[0].bytes, args[1], answer_buffer[0..@min(args[2], answer_buffer.len)]);
     }
 
     pub fn generate_query(args: struct { interface.GenerateRequest }) GenerateResult {
         return generation.generate(&args[0], budget.query_limit);
+    }
+
+    pub fn run_query(args: struct { interface.RunRequest }) interface.RunResult {
+        return running.run(&args[0], budget.query_limit, &answer_buffer);
     }
 };
 

@@ -3,6 +3,9 @@
 const std = @import("std");
 
 const lanes = 4;
+const block = 64; // tokens whose greatest value decides whether they are looked at
+/// Depths below the greatest logit, in temperatures, down to which a nucleus is looked for.
+const nucleus_depths = [_]f32{ 4, 7, 11, 16, std.math.inf(f32) };
 const Pair = @Vector(2, f64);
 
 pub const Sampling = struct {
@@ -26,8 +29,10 @@ pub const Sampling = struct {
 
     /// More instructions than `sample` uses for a vocabulary of that size, whatever the logits are.
     pub fn instructionsMost(self: Sampling, vocabulary_size: u32, context_length: u32) u64 {
-        const per_token: u64 = if (self.temperature == 0) 32 else 1100;
-        return 30_000 + per_token * vocabulary_size + 40 * @as(u64, context_length);
+        const per_token: u64 = if (self.temperature == 0) 32 else if (self.top_k == 0) 1100 else 330;
+        const per_kept: u64 = if (self.temperature == 0) 0 else 1000;
+        const kept: u64 = @min(self.top_k, vocabulary_size);
+        return 40_000 + per_token * vocabulary_size + per_kept * kept + 40 * @as(u64, context_length);
     }
 };
 
@@ -77,10 +82,7 @@ pub fn sample(logits: []const f32, context: []const u32, sampling: Sampling, scr
     const most = scratch.values[best];
     weigh(scratch, kept, most, sampling.temperature);
     topP(scratch, kept, most, sampling);
-    const floor: f64 = sampling.min_p;
-    for (scratch.weights[0..kept.len]) |*weight| {
-        if (weight.* < floor) weight.* = 0;
-    }
+    minP(scratch.weights[0..kept.len], sampling.min_p);
     return draw(kept, scratch.weights[0..kept.len], uniform(sampling.seed, context.len));
 }
 
@@ -118,6 +120,20 @@ fn penalise(scratch: Scratch, context: []const u32, penalty: f32) void {
 fn greatest(values: []const f32) u32 {
     @setRuntimeSafety(false);
     const whole = values.len - values.len % lanes;
+    const most = greatestValue(values);
+    const wanted: @Vector(lanes, f32) = @splat(most);
+    var at: usize = 0;
+    while (at < whole) : (at += lanes) {
+        const next: @Vector(lanes, f32) = values[at..][0..lanes].*;
+        if (@reduce(.Or, next == wanted)) break;
+    }
+    while (values[at] != most) at += 1;
+    return @intCast(at);
+}
+
+fn greatestValue(values: []const f32) f32 {
+    @setRuntimeSafety(false);
+    const whole = values.len - values.len % lanes;
     var most = values[0];
     if (whole > 0) {
         var mosts: @Vector(lanes, f32) = values[0..lanes].*;
@@ -129,35 +145,53 @@ fn greatest(values: []const f32) u32 {
         inline for (0..lanes) |lane| most = if (mosts[lane] > most) mosts[lane] else most;
     }
     for (values[whole..]) |value| most = if (value > most) value else most;
-
-    const wanted: @Vector(lanes, f32) = @splat(most);
-    var at: usize = 0;
-    while (at < whole) : (at += lanes) {
-        const next: @Vector(lanes, f32) = values[at..][0..lanes].*;
-        if (@reduce(.Or, next == wanted)) break;
-    }
-    while (values[at] != most) at += 1;
-    return @intCast(at);
+    return most;
 }
 
 /// Step 4: the ids that stay, ascending, in `scratch.ids`.
 fn topK(scratch: Scratch, k: u32) []u32 {
     @setRuntimeSafety(false);
-    const values = scratch.values;
-    if (k == 0 or k >= values.len) {
+    if (k == 0 or k >= scratch.values.len) {
         for (scratch.ids, 0..) |*id, i| id.* = @intCast(i);
         return scratch.ids;
     }
+    const candidates = candidatesFor(scratch, k);
+    const values: []f32 = @ptrCast(scratch.ordered[0..candidates.len]);
+    for (candidates, values) |id, *value| value.* = scratch.values[id];
     const least, var equals = kthGreatest(values, k);
     var count: usize = 0;
-    for (values, 0..) |value, id| {
+    for (candidates, values) |id, value| {
         const key = orderKey(value);
         if (key < least or (key == least and equals == 0)) continue;
         if (key == least) equals -= 1;
-        scratch.ids[count] = @intCast(id);
+        scratch.ids[count] = id;
         count += 1;
     }
     return scratch.ids[0..count];
+}
+
+/// Ids, ascending, of tokens that the k greatest are among: of k blocks each has a value that is at least the k-th
+/// greatest of all blocks' greatest values, so no lower one is wanted. Nearly always few are left.
+fn candidatesFor(scratch: Scratch, k: u32) []u32 {
+    @setRuntimeSafety(false);
+    const values = scratch.values;
+    const mosts: []f32 = @ptrCast(scratch.reordered[0 .. (values.len + block - 1) / block]);
+    for (mosts, 0..) |*most, i| most.* = greatestValue(blockOf(values, i));
+    const least = if (k <= mosts.len) kthGreatest(mosts, k)[0] else 0;
+    var count: usize = 0;
+    for (mosts, 0..) |most, i| {
+        if (orderKey(most) < least) continue;
+        for (blockOf(values, i), i * block..) |value, id| {
+            if (orderKey(value) < least) continue;
+            scratch.ids[count] = @intCast(id);
+            count += 1;
+        }
+    }
+    return scratch.ids[0..count];
+}
+
+fn blockOf(values: []const f32, index: usize) []const f32 {
+    return values[index * block .. @min(values.len, (index + 1) * block)];
 }
 
 /// The order key of the k-th greatest value, and how many equal to it belong to the k greatest: digit by digit, by
@@ -202,16 +236,16 @@ fn weigh(scratch: Scratch, kept: []const u32, most: f32, temperature: f32) void 
 }
 
 /// Step 6: weights outside of the nucleus become 0. Nearly always the nucleus lies among the few tokens of some weight,
-/// and only these are put in order; where it does not, all are.
+/// and only these are put in order; where it does not, more are.
 fn topP(scratch: Scratch, kept: []const u32, most: f32, choice: Sampling) void {
     if (choice.top_p >= 1) return;
     const weights = scratch.weights[0..kept.len];
     var total: f64 = 0;
     for (weights) |weight| total += weight;
     const enough = @as(f64, choice.top_p) * total;
-    for ([_]f32{ most - 7 * choice.temperature, -std.math.inf(f32) }) |floor| {
+    for (nucleus_depths) |depth| {
         var sum: f64 = 0;
-        for (fallingOrder(scratch, kept, floor)) |place| {
+        for (fallingOrder(scratch, kept, most - depth * choice.temperature)) |place| {
             sum += weights[place];
             if (sum >= enough) return dropAfter(scratch, kept, place);
         }
@@ -269,6 +303,14 @@ fn sortByDigit(comptime shift: u5, values: []const f32, kept: []const u32, from:
 
 fn fallingDigit(comptime shift: u5, value: f32) u8 {
     return @truncate(~orderKey(value) >> shift);
+}
+
+/// Step 7.
+fn minP(weights: []f64, least: f64) void {
+    if (least == 0) return;
+    for (weights) |*weight| {
+        if (weight.* < least) weight.* = 0;
+    }
 }
 
 /// Step 8.

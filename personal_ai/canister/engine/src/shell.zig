@@ -7,6 +7,7 @@ pub const generate = @import("generate.zig").generate;
 pub const host = @import("host_fake.zig");
 pub const interface = @import("interface.zig");
 pub const manifest = @import("manifest.zig");
+pub const run = @import("run.zig").run;
 pub const sampling = @import("sampling.zig");
 pub const store = @import("store.zig");
 pub const upload = @import("upload.zig");

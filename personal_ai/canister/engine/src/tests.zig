@@ -11,5 +11,6 @@ test {
     _ = @import("memory.zig");
     _ = @import("sampling.zig");
     _ = @import("sha256.zig");
+    _ = @import("unpacking.zig");
     _ = @import("upload_test.zig");
 }

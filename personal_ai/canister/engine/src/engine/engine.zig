@@ -70,6 +70,15 @@ pub const Model = struct {
         return format.state_chunk * @as(usize, self.program.header.state_row_size_bytes);
     }
 
+    /// Bits of each number of keys and values in that memory; 0 where the program keeps none.
+    pub fn keptBits(self: *const Model) u32 {
+        for (self.program.tensors) |tensor| {
+            if (tensor.storage != @intFromEnum(format.Storage.state)) continue;
+            return if (tensor.element == @intFromEnum(format.Element.f32)) 32 else 16;
+        }
+        return 0;
+    }
+
     /// Gives the model its memory. Neither needs to be cleared.
     pub fn bind(
         self: *Model,

@@ -13,6 +13,7 @@ const quantise = @import("quantise.zig");
 const matmul_f32 = @import("matmul_f32.zig");
 const matmul_i4 = @import("matmul_i4.zig");
 const matmul_i8 = @import("matmul_i8.zig");
+const matmul_screened = @import("matmul_screened.zig");
 const attributes = @import("operators.zig").attributes;
 const Matrix = @import("matrix.zig").Matrix;
 const Program = @import("program.zig").Program;
@@ -21,7 +22,11 @@ const Program = @import("program.zig").Program;
 pub fn scratchSizeBytes(program: Program) usize {
     const context = program.header.context_length_max;
     const attending = @max(attention.scratchSizeBytes(context), attention_i16.scratchSizeBytes(context));
-    return @max(matmul_i8.scratch_size_bytes, @sizeOf(matmul_i4.Scratch), attending);
+    var screened: usize = 0;
+    for (program.tensors) |*tensor| {
+        if (tensor.element == @intFromEnum(format.Element.i8_screened)) screened = @max(screened, program.rowsOf(tensor).constant);
+    }
+    return @max(matmul_i8.scratch_size_bytes, matmul_screened.scratchSizeBytes(screened), attending);
 }
 
 /// Some of the rows of an operator's output, and of those inputs that have as many.
@@ -133,7 +138,8 @@ pub const Call = struct {
                 .f32 => elementwise.copyRow(table.vectors(row), y.vectors(i), y.vectorCount()),
                 .f32_packed => matmul_f32.unpackRow(@ptrCast(table.base), row, y.columns, target),
                 .i8_block_packed => matmul_i8.dequantiseRow(@ptrCast(table.base), row, y.columns, target),
-                .i4_block_packed, .i16_block, .i16_kept, .i64 => unreachable, // checked
+                .i8_screened => matmul_screened.dequantiseRow(.of(table.base, table.rows, table.columns), row, y.columns, target),
+                .i4_block_packed, .i4_block_bytes, .i16_block, .i16_kept, .i64 => unreachable, // checked
             }
         }
     }
@@ -145,7 +151,9 @@ pub const Call = struct {
         switch (@as(format.Element, @enumFromInt(call.program.tensors[in[1]].element))) {
             .f32_packed => matmul_f32.multiply(x, @ptrCast(weights), bias, y),
             .i8_block_packed => matmul_i8.multiply(x, @ptrCast(weights), bias, y, @ptrCast(call.scratch)),
-            .i4_block_packed => matmul_i4.multiply(x, @ptrCast(weights), bias, y, @ptrCast(call.scratch)),
+            .i4_block_packed => matmul_i4.multiply(matmul_i4.NibbleBlock, .weights, x, @ptrCast(weights), bias, y, @ptrCast(call.scratch)),
+            .i4_block_bytes => matmul_i4.multiply(matmul_i4.ByteBlock, .weights, x, @ptrCast(weights), bias, y, @ptrCast(call.scratch)),
+            .i8_screened => matmul_screened.multiply(x, .of(weights, y.columns, x.columns), bias, y, call.scratch),
             else => unreachable, // checked
         }
     }

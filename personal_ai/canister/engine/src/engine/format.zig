@@ -1,7 +1,9 @@
 //! Written by personal_ai/compiler/zig_constants.py from format.py: change it there.
 
 pub const magic = [8]u8{ 80, 65, 73, 80, 82, 79, 71, 0 };
+pub const packed_magic = [8]u8{ 80, 65, 73, 80, 65, 67, 75, 0 };
 pub const version = 2;
+pub const packed_version = 1;
 pub const alignment_bytes = 64;
 pub const row_alignment_bytes = 16;
 pub const rank_max = 8;
@@ -42,12 +44,19 @@ pub const Element = enum(u8) {
     i16_kept = 5,
     i4_block_packed = 6,
     i64 = 7,
+    i4_block_bytes = 8,
+    i8_screened = 9,
 };
 
 pub const Storage = enum(u8) {
     arena = 1,
     weights = 2,
     state = 3,
+};
+
+pub const Packing = enum(u32) {
+    raw = 1,
+    i4_blocks = 2,
 };
 
 pub const Direction = enum(u8) {
@@ -177,6 +186,17 @@ pub const Port = extern struct {
     reserved: u16,
     tensor: u32,
     name: [56]u8,
+};
+
+pub const PackedHeader = extern struct {
+    magic: [8]u8,
+    version: u32,
+    program_size_bytes: u32,
+};
+
+pub const Frame = extern struct {
+    packing: u32,
+    program_size_bytes: u32,
 };
 
 pub const RowsAttributes = extern struct {

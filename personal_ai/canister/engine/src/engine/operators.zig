@@ -120,7 +120,10 @@ fn checkRows(o: Operands) Error!void {
     const table = try o.input(0);
     const y = o.output();
     try inWeights(table);
-    if (table.element == @intFromEnum(format.Element.i4_block_packed)) return error.Unsupported;
+    switch (@as(format.Element, @enumFromInt(table.element))) {
+        .i4_block_packed, .i4_block_bytes => return error.Unsupported,
+        else => {},
+    }
     try o.vectors(y);
     if (!std.meta.eql(o.rows(y), one_per_token) or try o.columns(y) != try o.columns(table)) return error.BadProgram;
     const source = attributes(format.RowsAttributes, o.operator).source;
@@ -148,7 +151,7 @@ fn checkMatmul(o: Operands) Error!void {
     try inWeights(weights);
     switch (@as(format.Element, @enumFromInt(weights.element))) {
         .f32_packed => try o.vectors(x),
-        .i8_block_packed, .i4_block_packed => try expect(x.element, .i16_block),
+        .i8_block_packed, .i4_block_packed, .i4_block_bytes, .i8_screened => try expect(x.element, .i16_block),
         else => return error.BadProgram,
     }
     try expect(y.element, .f32);

@@ -151,7 +151,7 @@ pub const Program = struct {
         }
         if (tensor.rank != 2) return error.BadProgram;
         switch (element) {
-            .f32_packed, .i8_block_packed, .i4_block_packed => {},
+            .f32_packed, .i8_block_packed, .i4_block_packed, .i4_block_bytes, .i8_screened => {},
             else => return error.BadProgram,
         }
         if (tensor.row_stride_bytes != 0) return error.BadProgram;
@@ -245,9 +245,12 @@ pub fn isConstant(length: format.Dimension) bool {
 
 fn packedSizeBytes(element: format.Element, outputs: u32, columns: u32) u64 {
     const narrow = roundUp(outputs, format.group);
+    const wide = roundUp(outputs, format.wide_group);
     return switch (element) {
         .f32_packed => narrow *| columns *| 4,
-        .i4_block_packed => roundUp(outputs, format.wide_group) * blocks(columns) *| (format.block / 2 + 4),
+        .i4_block_packed => wide * blocks(columns) *| (format.block / 2 + 4),
+        .i4_block_bytes => wide * blocks(columns) *| (format.block + 4),
+        .i8_screened => wide * blocks(columns) *| (format.block + format.block / 2 + 4),
         else => narrow * blocks(columns) *| (format.block + 4),
     };
 }

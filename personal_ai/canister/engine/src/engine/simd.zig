@@ -57,12 +57,12 @@ pub inline fn productOfFractions(a: I16x8, b: I16x8) I16x8 {
     return @intCast(@min(product, @as(@Vector(8, i32), @splat(32767)))); // only -1 times -1 is too large
 }
 
-/// Lane i is table[indices[i]]; indices are below 16.
+/// Lane i is table[indices[i]], or 0 where the table ends before.
 pub inline fn lookUp(table: I8x16, indices: U8x16) I8x16 {
     if (in_wasm) return @"llvm.wasm.swizzle"(table, indices);
     const entries: [16]i8 = table;
     var found: [16]i8 = undefined;
-    inline for (0..16) |i| found[i] = entries[indices[i]];
+    inline for (0..16) |i| found[i] = if (indices[i] < 16) entries[indices[i]] else 0;
     return found;
 }
 
@@ -160,11 +160,11 @@ test "bytes: saturated, multiplied as fractions, looked up, widened" {
     const y = I16x8{ 3, 3, 16384, 16384, -32768, 32767, 16384, 16384 };
     try testing.expectEqual(I16x8{ 2, -1, 1, 0, 32767, 32766, 2, -1 }, productOfFractions(x, y));
     const table = std.simd.iota(i8, 16) - @as(I8x16, @splat(8));
-    const indices = U8x16{ 15, 0, 8, 7, 1, 2, 3, 4, 5, 6, 9, 10, 11, 12, 13, 14 };
-    const found = I8x16{ 7, -8, 0, -1, -7, -6, -5, -4, -3, -2, 1, 2, 3, 4, 5, 6 };
+    const indices = U8x16{ 15, 0, 8, 7, 1, 2, 3, 4, 5, 6, 9, 10, 11, 12, 16, 255 };
+    const found = I8x16{ 7, -8, 0, -1, -7, -6, -5, -4, -3, -2, 1, 2, 3, 4, 0, 0 };
     try testing.expectEqual(found, lookUp(table, indices));
     try testing.expectEqual(I16x8{ 210, -240, 0, -30, -210, -180, -150, -120 }, lowProducts(found, @splat(30)));
-    try testing.expectEqual(I16x8{ -90, -60, 30, 60, 90, 120, 150, 180 }, highProducts(found, @splat(30)));
+    try testing.expectEqual(I16x8{ -90, -60, 30, 60, 90, 120, 0, 0 }, highProducts(found, @splat(30)));
 }
 
 test "lesser and greater choose, and keep the first where a NaN stands" {

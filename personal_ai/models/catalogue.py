@@ -1,0 +1,63 @@
+"""Models that fit: a small list of facts in resources/catalogue.json, for people to edit. Nothing is fetched by it.
+
+The file: `format`, `version` 1, and `models`, each with id (on the hub), label, architecture, parameters, licence (as
+the makers name it), gated (whether terms must be accepted first) and languages (codes, or "many").
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from personal_ai.common.errors import FormatError, UnknownVersionError
+from personal_ai.models.fields import Fields, read_json
+from personal_ai.models.hub.names import HubName
+
+CATALOGUE_FILE = "catalogue.json"
+FORMAT = "personal-ai catalogue"
+VERSION = 1
+_ENTRIES_MAX = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One model of the list."""
+
+    id: str
+    label: str
+    architecture: str
+    parameters: int
+    licence: str
+    gated: bool
+    languages: tuple[str, ...]
+
+
+def read_catalogue(path: Path) -> tuple[Entry, ...]:
+    """The entries in the file's order. Raises FormatError naming what is wrong, UnknownVersionError."""
+    fields = Fields(read_json(path), path.name)
+    if fields.raw("format") != FORMAT:
+        raise FormatError(f"{path.name} is no catalogue of models.")
+    if fields.raw("version") != VERSION:
+        raise UnknownVersionError(
+            f"{path.name} has version {str(fields.raw('version'))[:20]}; this program knows version {VERSION}.",
+            next_step="Update the program.",
+        )
+    listed = fields.raw("models")
+    if not isinstance(listed, list) or len(listed) > _ENTRIES_MAX:
+        raise FormatError(f"{path.name}: 'models' must be a list of at most {_ENTRIES_MAX}.")
+    entries = tuple(_entry(Fields(each, path.name)) for each in listed)
+    if len({entry.id for entry in entries}) != len(entries):
+        raise FormatError(f"{path.name} names a model twice.")
+    return entries
+
+
+def _entry(fields: Fields) -> Entry:
+    return Entry(
+        id=HubName.parse(fields.text("id", 200)).id,
+        label=fields.text("label", 100),
+        architecture=fields.text("architecture", 64),
+        parameters=fields.integer("parameters", 1, 1 << 50),
+        licence=fields.text("licence", 80),
+        gated=fields.boolean("gated"),
+        languages=fields.texts("languages", 16, 200),
+    )

@@ -1,0 +1,34 @@
+"""What a folder or file with a foreign model is; each format's room does the rest.
+
+Nothing foreign is run, and no pickle is opened.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from personal_ai.common.errors import FormatError
+from personal_ai.models.checkpoint import holds_safetensors
+from personal_ai.models.exports.opening import holds_export, open_export
+from personal_ai.models.folder import CONFIG_FILE, open_folder
+from personal_ai.models.foreign import ForeignModel
+from personal_ai.models.gguf.opening import is_gguf, open_gguf
+
+
+def open_foreign(source: Path) -> AbstractContextManager[ForeignModel]:
+    """Finds out what `source` is and opens it.
+
+    Raises, also on entering, UnsupportedModelError for what cannot be imported, FormatError for what is broken or no
+    model at all.
+    """
+    if source.is_file() and is_gguf(source):
+        return open_gguf(source)
+    if holds_export(source) and not holds_safetensors(source):
+        return open_export(source)
+    if (source / CONFIG_FILE).is_file():
+        return open_folder(source)
+    raise FormatError(
+        f"{source.name} is no model folder and no GGUF or ONNX file: there is no {CONFIG_FILE} in it.",
+        next_step="Choose a .gguf or .onnx file, or a folder with config.json, .safetensors files and tokenizer.json.",
+    )

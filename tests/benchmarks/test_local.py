@@ -1,0 +1,36 @@
+"""The benchmark of local answers, on a model that takes no time: its figures are what they say."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.benchmarks import local
+from tests.benchmarks.engine import SHAPES
+
+SMALL = replace(
+    SHAPES["smollm2-135m"], vocabulary_size=40_000, hidden_size=64, layer_count=1, head_count=1, key_value_head_count=1
+)
+
+
+def test_one_shape_is_measured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setitem(local.SHAPES, "smollm2-135m", SMALL)
+    result = local.measured(tmp_path, "smollm2-135m", "int4", rounds=2, threads=1, peer=False)
+    assert result["prefill_tokens_per_s"] == pytest.approx(local.PROMPT / result["first_token_s"], rel=0.2)
+    assert result["decode_tokens_per_s"] > 0
+    assert 10 << 20 < result["peak_memory_bytes"] < 4 << 30
+
+
+def test_a_round_counts_from_the_question_and_asks_something_new() -> None:
+    asked: list[list[int]] = []
+
+    def answer(tokens: list[int], count: int) -> list[float]:
+        asked.append(tokens)
+        return [0.5 + 0.25 * index for index in range(count)]
+
+    assert local._round(answer, 0) == (0.5, 0.25)
+    local._round(answer, 1)
+    assert len(asked[0]) == local.PROMPT
+    assert asked[0][0] != asked[1][0]

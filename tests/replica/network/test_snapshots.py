@@ -1,0 +1,164 @@
+"""Snapshots: taken, loaded after damage, read piece by piece, paid for, and gone with their canister."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+
+from personal_ai.common.errors import OutOfCyclesError, RejectedError
+from personal_ai.ic.agent import Agent
+from personal_ai.ic.identity import AnonymousIdentity
+from personal_ai.ic.management import CanisterSettings, InstallMode, Management, SnapshotPart
+from personal_ai.ic.principal import Principal
+from personal_ai.ic.profile import CostTable
+from personal_ai.replica.snapshot_methods import TAKE_INSTRUCTIONS
+from tests.replica.network.running import TRILLION, Running, identity
+
+
+@pytest.fixture
+def counting(network: Running, owner_agent: Agent, echo_wasm: bytes) -> Principal:
+    """An echo canister that has counted to one in heap and stable memory."""
+    canister_id = network.install(owner_agent, echo_wasm)
+    owner_agent.update(canister_id, "count_everywhere", b"")
+    return canister_id
+
+
+def count(agent: Agent, canister_id: Principal) -> int:
+    return int.from_bytes(agent.update(canister_id, "count_everywhere", b"")[:8], "little")
+
+
+def refused(attempt: object) -> str | None:
+    with pytest.raises(RejectedError) as caught:
+        attempt()  # type: ignore[operator]
+    return caught.value.error_code
+
+
+def test_a_snapshot_brings_everything_back(owner_agent: Agent, counting: Principal, echo_wasm: bytes) -> None:
+    management = Management(owner_agent)
+    snapshot = management.take_snapshot(counting)
+    assert count(owner_agent, counting) == 2
+    management.install_code(counting, InstallMode.REINSTALL, echo_wasm)
+    assert count(owner_agent, counting) == 1
+    for _ in range(2):
+        management.load_snapshot(counting, snapshot.id)
+        assert count(owner_agent, counting) == 2
+    management.uninstall_code(counting)
+    assert owner_agent.module_hash(counting) is None
+    management.load_snapshot(counting, snapshot.id)
+    assert owner_agent.module_hash(counting) == hashlib.sha256(echo_wasm).digest()
+    assert count(owner_agent, counting) == 2
+
+
+def test_snapshots_are_listed_replaced_and_deleted(owner_agent: Agent, counting: Principal) -> None:
+    management = Management(owner_agent)
+    before = management.canister_status(counting)
+    first = management.take_snapshot(counting)
+    held = management.canister_status(counting)
+    assert held.memory_bytes == before.memory_bytes + first.size_bytes
+    assert held.idle_cycles_per_day > before.idle_cycles_per_day
+    second = management.take_snapshot(counting, replace_id=first.id)
+    assert management.snapshots(counting) == [second]
+    assert second.taken_at_ns > first.taken_at_ns
+    assert refused(lambda: management.load_snapshot(counting, first.id)) == "IC0408"
+    management.delete_snapshot(counting, second.id)
+    assert refused(lambda: management.delete_snapshot(counting, second.id)) == "IC0408"
+    assert management.snapshots(counting) == []
+    assert management.canister_status(counting).memory_bytes == before.memory_bytes
+
+
+def test_a_snapshot_is_read_piece_by_piece(owner_agent: Agent, counting: Principal, echo_wasm: bytes) -> None:
+    management = Management(owner_agent)
+    chunk_hash = management.upload_chunk(counting, b"a chunk")
+    snapshot = management.take_snapshot(counting)
+    contents = management.snapshot_contents(counting, snapshot.id)
+    assert contents.chunk_hashes == (chunk_hash,)
+    assert contents.sizes[SnapshotPart.MODULE] == len(echo_wasm)
+    read = lambda part, offset, size: management.read_snapshot(counting, snapshot.id, part, offset, size)  # noqa: E731
+    module = read(SnapshotPart.MODULE, 0, 100) + read(SnapshotPart.MODULE, 100, len(echo_wasm) - 100)
+    assert module == echo_wasm
+    heap = read(SnapshotPart.HEAP, 0, min(contents.sizes[SnapshotPart.HEAP], 2_000_000))
+    assert any(heap)
+    count(owner_agent, counting)
+    assert read(SnapshotPart.HEAP, 0, len(heap)) == heap
+    for part, size in contents.sizes.items():
+        assert refused(lambda part=part, size=size: read(part, size, 1)) == "IC0408"
+    assert refused(lambda: read(SnapshotPart.HEAP, 0, 2_000_001)) == "IC0408"
+
+
+def test_taking_one_costs_its_size(network: Running, owner_agent: Agent, counting: Principal) -> None:
+    management = Management(owner_agent)
+    size_bytes = management.canister_status(counting).memory_bytes
+    last = network.calls()[-1]["seq"]
+    snapshot = management.take_snapshot(counting)
+    (call,) = network.calls(after=last)
+    costs = CostTable()
+    ingress = call["cycles"] - (costs.update_base + TAKE_INSTRUCTIONS + snapshot.size_bytes)
+    assert costs.ingress_base < ingress < costs.ingress_base + 2_000 * costs.ingress_per_byte
+    assert abs(snapshot.size_bytes - size_bytes) < 2_000  # the status counts globals, metadata and the log as well
+
+
+def test_whoever_may_not_or_cannot_pay(network: Running, owner_agent: Agent, counting: Principal) -> None:
+    stranger = network.agent(AnonymousIdentity())
+    assert refused(lambda: Management(stranger).take_snapshot(counting)) == "IC0512"
+    stranger.close()
+    management = Management(owner_agent)
+    empty = network.create_canister(owner_agent)
+    assert refused(lambda: management.take_snapshot(empty)) == "IC0408"
+    threshold_s = 3 * TRILLION // (management.canister_status(counting).idle_cycles_per_day // 86_400)
+    management.update_settings(counting, CanisterSettings(freezing_threshold=threshold_s))
+    with pytest.raises(OutOfCyclesError):
+        management.take_snapshot(counting)
+
+
+def test_ten_at_most_and_none_when_the_canister_is_gone(
+    network: Running, owner_agent: Agent, counting: Principal
+) -> None:
+    management = Management(owner_agent)
+    for _ in range(10):
+        management.take_snapshot(counting)
+    assert refused(lambda: management.take_snapshot(counting)) == "IC0408"
+    kept = [
+        path.name for path in (network.folder / "snapshots").iterdir() if path.name.startswith(counting.bytes.hex())
+    ]
+    assert len(kept) == 10
+    management.stop_canister(counting)
+    management.delete_canister(counting)
+    assert not any(path.name in kept for path in (network.folder / "snapshots").iterdir())
+
+
+def test_they_outlive_a_kill_and_half_copies_do_not(own_network: Running, echo_wasm: bytes) -> None:
+    agent = own_network.agent()
+    canister_id = own_network.install(agent, echo_wasm)
+    agent.update(canister_id, "count_everywhere", b"")
+    snapshot = Management(agent).take_snapshot(canister_id)
+    agent.close()
+    own_network.kill()
+    half = own_network.folder / "snapshots" / "00"
+    half.mkdir()
+    own_network.start()
+    agent = own_network.agent()
+    assert not half.exists()
+    count(agent, canister_id)
+    Management(agent).load_snapshot(canister_id, snapshot.id)
+    assert count(agent, canister_id) == 2
+    agent.close()
+    assert own_network.control("GET", "audit").json()["unaccounted_cycles"] == 0
+
+
+def test_logs_are_followed_by_number(network: Running, owner_agent: Agent, counting: Principal) -> None:
+    management = Management(owner_agent)
+    for line in (b"one", b"two"):
+        owner_agent.update(counting, "print", line)
+    lines = management.logs(counting)
+    assert [line.content for line in lines] == [b"one", b"two"]
+    assert [line.content for line in management.logs(counting, from_index=lines[1].index)] == [b"two"]
+    viewer = identity("a viewer")
+    reading = Management(agent := network.agent(viewer))
+    assert refused(lambda: reading.logs(counting)) == "IC0406"
+    for visibility in ((viewer.principal,), "public"):
+        management.update_settings(counting, CanisterSettings(log_visibility=visibility))
+        assert reading.logs(counting) == lines
+    management.update_settings(counting, CanisterSettings(log_visibility="controllers"))
+    assert refused(lambda: reading.logs(counting)) == "IC0406"
+    agent.close()
