@@ -44,6 +44,7 @@ from personal_ai.models.importing import Origin, Quantisation, import_folder
 from personal_ai.models.library import Library, starter
 from personal_ai.models.local.devices import Verdict
 from personal_ai.models.local.process import LocalProcess
+from personal_ai.models.loss import Loss, known_loss, measured_after_import
 from personal_ai.models.manifest import name_from
 from personal_ai.models.package import ModelPackage
 from personal_ai.models.sampling import Sampling
@@ -56,7 +57,7 @@ PRACTICE = "practice"
 class ModelSummary:
     """A model as a list shows it. `label` says what it is in the maker's words; empty if nobody said.
 
-    embeds: it turns texts into numbers and cannot chat.
+    embeds: it turns texts into numbers and cannot chat. loss: what quantisation cost, where it was measured.
     """
 
     name: str
@@ -65,6 +66,8 @@ class ModelSummary:
     context_length: int
     quantisation: str
     embeds: bool = False
+    licence: str = ""
+    loss: Loss | None = None
 
 
 class Workspace:
@@ -144,13 +147,16 @@ class Workspace:
         *,
         name: str | None = None,
         quantisation: Quantisation = "int8",
+        measure: bool = False,
         on_progress: ProgressCallback,
         cancel: Cancel,
     ) -> ModelSummary:
-        """Takes a Hugging Face folder into the library."""
+        """Takes a folder or file with a model into the library, and measures what quantisation cost where wanted."""
         package = import_folder(
             folder, self.library, name=name, quantisation=quantisation, on_progress=on_progress, cancel=cancel
         )
+        if measure:
+            measured_after_import(package, folder, self.library, on_progress=on_progress, cancel=cancel)
         return _summary(package)
 
     def import_from_hub(
@@ -160,6 +166,7 @@ class Workspace:
         *,
         name: str | None = None,
         quantisation: Quantisation = "int8",
+        measure: bool = False,
         on_progress: ProgressCallback,
         cancel: Cancel,
     ) -> ModelSummary:
@@ -183,6 +190,8 @@ class Workspace:
                 on_progress=on_progress,
                 cancel=cancel,
             )
+            if measure:
+                measured_after_import(package, folder, self.library, on_progress=on_progress, cancel=cancel)
         return _summary(package)
 
     # Deployments
@@ -350,4 +359,6 @@ def _summary(package: ModelPackage) -> ModelSummary:
         manifest.context_length,
         manifest.quantisation,
         embeds=isinstance(manifest.network, Encoder),
+        licence=manifest.licence,
+        loss=known_loss(package),
     )

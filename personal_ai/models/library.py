@@ -108,20 +108,25 @@ class Library:
         """
         target = self._folder / checked_name(name)
         self._refuse_taken(target)
-        with storage_errors(f"save the model {name}"):
+        with storage_errors(f"save the model {name}"), self.scratch() as aside:
+            yield aside
+            self._refuse_taken(target)
+            _sync_files(aside)
+            aside.chmod(0o755)
+            aside.rename(target)
+            sync_folder(self._folder)
+
+    @contextmanager
+    def scratch(self) -> Iterator[Path]:
+        """A folder on the library's disk that vanishes when the block ends, or with it. Raises StorageError."""
+        with storage_errors("make a folder in the library"):
             self._folder.mkdir(parents=True, exist_ok=True)
             self._remove_left_overs()
             aside = Path(tempfile.mkdtemp(prefix=_ASIDE, dir=self._folder))
-            try:
-                yield aside
-                self._refuse_taken(target)
-                _sync_files(aside)
-                aside.chmod(0o755)
-                aside.rename(target)
-                sync_folder(self._folder)
-            except BaseException:
-                shutil.rmtree(aside, ignore_errors=True)
-                raise
+        try:
+            yield aside
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
 
     def _refuse_taken(self, target: Path) -> None:
         if target.exists():
