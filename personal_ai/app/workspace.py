@@ -47,6 +47,7 @@ from personal_ai.models.local.process import LocalProcess
 from personal_ai.models.loss import Loss, known_loss, measured_after_import
 from personal_ai.models.manifest import name_from
 from personal_ai.models.package import ModelPackage
+from personal_ai.models.place import move_library, place_of
 from personal_ai.models.sampling import Sampling
 from personal_ai.models.tokenizer import ChatTokenizer
 
@@ -78,7 +79,8 @@ class Workspace:
         self.door = VaultDoor(paths.vault)
         self._closing = ExitStack()
         self.practice_network = PracticeNetwork(paths.practice_network)
-        self.library = Library(paths.models)
+        self._place = place_of(paths.models, paths.library_place)
+        self.library = Library(self._place.folder, self._place.mark)
 
     # The vault
 
@@ -134,12 +136,22 @@ class Workspace:
         return self.paths.speed
 
     def models(self) -> list[ModelSummary]:
-        """The starter model first, then the library's."""
+        """The starter model first, then the library's, where its drive is there (`library.check_there`)."""
         return [_summary(package) for package in (starter(), *self.library.list())]
 
     def model(self, name: str) -> ModelPackage:
-        """Raises BadInputError when there is none of this name."""
-        return self.library.get(name) if name in self.library else _bundled(name)
+        """Raises BadInputError when there is none of this name, LibraryAwayError."""
+        if name not in self.library and (package := starter()).name == name:
+            return package
+        return self.library.get(name)
+
+    def move_library(self, folder: Path, *, on_progress: ProgressCallback, cancel: Cancel) -> None:
+        """Moves the library, to another drive say; what was removed from it is deleted for good. See `models.place`."""
+        self.library.empty_trash()
+        self._place = move_library(
+            self._place, folder, self.paths.library_place, on_progress=on_progress, cancel=cancel
+        )
+        self.library = Library(self._place.folder, self._place.mark)
 
     def import_model(
         self,
@@ -339,15 +351,6 @@ class Workspace:
         self._closing.close()
         self.library.empty_trash()
         self.lock()
-
-
-def _bundled(name: str) -> ModelPackage:
-    package = starter()
-    if package.name != name:
-        raise BadInputError(
-            f"There is no model named {name}.", next_step="personal-ai model list shows those that there are."
-        )
-    return package
 
 
 def _summary(package: ModelPackage) -> ModelSummary:

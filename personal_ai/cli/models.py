@@ -70,6 +70,7 @@ def _list(arguments: argparse.Namespace) -> None:
             kind = ", embedding model" if model.embeds else ""
             facts = f"{size}, {model.quantisation}, context {model.context_length}{kind}"
             print(f"{model.name}  ({facts})  {model.label}".rstrip())
+        opened.library.check_there()
 
 
 def _import(arguments: argparse.Namespace) -> None:
