@@ -12,6 +12,7 @@ from personal_ai.deployments.journal import Deployment
 from ui.pages.ais import AisPage
 from ui.pages.chat import ChatPage
 from ui.pages.settings import SettingsPage
+from ui.pages.wallet import WalletPage
 from ui.profile import Profile
 from ui.text import tr
 from ui.theme import Appearance, theme
@@ -37,9 +38,15 @@ class Shell(QWidget):
         self.rail = Rail()
         self.chat = ChatPage(profile, self.toast)
         self.ais = AisPage(profile)
+        self.wallet = WalletPage(profile, self.toast)
         self._settings = SettingsPage(theme().appearance, home)
         self._pages = QStackedWidget()
-        self._by_page = {Page.CHAT: self.chat, Page.AIS: self.ais, Page.SETTINGS: self._settings}
+        self._by_page = {
+            Page.CHAT: self.chat,
+            Page.AIS: self.ais,
+            Page.WALLET: self.wallet,
+            Page.SETTINGS: self._settings,
+        }
         self._menu = Button(tr("Menu"), "quiet", icon="menu", on_click=lambda: self.toggle(self.rail))
         self._chats = Button(tr("Chats"), "quiet", icon="list", on_click=lambda: self.toggle(self.chat.list))
         self._bar = self._top_bar()
