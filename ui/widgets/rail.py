@@ -18,6 +18,7 @@ class Page(Enum):
     CHAT = "chat"
     AIS = "ais"
     WALLET = "wallet"
+    ACTIVITY = "activity"
     SETTINGS = "settings"
 
 
@@ -43,6 +44,7 @@ class Rail(QFrame):
             (Page.CHAT, tr("Chat")),
             (Page.AIS, tr("My AIs")),
             (Page.WALLET, tr("Wallet")),
+            (Page.ACTIVITY, tr("Activity")),
         ):
             layout.addWidget(self._button(page, words))
         layout.addStretch()
