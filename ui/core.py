@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from personal_ai.chat.conversation import Conversation, Place
 from personal_ai.common.jobs import Cancel, ProgressCallback
 from personal_ai.deployments.journal import Deployment
+from ui.core_models import ModelRoom
 
 if TYPE_CHECKING:
     from personal_ai.chat.presets import Preset
@@ -106,6 +107,8 @@ class Core(Protocol):
         cancel: Cancel,
     ) -> Deployment: ...
     def open_chat(self, *, model: str, deployment: Deployment | None) -> Chat: ...
+    @property
+    def model_room(self) -> ModelRoom: ...
     @property
     def conversations(self) -> Conversations: ...
     @property

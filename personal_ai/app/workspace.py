@@ -12,7 +12,7 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from personal_ai.app.vault_door import VaultDoor
 from personal_ai.canister.client import CanisterClient
@@ -50,6 +50,9 @@ from personal_ai.models.package import ModelPackage
 from personal_ai.models.place import move_library, place_of
 from personal_ai.models.sampling import Sampling
 from personal_ai.models.tokenizer import ChatTokenizer
+
+if TYPE_CHECKING:
+    from personal_ai.app.model_room import ModelRoom
 
 PRACTICE = "practice"
 
@@ -144,6 +147,13 @@ class Workspace:
         if name not in self.library and (package := starter()).name == name:
             return package
         return self.library.get(name)
+
+    @cached_property
+    def model_room(self) -> ModelRoom:
+        """What a window does with models."""
+        from personal_ai.app.model_room import ModelRoom  # noqa: PLC0415 -- which knows the workspace
+
+        return ModelRoom(self)
 
     def move_library(self, folder: Path, *, on_progress: ProgressCallback, cancel: Cancel) -> None:
         """Moves the library, to another drive say; what was removed from it is deleted for good. See `models.place`."""

@@ -17,6 +17,7 @@ from personal_ai.deployments.journal import DeploymentState
 from ui.pages.unlock import UnlockPage
 from ui.pages.welcome import WelcomePage
 from ui.theme import Appearance
+from ui.tour.scenes_models import model_scenes
 from ui.tour.scripted import PASSWORD, PHRASE, ScriptedCore, ScriptedModel, deployment
 from ui.tour.stage import Stage
 from ui.widgets.crash_dialog import CrashDialog
@@ -87,6 +88,7 @@ def scenes() -> list[Scene]:
         Scene("chat", "narrow", _answered, NARROW, _talked),
         Scene("chat", "narrow-menu", _narrow_menu, NARROW, _talked),
         Scene("ais", "narrow", lambda stage, look: _page(stage, look, Page.AIS), NARROW, _several),
+        *(Scene("models", state, lead, core=core) for state, lead, core in model_scenes()),
         Scene("settings", "all", lambda stage, look: _page(stage, look, Page.SETTINGS)),
         Scene("any", "crash", _crash, core=_talked),
     ]
