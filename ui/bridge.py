@@ -36,6 +36,7 @@ class Lane(Enum):
     DEPLOY = "deploy"  # deployments
     IMPORT = "import"  # models on their way in
     ADVICE = "advice"  # looking up, judging and measuring models
+    MONEY = "money"  # balances, payments, history
 
 
 class Task:

@@ -13,6 +13,7 @@ from personal_ai.chat.conversation import Conversation, Place
 from personal_ai.common.jobs import Cancel, ProgressCallback
 from personal_ai.deployments.journal import Deployment
 from ui.core_models import ModelRoom
+from ui.core_wallet import Money
 
 if TYPE_CHECKING:
     from personal_ai.chat.presets import Preset
@@ -113,6 +114,8 @@ class Core(Protocol):
     def conversations(self) -> Conversations: ...
     @property
     def practice_network(self) -> Network: ...
+    @property
+    def money(self) -> Money: ...
     def close(self) -> None: ...
 
 

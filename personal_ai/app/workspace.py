@@ -53,6 +53,7 @@ from personal_ai.models.tokenizer import ChatTokenizer
 
 if TYPE_CHECKING:
     from personal_ai.app.model_room import ModelRoom
+    from personal_ai.app.money import Money
 
 PRACTICE = "practice"
 
@@ -290,6 +291,14 @@ class Workspace:
         """The way into the network that this identity alone takes; None where the vault names no proxy."""
         proxy = self.vault.notes.proxy
         return None if proxy is None else circuit(proxy, principal, self.vault.database_key(PURPOSE))
+
+    # Money
+
+    @cached_property
+    def money(self) -> Money:
+        from personal_ai.app.money import Money  # noqa: PLC0415 - it is built on this module
+
+        return Money(self)
 
     # Networks
 

@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from personal_ai.common.errors import DamagedFileError, StorageError
 from personal_ai.common.jobs import Cancel, Progress
 from personal_ai.models.hub.errors import HubAccessError
 from ui.theme import Appearance
+from ui.tour.scene import Scene
 from ui.tour.scripted import ScriptedCore
 from ui.tour.scripted_models import EMBEDDER, SMOL, SMOL_ID, STARTER, ScriptedModels
 from ui.tour.stage import Stage
 from ui.widgets.rail import Page
 
-Lead = Callable[[Stage, Appearance], None]
 
-
-def model_scenes() -> list[tuple[str, Lead, Callable[[], ScriptedCore]]]:
-    """State, lead and core of each."""
+def model_scenes() -> list[Scene]:
     return [
-        ("empty", _open, ScriptedCore),
-        ("filled", _filled, _several),
-        ("catalogue", _catalogue, ScriptedCore),
-        ("offer", _offer, ScriptedCore),
-        ("fetching", _fetching, _several),
-        ("error", _error, ScriptedCore),
-        ("fetch-error", _fetch_error, ScriptedCore),
-        ("drive-away", _open, _away),
-        ("removed", _removed, _several),
+        Scene("models", "empty", _open),
+        Scene("models", "filled", _filled, core=_several),
+        Scene("models", "catalogue", _catalogue),
+        Scene("models", "offer", _offer),
+        Scene("models", "fetching", _fetching, core=_several),
+        Scene("models", "error", _error),
+        Scene("models", "fetch-error", _fetch_error),
+        Scene("models", "drive-away", _open, core=_away),
+        Scene("models", "removed", _removed, core=_several),
+        Scene("models", "narrow", _open, (640, 760), _several),
     ]
 
 

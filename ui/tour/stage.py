@@ -89,7 +89,7 @@ class Stage:
         self.core.script.before_step = lambda step, cancel: self.hold(cancel) if step.step == name else None
 
     def hold(self, cancel: Cancel) -> None:
-        """On a lane: stands still until cancelled or the stage is closed."""
+        """To be called from a script: stands still until the work is cancelled or the stage is closed."""
         while not self.released.wait(_POLL_MS / 1000):
             cancel.raise_if_cancelled()
 

@@ -18,6 +18,7 @@ class Page(Enum):
     CHAT = "chat"
     AIS = "ais"
     MODELS = "models"
+    WALLET = "wallet"
     SETTINGS = "settings"
 
 
@@ -39,7 +40,12 @@ class Rail(QFrame):
         layout.addWidget(label(tr("Personal AI"), "heading2"))
         layout.addWidget(self._network)
         layout.addSpacing(SPACE_S)
-        for page, words in ((Page.CHAT, tr("Chat")), (Page.AIS, tr("My AIs")), (Page.MODELS, tr("Models"))):
+        for page, words in (
+            (Page.CHAT, tr("Chat")),
+            (Page.AIS, tr("My AIs")),
+            (Page.MODELS, tr("Models")),
+            (Page.WALLET, tr("Wallet")),
+        ):
             layout.addWidget(self._button(page, words))
         layout.addStretch()
         layout.addWidget(self._button(Page.SETTINGS, tr("Settings")))
