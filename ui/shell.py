@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QFrame, QStackedWidget, QWidget
 
 from personal_ai.common.errors import UserFacingError
 from personal_ai.deployments.journal import Deployment
+from ui.pages.activity import ActivityPage
 from ui.pages.ais import AisPage
 from ui.pages.chat import ChatPage
 from ui.pages.models import ModelsPage
@@ -41,6 +42,7 @@ class Shell(QWidget):
         self.ais = AisPage(profile)
         self.models = ModelsPage(profile, self.toast)
         self.wallet = WalletPage(profile, self.toast)
+        self.activity = ActivityPage(profile, self.toast, self.ais.works_on)
         self._settings = SettingsPage(theme().appearance, home)
         self._pages = QStackedWidget()
         self._by_page = {
@@ -48,6 +50,7 @@ class Shell(QWidget):
             Page.AIS: self.ais,
             Page.MODELS: self.models,
             Page.WALLET: self.wallet,
+            Page.ACTIVITY: self.activity,
             Page.SETTINGS: self._settings,
         }
         self._menu = Button(tr("Menu"), "quiet", icon="menu", on_click=lambda: self.toggle(self.rail))
@@ -77,6 +80,7 @@ class Shell(QWidget):
         self.chat.deploy_wanted.connect(lambda: self.show_page(Page.AIS))
         self.chat.list.selected.connect(lambda _: self._fold_away())
         self.ais.chat_wanted.connect(self.new_chat)
+        self.activity.resume_wanted.connect(self._resume)
         self._settings.appearance_chosen.connect(self.appearance_chosen)
 
     def _top_bar(self) -> QFrame:
@@ -100,6 +104,11 @@ class Shell(QWidget):
     def new_chat(self, deployment: Deployment | None = None) -> None:
         self.show_page(Page.CHAT)
         self.chat.new_chat(deployment)
+
+    def _resume(self, deployment: Deployment) -> None:
+        """Goes on with a deployment where its steps are seen."""
+        self.show_page(Page.AIS)
+        self.ais.resume(deployment)
 
     def find_words(self) -> None:
         """In the chat at hand."""

@@ -15,6 +15,7 @@ from ui.pages.unlock import UnlockPage
 from ui.pages.welcome import WelcomePage
 from ui.theme import Appearance
 from ui.tour.scene import Scene
+from ui.tour.scenes_activity import activity_scenes
 from ui.tour.scenes_models import model_scenes
 from ui.tour.scenes_wallet import wallet_scenes
 from ui.tour.scripted import PASSWORD, PHRASE, ScriptedCore, ScriptedModel, deployment
@@ -78,6 +79,7 @@ def scenes() -> list[Scene]:
         Scene("ais", "narrow", lambda stage, look: _page(stage, look, Page.AIS), NARROW, _several),
         *model_scenes(),
         *wallet_scenes(),
+        *activity_scenes(),
         Scene("settings", "all", lambda stage, look: _page(stage, look, Page.SETTINGS)),
         Scene("any", "crash", _crash, core=_talked),
     ]

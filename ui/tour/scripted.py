@@ -16,6 +16,7 @@ from personal_ai.chat.store import ConversationSummary
 from personal_ai.common.errors import Cancelled, IdentityError
 from personal_ai.common.jobs import Cancel, Progress, ProgressCallback
 from personal_ai.deployments.journal import Deployment, DeploymentState
+from ui.tour.scripted_activity import ScriptedActivity
 from ui.tour.scripted_models import ScriptedModels
 from ui.tour.scripted_wallet import ScriptedMoney
 
@@ -193,6 +194,7 @@ class ScriptedCore:
         self.practice_network = ScriptedNetwork()
         self.conversations = ScriptedConversations(self.script)
         self.money = ScriptedMoney()
+        self.activity = ScriptedActivity(lambda: self.all_deployments, lambda: self.money)
 
     def new_phrase(self) -> str:
         return PHRASE

@@ -19,6 +19,7 @@ class Page(Enum):
     AIS = "ais"
     MODELS = "models"
     WALLET = "wallet"
+    ACTIVITY = "activity"
     SETTINGS = "settings"
 
 
@@ -45,6 +46,7 @@ class Rail(QFrame):
             (Page.AIS, tr("My AIs")),
             (Page.MODELS, tr("Models")),
             (Page.WALLET, tr("Wallet")),
+            (Page.ACTIVITY, tr("Activity")),
         ):
             layout.addWidget(self._button(page, words))
         layout.addStretch()
