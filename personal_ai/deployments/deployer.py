@@ -23,33 +23,37 @@ from personal_ai.common.jobs import Cancel, Meter, ProgressCallback
 from personal_ai.common.paths import resource
 from personal_ai.compiler.compile import compile_package
 from personal_ai.deployments import upload as uploading
+from personal_ai.deployments.creation import Creation, Directory
+from personal_ai.deployments.funding import Faucet, provide
 from personal_ai.deployments.journal import Deployment, DeploymentState, Journal
 from personal_ai.deployments.plan import CANISTER_WASM, Plan, contents_of, plan
 from personal_ai.ic.agent import Agent, UnknownOutcomeError
-from personal_ai.ic.ledgers import CyclesLedger
 from personal_ai.ic.management import CanisterSettings, InstallMode, Management
 from personal_ai.ic.principal import Principal
 from personal_ai.ic.requests import SignedUpdate
 from personal_ai.models.package import ModelPackage
 
-CREATE, INSTALL, UPLOAD, ACTIVATE = "create", "install", "upload", "activate"
+INSTALL, UPLOAD, ACTIVATE = "install", "upload", "activate"
 
 _WASM_MEMORY_LIMIT_DEFAULT_BYTES = 3 << 30  # beyond it the network would undo what the engine does
 _WASM32_BYTES = 4 << 30
 
-# Gives the identity cycles where the network has a faucet instead of money; None where it has not.
-Faucet = Callable[[Principal, int], None]
-
 
 @dataclass(frozen=True, slots=True)
 class Deployer:
-    """Everything that one deployment works with. `agent` signs as the deployment's identity."""
+    """Everything that one deployment works with. `agent` signs as the deployment's identity.
+
+    faucet, directory: None where the network has none. canister_id: one that is there already, to be used.
+    """
 
     journal: Journal
     agent: Agent
     package: ModelPackage
     programs: Path
     faucet: Faucet | None = None
+    directory: Directory | None = None
+    canister_id: Principal | None = None
+    clock_ns: Callable[[], int] = time.time_ns
 
     def run(self, deployment_id: str, on_progress: ProgressCallback, cancel: Cancel) -> Deployment:
         """Takes every step that is not yet done. Raises Cancelled, and UserFacingError after writing it down."""
@@ -65,16 +69,19 @@ class Deployer:
 
     def _run(self, deployment_id: str, on_progress: ProgressCallback, cancel: Cancel) -> None:
         self.journal.set_state(deployment_id, DeploymentState.RUNNING)
+        costs = plan(self.agent.profile, contents_of(self.package))
+        creation = Creation(self.journal, self.agent, deployment_id, self.directory, self.clock_ns)
+        if self.canister_id is None and not creation.begun:
+            provide(self.agent, costs.total, self.faucet)
         program_path = self.programs / f"{self.package.manifest_sha256}.program"
         self.package.verify(on_progress, cancel)
         program = compile_package(self.package, program_path, on_progress=on_progress, cancel=cancel)
         upload = Upload.of(self.package.name, _files(self.package, program_path), on_progress, cancel)
         wasm = resource(CANISTER_WASM).read_bytes()
         heap_bytes = heap_need(program).most_bytes
-        costs = plan(self.agent.profile, contents_of(self.package))
 
         cancel.raise_if_cancelled()
-        canister_id = self._create(deployment_id, costs, on_progress)
+        canister_id = self._create(creation, costs, on_progress, cancel)
         cancel.raise_if_cancelled()
         if heap_bytes > _WASM_MEMORY_LIMIT_DEFAULT_BYTES:
             Management(self.agent).update_settings(canister_id, CanisterSettings(wasm_memory_limit=_WASM32_BYTES))
@@ -83,36 +90,14 @@ class Deployer:
         self._upload(deployment_id, client, upload, on_progress, cancel)
         self._activate(deployment_id, client, upload, on_progress, cancel)
 
-    def _create(self, deployment_id: str, costs: Plan, on_progress: ProgressCallback) -> Principal:
-        """The canister, created through the cycles ledger; a repeat finds the one that the first attempt made."""
+    def _create(self, creation: Creation, costs: Plan, on_progress: ProgressCallback, cancel: Cancel) -> Principal:
         meter = Meter("Creating the canister", 1, "step", on_progress)
-        step = self.journal.step(deployment_id, CREATE)
-        if step is None or step.amount_cycles is None:
-            self.journal.intend(deployment_id, CREATE, created_at_time_ns=time.time_ns(), amount_cycles=costs.total)
-            step = self.journal.step(deployment_id, CREATE)
-        assert step is not None and step.amount_cycles is not None and step.created_at_time_ns is not None
-        if step.result is None:
-            ledger = CyclesLedger(self.agent)
-            self._fund(ledger, step.amount_cycles)
-            created = ledger.create_canister(
-                step.amount_cycles,
-                created_at_time_ns=step.created_at_time_ns,
-                controllers=(self.agent.identity.principal,),
-            )
-            canister_id = str(created.canister_id)
-            self.journal.set_canister(deployment_id, canister_id)
-            self.journal.finish(deployment_id, CREATE, result=canister_id, block_index=created.block_index)
+        if self.canister_id is not None:
+            canister_id = creation.take(self.canister_id)
         else:
-            canister_id = step.result
+            canister_id = creation.run(costs.total, cancel)
         meter.advance()
-        return Principal.from_text(canister_id)
-
-    def _fund(self, ledger: CyclesLedger, amount_cycles: int) -> None:
-        owner = self.agent.identity.principal
-        if self.faucet is not None:
-            lacking = amount_cycles + ledger.fee() - ledger.balance(owner)
-            if lacking > 0:
-                self.faucet(owner, lacking)
+        return canister_id
 
     def _install(self, deployment_id: str, canister_id: Principal, wasm: bytes, on_progress: ProgressCallback) -> None:
         """The engine, checked against the module hash that the network certifies."""
@@ -141,7 +126,7 @@ class Deployer:
     def _install_message(self, deployment_id: str, canister_id: Principal, wasm: bytes) -> SignedUpdate:
         """The signed message of the first attempt as long as it may be sent, a new one otherwise."""
         step = self.journal.step(deployment_id, INSTALL)
-        if step is not None and step.envelope is not None and (step.expires_at_ns or 0) > time.time_ns():
+        if step is not None and step.envelope is not None and (step.expires_at_ns or 0) > self.clock_ns():
             return SignedUpdate.from_bytes(step.envelope)
         signed = Management(self.agent).sign_install_code(canister_id, InstallMode.INSTALL, wasm)
         self.journal.intend(
