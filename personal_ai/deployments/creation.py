@@ -61,6 +61,9 @@ class Creation:
             return Principal.from_text(step.result)
         if step is None:
             return self._attempt(self._intend(amount_cycles), cancel, first=True)
+        known = self.journal.deployment(self.deployment_id).canister_id
+        if known is not None:  # stopped between writing it down and finishing the step
+            return self._created(Principal.from_text(known), None)
         return self._attempt(step, cancel, first=False)
 
     def take(self, canister_id: Principal) -> Principal:

@@ -51,6 +51,7 @@ LIVES_MOST = 8
 DAY_AND_AN_HOUR_S = 25 * 3600
 _A_WHILE_S = 300  # between the later lives: messages that are under way expire
 _ID = "aa" * 16
+_MEMORY = Path("/dev/shm")
 _PURSE_E8S = 100 * E8S_PER_ICP
 
 
@@ -177,5 +178,9 @@ class World:
 
 @contextmanager
 def world() -> Iterator[World]:
-    with tempfile.TemporaryDirectory() as folder, closing(World(Path(folder))) as opened:
+    """In memory where the computer has such a folder: what is stopped here is the program, not the computer."""
+    with (
+        tempfile.TemporaryDirectory(dir=_MEMORY if _MEMORY.is_dir() else None) as folder,
+        closing(World(Path(folder))) as opened,
+    ):
         yield opened
