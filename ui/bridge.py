@@ -34,6 +34,7 @@ class Lane(Enum):
     DESK = "desk"  # short calls: unlock, lists, reading and saving conversations
     CHAT = "chat"  # replies
     DEPLOY = "deploy"  # deployments, imports
+    MONEY = "money"  # balances, payments, history
 
 
 class Task:
@@ -119,6 +120,10 @@ class Bridge(QObject):
     @property
     def busy(self) -> bool:
         return bool(self._operations)
+
+    def runs(self, lane: Lane) -> bool:
+        """Whether anything is under way on this lane."""
+        return any(operation.lane is lane for operation in self._operations)
 
     def cancel_long_work(self) -> None:
         """Asks replies and deployments to stop. What the desk has begun, a save say, is always finished."""

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Protocol
 from personal_ai.chat.conversation import Conversation, Place
 from personal_ai.common.jobs import Cancel, ProgressCallback
 from personal_ai.deployments.journal import Deployment
+from ui.core_activity import Activity
+from ui.core_wallet import Money
 
 if TYPE_CHECKING:
     from personal_ai.chat.presets import Preset
@@ -110,6 +112,10 @@ class Core(Protocol):
     def conversations(self) -> Conversations: ...
     @property
     def practice_network(self) -> Network: ...
+    @property
+    def money(self) -> Money: ...
+    @property
+    def activity(self) -> Activity: ...
     def close(self) -> None: ...
 
 

@@ -9,9 +9,11 @@ from PySide6.QtWidgets import QFrame, QStackedWidget, QWidget
 
 from personal_ai.common.errors import UserFacingError
 from personal_ai.deployments.journal import Deployment
+from ui.pages.activity import ActivityPage
 from ui.pages.ais import AisPage
 from ui.pages.chat import ChatPage
 from ui.pages.settings import SettingsPage
+from ui.pages.wallet import WalletPage
 from ui.profile import Profile
 from ui.text import tr
 from ui.theme import Appearance, theme
@@ -37,9 +39,17 @@ class Shell(QWidget):
         self.rail = Rail()
         self.chat = ChatPage(profile, self.toast)
         self.ais = AisPage(profile)
+        self.wallet = WalletPage(profile, self.toast)
+        self.activity = ActivityPage(profile, self.toast, self.ais.works_on)
         self._settings = SettingsPage(theme().appearance, home)
         self._pages = QStackedWidget()
-        self._by_page = {Page.CHAT: self.chat, Page.AIS: self.ais, Page.SETTINGS: self._settings}
+        self._by_page = {
+            Page.CHAT: self.chat,
+            Page.AIS: self.ais,
+            Page.WALLET: self.wallet,
+            Page.ACTIVITY: self.activity,
+            Page.SETTINGS: self._settings,
+        }
         self._menu = Button(tr("Menu"), "quiet", icon="menu", on_click=lambda: self.toggle(self.rail))
         self._chats = Button(tr("Chats"), "quiet", icon="list", on_click=lambda: self.toggle(self.chat.list))
         self._bar = self._top_bar()
@@ -67,6 +77,7 @@ class Shell(QWidget):
         self.chat.deploy_wanted.connect(lambda: self.show_page(Page.AIS))
         self.chat.list.selected.connect(lambda _: self._fold_away())
         self.ais.chat_wanted.connect(self.new_chat)
+        self.activity.resume_wanted.connect(self._resume)
         self._settings.appearance_chosen.connect(self.appearance_chosen)
 
     def _top_bar(self) -> QFrame:
@@ -90,6 +101,11 @@ class Shell(QWidget):
     def new_chat(self, deployment: Deployment | None = None) -> None:
         self.show_page(Page.CHAT)
         self.chat.new_chat(deployment)
+
+    def _resume(self, deployment: Deployment) -> None:
+        """Goes on with a deployment where its steps are seen."""
+        self.show_page(Page.AIS)
+        self.ais.resume(deployment)
 
     def find_words(self) -> None:
         """In the chat at hand."""

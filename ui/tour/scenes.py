@@ -1,9 +1,6 @@
-"""The states that the tour draws. A scene leads a stage to its state; the file is named page-state-theme."""
+"""The states that the tour draws, in one list; the newer pages have modules of their own."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
-from dataclasses import dataclass
 
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
@@ -17,6 +14,9 @@ from personal_ai.deployments.journal import DeploymentState
 from ui.pages.unlock import UnlockPage
 from ui.pages.welcome import WelcomePage
 from ui.theme import Appearance
+from ui.tour.scene import Scene
+from ui.tour.scenes_activity import activity_scenes
+from ui.tour.scenes_wallet import wallet_scenes
 from ui.tour.scripted import PASSWORD, PHRASE, ScriptedCore, ScriptedModel, deployment
 from ui.tour.stage import Stage
 from ui.widgets.crash_dialog import CrashDialog
@@ -49,17 +49,6 @@ _LONG_ANSWER = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Scene:
-    """`lead` brings a fresh stage to the state."""
-
-    page: str
-    state: str
-    lead: Callable[[Stage, Appearance], None]
-    size: tuple[int, int] | None = None
-    core: Callable[[], ScriptedCore] = ScriptedCore
-
-
 def scenes() -> list[Scene]:
     """All scenes, in the order in which someone new would see them."""
     return [
@@ -87,6 +76,8 @@ def scenes() -> list[Scene]:
         Scene("chat", "narrow", _answered, NARROW, _talked),
         Scene("chat", "narrow-menu", _narrow_menu, NARROW, _talked),
         Scene("ais", "narrow", lambda stage, look: _page(stage, look, Page.AIS), NARROW, _several),
+        *wallet_scenes(),
+        *activity_scenes(),
         Scene("settings", "all", lambda stage, look: _page(stage, look, Page.SETTINGS)),
         Scene("any", "crash", _crash, core=_talked),
     ]

@@ -16,6 +16,8 @@ from personal_ai.chat.store import ConversationSummary
 from personal_ai.common.errors import Cancelled, IdentityError
 from personal_ai.common.jobs import Cancel, Progress, ProgressCallback
 from personal_ai.deployments.journal import Deployment, DeploymentState
+from ui.tour.scripted_activity import ScriptedActivity
+from ui.tour.scripted_wallet import ScriptedMoney
 
 PHRASE = "lamp orbit meadow copper violin harbour ticket walnut breeze pencil saddle lantern"
 PASSWORD = "four quiet walnut trees"  # noqa: S105 - of a vault that exists only in memory
@@ -189,6 +191,8 @@ class ScriptedCore:
     def __post_init__(self) -> None:
         self.practice_network = ScriptedNetwork()
         self.conversations = ScriptedConversations(self.script)
+        self.money = ScriptedMoney()
+        self.activity = ScriptedActivity(lambda: self.all_deployments, lambda: self.money)
 
     def new_phrase(self) -> str:
         return PHRASE

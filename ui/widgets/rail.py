@@ -17,6 +17,8 @@ class Page(Enum):
 
     CHAT = "chat"
     AIS = "ais"
+    WALLET = "wallet"
+    ACTIVITY = "activity"
     SETTINGS = "settings"
 
 
@@ -38,7 +40,12 @@ class Rail(QFrame):
         layout.addWidget(label(tr("Personal AI"), "heading2"))
         layout.addWidget(self._network)
         layout.addSpacing(SPACE_S)
-        for page, words in ((Page.CHAT, tr("Chat")), (Page.AIS, tr("My AIs"))):
+        for page, words in (
+            (Page.CHAT, tr("Chat")),
+            (Page.AIS, tr("My AIs")),
+            (Page.WALLET, tr("Wallet")),
+            (Page.ACTIVITY, tr("Activity")),
+        ):
             layout.addWidget(self._button(page, words))
         layout.addStretch()
         layout.addWidget(self._button(Page.SETTINGS, tr("Settings")))
