@@ -119,7 +119,7 @@ class Creation:
         if block is not None and not ledger.came_back(self._own, step.amount_cycles, block.index, CREATION_FAILED_MEMO):
             return self._looked_up(block, error)
         if block is not None:  # paid and given back: this attempt has ended
-            self.journal.forget(self.deployment_id, CREATE)
+            self.journal.drop_step(self.deployment_id, CREATE)
             raise error
         if not _can_no_longer_arrive(step.created_at_time_ns, error):
             raise error

@@ -182,7 +182,7 @@ class Journal(JournalFile):
                 ),
             )
 
-    def forget(self, deployment_id: str, name: str) -> None:
+    def drop_step(self, deployment_id: str, name: str) -> None:
         """Drops a step that has ended without anything: the next attempt is a new one."""
         with self._transaction():
             self._db.execute("DELETE FROM step WHERE deployment = ? AND name = ?", (deployment_id, name))
