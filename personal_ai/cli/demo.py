@@ -17,8 +17,7 @@ from personal_ai.chat.conversation import Conversation, ReplyFacts
 from personal_ai.cli.chat import ask
 from personal_ai.cli.console import ProgressLine, cycles, duration, stoppable
 from personal_ai.common.paths import Paths
-from personal_ai.deployments.creation import CREATE
-from personal_ai.deployments.deployer import UPLOAD
+from personal_ai.deployments.deployer import CREATE, UPLOAD
 from personal_ai.deployments.journal import Deployment
 from personal_ai.models.starter.prompts import demo_prompts
 

@@ -23,7 +23,7 @@ from personal_ai.common.jobs import Cancel, Meter, ProgressCallback
 from personal_ai.common.paths import resource
 from personal_ai.compiler.compile import compile_package
 from personal_ai.deployments import upload as uploading
-from personal_ai.deployments.creation import Creation, Directory
+from personal_ai.deployments.creation import CREATE, Creation, Directory
 from personal_ai.deployments.funding import Faucet, provide
 from personal_ai.deployments.journal import Deployment, DeploymentState, Journal
 from personal_ai.deployments.plan import CANISTER_WASM, Plan, contents_of, plan
@@ -32,6 +32,8 @@ from personal_ai.ic.management import CanisterSettings, InstallMode, Management
 from personal_ai.ic.principal import Principal
 from personal_ai.ic.requests import SignedUpdate
 from personal_ai.models.package import ModelPackage
+
+__all__ = ["ACTIVATE", "CREATE", "INSTALL", "UPLOAD", "Deployer"]
 
 INSTALL, UPLOAD, ACTIVATE = "install", "upload", "activate"
 
