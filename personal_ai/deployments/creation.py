@@ -8,7 +8,6 @@ say which canister was made; a directory may, and the network's certificate prov
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -37,13 +36,12 @@ class CanisterUnknownError(NetworkError):
 
 @dataclass(frozen=True, slots=True)
 class Creation:
-    """The first step of one deployment; `clock_ns` is this computer's clock."""
+    """The first step of one deployment."""
 
     journal: Journal
     agent: Agent
     deployment_id: str
     directory: Directory | None = None
-    clock_ns: Callable[[], int] = time.time_ns
 
     @property
     def begun(self) -> bool:
@@ -86,7 +84,9 @@ class Creation:
         return self.agent.identity.principal
 
     def _intend(self, amount_cycles: int) -> StepRecord:
-        self.journal.intend(self.deployment_id, CREATE, created_at_time_ns=self.clock_ns(), amount_cycles=amount_cycles)
+        self.journal.intend(
+            self.deployment_id, CREATE, created_at_time_ns=self.agent.clock_ns(), amount_cycles=amount_cycles
+        )
         step = self.journal.step(self.deployment_id, CREATE)
         assert step is not None
         return step

@@ -7,7 +7,7 @@ The judge is the network alone: its ledgers, its canisters and its audit, held a
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -131,16 +131,16 @@ class World:
             bill = plan(self._profile, contents_of(self._package)).total
             if journal.step(_ID, CREATE) is None and (lacking := needs(agent, bill).lacking):
                 wallet.pay(conversion(wallet, lacking))
-            self._deploy(journal, agent, bill, clock_ns=clock_ns, whole=case.whole)
+            self._deploy(journal, agent, bill, whole=case.whole)
 
-    def _deploy(self, journal: Journal, agent: Agent, bill: int, *, clock_ns: Callable[[], int], whole: bool) -> None:
+    def _deploy(self, journal: Journal, agent: Agent, bill: int, *, whole: bool) -> None:
         directory = self._network.canisters_of
         if whole:
             programs = self._folder / "programs"
-            deployer = Deployer(journal, agent, self._package, programs, directory=directory, clock_ns=clock_ns)
+            deployer = Deployer(journal, agent, self._package, programs, directory=directory)
             deployer.run(_ID, ignore_progress, Cancel())
             return
-        creation = Creation(journal, agent, _ID, directory, clock_ns)
+        creation = Creation(journal, agent, _ID, directory)
         if not creation.begun:
             provide(agent, bill, None)
         creation.run(bill, Cancel())
