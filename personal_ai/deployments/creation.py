@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from personal_ai.common.errors import BadInputError, NetworkError, NetworkTimeoutError
 from personal_ai.common.jobs import Cancel
 from personal_ai.deployments import controllers
+from personal_ai.deployments.funds import SECONDS_PER_DAY
 from personal_ai.deployments.journal import Journal, StepRecord
+from personal_ai.deployments.plan import FREEZING_THRESHOLD_DAYS
 from personal_ai.ic.agent import Agent
 from personal_ai.ic.ledger_entries import LedgerEntry
 from personal_ai.ic.ledger_refusals import LedgerError, LedgerWindowError
@@ -101,7 +103,10 @@ class Creation:
         assert step.amount_cycles is not None and step.created_at_time_ns is not None
         try:
             created = CyclesLedger(self.agent).create_canister(
-                step.amount_cycles, created_at_time_ns=step.created_at_time_ns, controllers=(self._own,)
+                step.amount_cycles,
+                created_at_time_ns=step.created_at_time_ns,
+                controllers=(self._own,),
+                freezing_threshold_s=FREEZING_THRESHOLD_DAYS * SECONDS_PER_DAY,
             )
         except LedgerError as error:
             return self._refused(step, error, cancel, first=first)
