@@ -30,7 +30,7 @@ _STORE_PAGES = 7  # of the canister's stable memory, before the chunks (docs/for
 _SECONDS_PER_DAY = 86_400
 _FREEZING_THRESHOLD_DAYS = 30
 # A message needs its whole limit in the canister beforehand; several may be on their way at once.
-_WORKING_CYCLES = 500_000_000_000
+WORKING_CYCLES = 500_000_000_000
 _MESSAGE_SIZE_BYTES = 450  # what surrounds an argument: envelope, signature, Candid
 _HASH_SIZE_BYTES = 32
 _TOKEN_SIZE_BYTES = 4
@@ -120,7 +120,7 @@ def plan(profile: NetworkProfile, contents: Contents, *, days: int = 30, replies
     stored_bytes = fixed_bytes + need.first_bytes - engine_costs().unused_heap_bytes
     rent_per_day = _rent(profile, stored_bytes, profile.costs.storage_per_gib_second)
     most_per_day = _rent(profile, fixed_bytes + need.most_bytes, profile.costs.storage_per_gib_second)
-    working = profile.costs.on_subnet(_WORKING_CYCLES)
+    working = profile.costs.on_subnet(WORKING_CYCLES)
     frozen = most_per_day * _FREEZING_THRESHOLD_DAYS
     install_limit = profile.costs.on_subnet(profile.limits.install_instructions * profile.costs.per_instruction)
     items = (

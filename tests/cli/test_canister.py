@@ -49,6 +49,11 @@ def test_from_its_first_status_to_its_end(run: Run, profile: Paths, password_fil
     assert (folder / "snapshot.json").exists()
     assert canister("snapshot", "delete", "Rowan", str(taken))["id"] == taken
 
+    assert canister("upgrade", "Rowan") == {"upgraded": False, "module_hash": listed["module_hash"]}
+    guide = run("model", "list").output.split()[0]
+    assert canister("replace", "Rowan", "--model", guide)["model"] == guide
+    assert guide in run("canister", "list").output
+
     refused = run("canister", "delete", "Rowan", *unlock)
     assert refused.exit_code == 1 and "T cycles" in refused.errors and "Nothing was deleted" in refused.errors
     deleted = canister("delete", "Rowan", "--confirm", "Rowan")
