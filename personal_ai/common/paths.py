@@ -80,6 +80,11 @@ class Paths:
         return self.home / "payments.sqlite"
 
     @property
+    def burn(self) -> Path:
+        """What canisters had at which time, and their budgets (SQLite)."""
+        return self.home / "burn.sqlite"
+
+    @property
     def conversations(self) -> Path:
         """Encrypted conversations (SQLite)."""
         return self.home / "conversations.sqlite"

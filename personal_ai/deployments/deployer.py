@@ -24,8 +24,9 @@ from personal_ai.compiler.compile import ProgramSizes, compile_package
 from personal_ai.deployments import upload as uploading
 from personal_ai.deployments.canister import OwnCanister
 from personal_ai.deployments.engine import Installation
+from personal_ai.deployments.funds import SECONDS_PER_DAY
 from personal_ai.deployments.journal import Deployment, DeploymentState, Journal
-from personal_ai.deployments.plan import CANISTER_WASM, Plan, contents_of, plan
+from personal_ai.deployments.plan import CANISTER_WASM, FREEZING_THRESHOLD_DAYS, Plan, contents_of, plan
 from personal_ai.ic.agent import Agent
 from personal_ai.ic.ledgers import CyclesLedger
 from personal_ai.ic.management import CanisterSettings, InstallMode
@@ -104,6 +105,7 @@ class Deployer:
                 step.amount_cycles,
                 created_at_time_ns=step.created_at_time_ns,
                 controllers=(self.agent.identity.principal,),
+                freezing_threshold_s=FREEZING_THRESHOLD_DAYS * SECONDS_PER_DAY,
             )
             canister_id = str(created.canister_id)
             self.journal.set_canister(deployment_id, canister_id)
