@@ -12,6 +12,7 @@ from personal_ai.deployments.journal import Deployment
 from ui.pages.activity import ActivityPage
 from ui.pages.ais import AisPage
 from ui.pages.chat import ChatPage
+from ui.pages.models import ModelsPage
 from ui.pages.settings import SettingsPage
 from ui.pages.wallet import WalletPage
 from ui.profile import Profile
@@ -39,6 +40,7 @@ class Shell(QWidget):
         self.rail = Rail()
         self.chat = ChatPage(profile, self.toast)
         self.ais = AisPage(profile)
+        self.models = ModelsPage(profile, self.toast)
         self.wallet = WalletPage(profile, self.toast)
         self.activity = ActivityPage(profile, self.toast, self.ais.works_on)
         self._settings = SettingsPage(theme().appearance, home)
@@ -46,6 +48,7 @@ class Shell(QWidget):
         self._by_page = {
             Page.CHAT: self.chat,
             Page.AIS: self.ais,
+            Page.MODELS: self.models,
             Page.WALLET: self.wallet,
             Page.ACTIVITY: self.activity,
             Page.SETTINGS: self._settings,

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtGui import QCloseEvent, QKeySequence, QResizeEvent, QShortcut
+from PySide6.QtGui import QCloseEvent, QKeySequence, QPaintEvent, QResizeEvent, QShortcut
 from PySide6.QtWidgets import QMainWindow, QStackedWidget, QWidget
 
 from personal_ai.common.errors import Cancelled, UserFacingError
@@ -65,12 +65,24 @@ class Window(QMainWindow):
     # Opening
 
     def _begin(self) -> None:
-        """The first page is there at once. The core loads on the desk, where everything asked of it waits its turn."""
+        """The first page is there at once; the core loads when it is drawn, so as not to hold it up."""
+        self._loading = False
         if self._paths.vault.exists():
             self._unlock()
         else:
             self._welcome()
-        self.bridge.run(self._load_core).on_failure(lambda error: self._cannot_open(error, self._begin))
+        if self.isVisible():
+            self._load()
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
+        super().paintEvent(event)
+        self._load()
+
+    def _load(self) -> None:
+        """On the desk, where everything asked of the core waits its turn."""
+        if not self._loading:
+            self._loading = True
+            self.bridge.run(self._load_core).on_failure(lambda error: self._cannot_open(error, self._begin))
 
     def _load_core(self, _: Task) -> None:
         self._core = self._open_core()
@@ -83,6 +95,7 @@ class Window(QMainWindow):
                 raise Cancelled
             return act(self._core)
 
+        self._load()
         return self.bridge.run(work)
 
     def _cannot_open(self, error: UserFacingError, again: Callable[[], object]) -> None:

@@ -63,6 +63,11 @@ class Item:
     cycles: int
 
 
+def usd(cycles: int) -> float:
+    """Cycles in dollars, at a rate that changes from day to day."""
+    return cycles / CYCLES_PER_XDR * USD_PER_XDR
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """The bill of one deployment.

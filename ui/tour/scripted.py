@@ -17,6 +17,7 @@ from personal_ai.common.errors import Cancelled, IdentityError
 from personal_ai.common.jobs import Cancel, Progress, ProgressCallback
 from personal_ai.deployments.journal import Deployment, DeploymentState
 from ui.tour.scripted_activity import ScriptedActivity
+from ui.tour.scripted_models import ScriptedModels
 from ui.tour.scripted_wallet import ScriptedMoney
 
 PHRASE = "lamp orbit meadow copper violin harbour ticket walnut breeze pencil saddle lantern"
@@ -185,6 +186,7 @@ class ScriptedCore:
     password: str = PASSWORD
     all_models: list[ScriptedModel] = field(default_factory=lambda: [ScriptedModel()])
     all_deployments: list[Deployment] = field(default_factory=list)
+    model_room: ScriptedModels = field(default_factory=ScriptedModels)
     closed: bool = False
     threads: set[str] = field(default_factory=set)
 

@@ -17,6 +17,7 @@ class Page(Enum):
 
     CHAT = "chat"
     AIS = "ais"
+    MODELS = "models"
     WALLET = "wallet"
     ACTIVITY = "activity"
     SETTINGS = "settings"
@@ -43,6 +44,7 @@ class Rail(QFrame):
         for page, words in (
             (Page.CHAT, tr("Chat")),
             (Page.AIS, tr("My AIs")),
+            (Page.MODELS, tr("Models")),
             (Page.WALLET, tr("Wallet")),
             (Page.ACTIVITY, tr("Activity")),
         ):
