@@ -80,6 +80,10 @@ class Shell(QWidget):
         self.chat.deploy_wanted.connect(lambda: self.show_page(Page.AIS))
         self.chat.list.selected.connect(lambda _: self._fold_away())
         self.ais.chat_wanted.connect(self.new_chat)
+        self.ais.deployed.connect(lambda one: self._tell_elsewhere(tr("{name} can be asked.").format(name=one.name)))
+        self.ais.failed.connect(
+            lambda name: self._tell_elsewhere(tr("Deploying {name} stopped: see My AIs.").format(name=name))
+        )
         self.activity.resume_wanted.connect(self._resume)
         self._settings.appearance_chosen.connect(self.appearance_chosen)
 
@@ -109,6 +113,11 @@ class Shell(QWidget):
         """Goes on with a deployment where its steps are seen."""
         self.show_page(Page.AIS)
         self.ais.resume(deployment)
+
+    def _tell_elsewhere(self, text: str) -> None:
+        """News of the page of the AIs, for somebody who is on another one."""
+        if not self.ais.isVisible():
+            self.toast.announce(text)
 
     def find_words(self) -> None:
         """In the chat at hand."""
