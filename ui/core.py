@@ -14,8 +14,10 @@ from personal_ai.common.jobs import Cancel, ProgressCallback
 from personal_ai.deployments.journal import Deployment
 
 if TYPE_CHECKING:
+    from personal_ai.app.vault_door import VaultDoor
     from personal_ai.chat.presets import Preset
     from personal_ai.chat.store import ConversationSummary
+    from personal_ai.identities.vault import Vault
 
 
 class Model(Protocol):
@@ -90,6 +92,10 @@ class Core(Protocol):
 
     @property
     def has_vault(self) -> bool: ...
+    @property
+    def door(self) -> VaultDoor: ...
+    @property
+    def vault(self) -> Vault: ...
     def new_phrase(self) -> str: ...
     def create_vault(self, phrase: str, password: str) -> None: ...
     def unlock(self, password: str) -> None: ...

@@ -11,6 +11,7 @@ from personal_ai.common.errors import UserFacingError
 from personal_ai.deployments.journal import Deployment
 from ui.pages.ais import AisPage
 from ui.pages.chat import ChatPage
+from ui.pages.identities import IdentitiesPage
 from ui.pages.settings import SettingsPage
 from ui.profile import Profile
 from ui.text import tr
@@ -37,9 +38,15 @@ class Shell(QWidget):
         self.rail = Rail()
         self.chat = ChatPage(profile, self.toast)
         self.ais = AisPage(profile)
+        self.identities = IdentitiesPage(profile, self.toast)
         self._settings = SettingsPage(theme().appearance, home)
         self._pages = QStackedWidget()
-        self._by_page = {Page.CHAT: self.chat, Page.AIS: self.ais, Page.SETTINGS: self._settings}
+        self._by_page = {
+            Page.CHAT: self.chat,
+            Page.AIS: self.ais,
+            Page.IDENTITIES: self.identities,
+            Page.SETTINGS: self._settings,
+        }
         self._menu = Button(tr("Menu"), "quiet", icon="menu", on_click=lambda: self.toggle(self.rail))
         self._chats = Button(tr("Chats"), "quiet", icon="list", on_click=lambda: self.toggle(self.chat.list))
         self._bar = self._top_bar()

@@ -20,7 +20,8 @@ from ui.application import SystemSignals
 from ui.preferences import load_appearance, save_appearance
 from ui.theme import Appearance, theme
 from ui.theme.tokens import READING_WIDTH_MAX
-from ui.tour.scenes import Scene, scenes
+from ui.tour.scene import Scene
+from ui.tour.scenes import scenes
 from ui.tour.scripted import ScriptedCore
 from ui.tour.stage import Stage, until
 from ui.widgets.basic import Button

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QCheckBox, QGridLayout, QLabel, QStackedWidget, QWidget
+from PySide6.QtWidgets import QCheckBox, QStackedWidget, QWidget
 
 from personal_ai.common.errors import UserFacingError
 from ui.text import tr
-from ui.theme.tokens import SPACE_S
 from ui.widgets.basic import Button, clear, column, label
 from ui.widgets.form import FormPage, Mark, PasswordField, buttons
 from ui.widgets.notice import Problem
-
-_WORD_COLUMNS = 3
+from ui.widgets.words_grid import WordsGrid
 
 
 class WelcomePage(QStackedWidget):
@@ -111,9 +109,8 @@ class _WordsStep(_Step):
                 wrap=True,
             )
         )
-        self._grid = QGridLayout()
-        self._grid.setSpacing(SPACE_S)
-        self.column.addLayout(self._grid)
+        self._words = WordsGrid()
+        self.column.addWidget(self._words)
         self._written = QCheckBox(tr("I have written the words down"))
         self.column.addWidget(self._written)
         self.back = Button(tr("Back"))
@@ -124,21 +121,8 @@ class _WordsStep(_Step):
         self.first = self._written
 
     def set_phrase(self, phrase: str) -> None:
-        while (item := self._grid.takeAt(0)) is not None:
-            if (widget := item.widget()) is not None:
-                widget.hide()
-                widget.deleteLater()
         self._written.setChecked(False)
-        words = phrase.split()
-        rows = -(-len(words) // _WORD_COLUMNS)
-        for at, word in enumerate(words):
-            self._grid.addWidget(_word(at + 1, word), at % rows, at // rows)
-
-
-def _word(number: int, word: str) -> QLabel:
-    made = label(f"{number}.  {word}", "word")
-    made.setAccessibleName(tr("Word {number}: {word}").format(number=number, word=word))
-    return made
+        self._words.set_phrase(phrase)
 
 
 class _PasswordStep(_Step):

@@ -16,7 +16,8 @@ from PySide6.QtWidgets import QDialog, QWidget
 
 from ui.application import make_application
 from ui.theme import Appearance
-from ui.tour.scenes import Scene, scenes
+from ui.tour.scene import Scene
+from ui.tour.scenes import scenes
 from ui.tour.stage import Stage
 
 _LOOKS = (Appearance.LIGHT, Appearance.DARK)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
@@ -17,6 +14,8 @@ from personal_ai.deployments.journal import DeploymentState
 from ui.pages.unlock import UnlockPage
 from ui.pages.welcome import WelcomePage
 from ui.theme import Appearance
+from ui.tour.scene import Scene
+from ui.tour.scenes_identities import identity_scenes
 from ui.tour.scripted import PASSWORD, PHRASE, ScriptedCore, ScriptedModel, deployment
 from ui.tour.stage import Stage
 from ui.widgets.crash_dialog import CrashDialog
@@ -49,17 +48,6 @@ _LONG_ANSWER = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Scene:
-    """`lead` brings a fresh stage to the state."""
-
-    page: str
-    state: str
-    lead: Callable[[Stage, Appearance], None]
-    size: tuple[int, int] | None = None
-    core: Callable[[], ScriptedCore] = ScriptedCore
-
-
 def scenes() -> list[Scene]:
     """All scenes, in the order in which someone new would see them."""
     return [
@@ -87,6 +75,7 @@ def scenes() -> list[Scene]:
         Scene("chat", "narrow", _answered, NARROW, _talked),
         Scene("chat", "narrow-menu", _narrow_menu, NARROW, _talked),
         Scene("ais", "narrow", lambda stage, look: _page(stage, look, Page.AIS), NARROW, _several),
+        *identity_scenes(),
         Scene("settings", "all", lambda stage, look: _page(stage, look, Page.SETTINGS)),
         Scene("any", "crash", _crash, core=_talked),
     ]

@@ -5,19 +5,26 @@ The tour draws the window with it, and the window's tests drive it to every outc
 
 from __future__ import annotations
 
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
 
+from personal_ai.app.vault_door import VaultDoor
 from personal_ai.chat.conversation import Conversation, Place, ReplyFacts, Turn
 from personal_ai.chat.presets import Preset
 from personal_ai.chat.store import ConversationSummary
 from personal_ai.common.errors import Cancelled, IdentityError
 from personal_ai.common.jobs import Cancel, Progress, ProgressCallback
 from personal_ai.deployments.journal import Deployment, DeploymentState
+from personal_ai.identities.vault import Vault
+from ui.tour.scripted_identities import open_door
 
-PHRASE = "lamp orbit meadow copper violin harbour ticket walnut breeze pencil saddle lantern"
+PHRASE = "lamp orbit meadow copper violin harvest ticket walnut breeze pencil saddle gallery"
 PASSWORD = "four quiet walnut trees"  # noqa: S105 - of a vault that exists only in memory
 CANISTER_ID = "bkyz2-fmaaa-aaaaa-qaaaq-cai"
 _SECONDS_PER_TOKEN = 0.019
@@ -189,6 +196,18 @@ class ScriptedCore:
     def __post_init__(self) -> None:
         self.practice_network = ScriptedNetwork()
         self.conversations = ScriptedConversations(self.script)
+        self._closing = ExitStack()
+
+    @cached_property
+    def door(self) -> VaultDoor:
+        """A real vault in a folder that goes away with it."""
+        folder = tempfile.TemporaryDirectory()
+        self._closing.callback(folder.cleanup)
+        return open_door(Path(folder.name) / "vault", PHRASE, PASSWORD)
+
+    @property
+    def vault(self) -> Vault:
+        return self.door.vault()
 
     def new_phrase(self) -> str:
         return PHRASE
@@ -254,6 +273,7 @@ class ScriptedCore:
         return ScriptedChat(self.script, self.practice_network, deployment)
 
     def close(self) -> None:
+        self._closing.close()
         self.closed = True
 
     def _note_thread(self) -> None:
@@ -261,14 +281,19 @@ class ScriptedCore:
         self.threads.add(threading.current_thread().name)
 
 
-def deployment(name: str, model: str = "starter", state: DeploymentState = DeploymentState.ACTIVE) -> Deployment:
+def deployment(
+    name: str,
+    model: str = "starter",
+    state: DeploymentState = DeploymentState.ACTIVE,
+    principal: str = "qvwlu-7aaaa-aaaaa-aaaaa-cai",
+) -> Deployment:
     """A deployment as the journal gives it."""
     active = state is DeploymentState.ACTIVE
     return Deployment(
         id=f"{name.lower()}-1",
         name=name,
         network="practice",
-        principal="qvwlu-7aaaa-aaaaa-aaaaa-cai",
+        principal=principal,
         model=model,
         model_sha256="0" * 64,
         state=state,

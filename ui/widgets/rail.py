@@ -17,6 +17,7 @@ class Page(Enum):
 
     CHAT = "chat"
     AIS = "ais"
+    IDENTITIES = "identities"
     SETTINGS = "settings"
 
 
@@ -38,7 +39,7 @@ class Rail(QFrame):
         layout.addWidget(label(tr("Personal AI"), "heading2"))
         layout.addWidget(self._network)
         layout.addSpacing(SPACE_S)
-        for page, words in ((Page.CHAT, tr("Chat")), (Page.AIS, tr("My AIs"))):
+        for page, words in ((Page.CHAT, tr("Chat")), (Page.AIS, tr("My AIs")), (Page.IDENTITIES, tr("Identities"))):
             layout.addWidget(self._button(page, words))
         layout.addStretch()
         layout.addWidget(self._button(Page.SETTINGS, tr("Settings")))
