@@ -44,8 +44,10 @@ from personal_ai.models.importing import Origin, Quantisation, import_folder
 from personal_ai.models.library import Library, starter
 from personal_ai.models.local.devices import Verdict
 from personal_ai.models.local.process import LocalProcess
+from personal_ai.models.loss import Loss, known_loss, measured_after_import
 from personal_ai.models.manifest import name_from
 from personal_ai.models.package import ModelPackage
+from personal_ai.models.place import move_library, place_of
 from personal_ai.models.sampling import Sampling
 from personal_ai.models.tokenizer import ChatTokenizer
 
@@ -56,7 +58,7 @@ PRACTICE = "practice"
 class ModelSummary:
     """A model as a list shows it. `label` says what it is in the maker's words; empty if nobody said.
 
-    embeds: it turns texts into numbers and cannot chat.
+    embeds: it turns texts into numbers and cannot chat. loss: what quantisation cost, where it was measured.
     """
 
     name: str
@@ -65,6 +67,8 @@ class ModelSummary:
     context_length: int
     quantisation: str
     embeds: bool = False
+    licence: str = ""
+    loss: Loss | None = None
 
 
 class Workspace:
@@ -75,7 +79,8 @@ class Workspace:
         self.door = VaultDoor(paths.vault)
         self._closing = ExitStack()
         self.practice_network = PracticeNetwork(paths.practice_network)
-        self.library = Library(paths.models)
+        self._place = place_of(paths.models, paths.library_place)
+        self.library = Library(self._place.folder, self._place.mark)
 
     # The vault
 
@@ -131,12 +136,22 @@ class Workspace:
         return self.paths.speed
 
     def models(self) -> list[ModelSummary]:
-        """The starter model first, then the library's."""
+        """The starter model first, then the library's, where its drive is there (`library.check_there`)."""
         return [_summary(package) for package in (starter(), *self.library.list())]
 
     def model(self, name: str) -> ModelPackage:
-        """Raises BadInputError when there is none of this name."""
-        return self.library.get(name) if name in self.library else _bundled(name)
+        """Raises BadInputError when there is none of this name, LibraryAwayError."""
+        if name not in self.library and (package := starter()).name == name:
+            return package
+        return self.library.get(name)
+
+    def move_library(self, folder: Path, *, on_progress: ProgressCallback, cancel: Cancel) -> None:
+        """Moves the library, to another drive say; what was removed from it is deleted for good. See `models.place`."""
+        self.library.empty_trash()
+        self._place = move_library(
+            self._place, folder, self.paths.library_place, on_progress=on_progress, cancel=cancel
+        )
+        self.library = Library(self._place.folder, self._place.mark)
 
     def import_model(
         self,
@@ -144,13 +159,16 @@ class Workspace:
         *,
         name: str | None = None,
         quantisation: Quantisation = "int8",
+        measure: bool = False,
         on_progress: ProgressCallback,
         cancel: Cancel,
     ) -> ModelSummary:
-        """Takes a Hugging Face folder into the library."""
+        """Takes a folder or file with a model into the library, and measures what quantisation cost where wanted."""
         package = import_folder(
             folder, self.library, name=name, quantisation=quantisation, on_progress=on_progress, cancel=cancel
         )
+        if measure:
+            measured_after_import(package, folder, self.library, on_progress=on_progress, cancel=cancel)
         return _summary(package)
 
     def import_from_hub(
@@ -160,6 +178,7 @@ class Workspace:
         *,
         name: str | None = None,
         quantisation: Quantisation = "int8",
+        measure: bool = False,
         on_progress: ProgressCallback,
         cancel: Cancel,
     ) -> ModelSummary:
@@ -183,6 +202,8 @@ class Workspace:
                 on_progress=on_progress,
                 cancel=cancel,
             )
+            if measure:
+                measured_after_import(package, folder, self.library, on_progress=on_progress, cancel=cancel)
         return _summary(package)
 
     # Deployments
@@ -332,15 +353,6 @@ class Workspace:
         self.lock()
 
 
-def _bundled(name: str) -> ModelPackage:
-    package = starter()
-    if package.name != name:
-        raise BadInputError(
-            f"There is no model named {name}.", next_step="personal-ai model list shows those that there are."
-        )
-    return package
-
-
 def _summary(package: ModelPackage) -> ModelSummary:
     manifest = package.manifest
     return ModelSummary(
@@ -350,4 +362,6 @@ def _summary(package: ModelPackage) -> ModelSummary:
         manifest.context_length,
         manifest.quantisation,
         embeds=isinstance(manifest.network, Encoder),
+        licence=manifest.licence,
+        loss=known_loss(package),
     )

@@ -7,8 +7,9 @@ import os
 from pathlib import Path
 
 from personal_ai.app.workspace import ModelSummary, Workspace
-from personal_ai.cli import advice, library
+from personal_ai.cli import advice, library, measure
 from personal_ai.cli.console import ProgressLine, amount, first_line, stoppable
+from personal_ai.cli.measure import loss_line
 from personal_ai.cli.session import add_password_option, workspace
 from personal_ai.common.errors import BadInputError
 from personal_ai.common.jobs import Cancel
@@ -40,12 +41,13 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     tokens.add_argument("--kept-token", action="store_true", help="use the vault's access token and proxy")
     add_password_option(imported)
     imported.add_argument("--quantisation", choices=QUANTISATIONS, default="int8")
+    imported.add_argument("--no-measure", action="store_true", help="do not measure what the quantisation cost")
     imported.set_defaults(run=_import)
     devices = group.add_parser("devices", help="what a model runs on when this computer answers, and why")
     devices.add_argument("model")
     devices.set_defaults(run=_devices)
-    advice.add_to(group)
-    library.add_to(group)
+    for part in (advice, library, measure):
+        part.add_to(group)
     token = group.add_parser("token", help="keep the hub's access token in the vault, for gated and private models")
     change = token.add_mutually_exclusive_group(required=True)
     change.add_argument("--token-file", metavar="FILE", help="keep the token in this file (-: standard input)")
@@ -68,6 +70,7 @@ def _list(arguments: argparse.Namespace) -> None:
             kind = ", embedding model" if model.embeds else ""
             facts = f"{size}, {model.quantisation}, context {model.context_length}{kind}"
             print(f"{model.name}  ({facts})  {model.label}".rstrip())
+        opened.library.check_there()
 
 
 def _import(arguments: argparse.Namespace) -> None:
@@ -79,11 +82,14 @@ def _import(arguments: argparse.Namespace) -> None:
                 Path(arguments.source),
                 name=arguments.name,
                 quantisation=arguments.quantisation,
+                measure=not arguments.no_measure,
                 on_progress=ProgressLine(),
                 cancel=cancel,
             )
     kind = "an embedding model" if model.embeds else "a chat model"
     print(f"Imported {model.name}, {kind} ({amount(model.size_bytes, 'bytes')}, {model.quantisation}).")
+    if model.loss is not None:
+        print(loss_line(model.loss))
 
 
 def _is_on_hub(source: str) -> bool:
@@ -109,6 +115,7 @@ def _import_from_hub(arguments: argparse.Namespace, opened: Workspace, cancel: C
             found,
             name=arguments.name,
             quantisation=arguments.quantisation,
+            measure=not arguments.no_measure,
             on_progress=ProgressLine(),
             cancel=cancel,
         )

@@ -50,8 +50,13 @@ class Paths:
 
     @property
     def models(self) -> Path:
-        """The library: one folder per model package."""
+        """The library, one folder per model package, unless it was moved."""
         return self.home / "models"
+
+    @property
+    def library_place(self) -> Path:
+        """Says where the library was moved to; not there where it was not."""
+        return self.home / "models.json"
 
     @property
     def downloads(self) -> Path:

@@ -15,6 +15,7 @@ from personal_ai.common.files import storage_errors, sync_folder
 from personal_ai.common.paths import resource
 from personal_ai.models.manifest import checked_name
 from personal_ai.models.package import ModelPackage
+from personal_ai.models.place import Place
 
 _ASIDE = ".aside-"
 _LEFT_OVER_AFTER_S = 24 * 3600.0
@@ -28,9 +29,15 @@ def starter() -> ModelPackage:
 class Library:
     """The packages in `folder`, which need not exist yet."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, mark: str | None = None) -> None:
+        """mark: what a library that was moved is known by (`place.Place`)."""
         self._folder = folder
+        self._place = Place(folder, mark)
         self._trash: dict[str, Path] = {}
+
+    def check_there(self) -> None:
+        """Raises LibraryAwayError where the drive of the library is away; `list` is empty then."""
+        self._place.check_there()
 
     def list(self) -> list[ModelPackage]:
         """Every package that can be opened, by name."""
@@ -45,10 +52,13 @@ class Library:
         return {name: problem for name, problem in found.items() if not isinstance(problem, ModelPackage)}
 
     def get(self, name: str) -> ModelPackage:
-        """Raises BadInputError when there is none of this name, DamagedFileError, UnknownVersionError."""
+        """Raises BadInputError when there is none of this name, DamagedFileError, UnknownVersionError, StorageError."""
+        self.check_there()
         folder = self._folder / checked_name(name)
         if not folder.is_dir():
-            raise BadInputError(f"There is no model named {name} in the library.")
+            raise BadInputError(
+                f"There is no model named {name}.", next_step="personal-ai model list shows those that there are."
+            )
         return _opened(folder)
 
     def remove(self, name: str) -> None:
@@ -56,6 +66,7 @@ class Library:
 
         Raises BadInputError when there is none, StorageError.
         """
+        self.check_there()
         folder = self._folder / checked_name(name)
         if not folder.is_dir():
             raise BadInputError(f"There is no model named {name} in the library.")
@@ -91,6 +102,7 @@ class Library:
     @property
     def free_bytes(self) -> int:
         """Room on the disk of the library. Raises StorageError."""
+        self.check_there()
         with storage_errors("look at the disk"):
             self._folder.mkdir(parents=True, exist_ok=True)
             return shutil.disk_usage(self._folder).free
@@ -108,20 +120,26 @@ class Library:
         """
         target = self._folder / checked_name(name)
         self._refuse_taken(target)
-        with storage_errors(f"save the model {name}"):
+        with storage_errors(f"save the model {name}"), self.scratch() as aside:
+            yield aside
+            self._refuse_taken(target)
+            _sync_files(aside)
+            aside.chmod(0o755)
+            aside.rename(target)
+            sync_folder(self._folder)
+
+    @contextmanager
+    def scratch(self) -> Iterator[Path]:
+        """A folder on the library's disk that vanishes when the block ends, or with it. Raises StorageError."""
+        self.check_there()
+        with storage_errors("make a folder in the library"):
             self._folder.mkdir(parents=True, exist_ok=True)
             self._remove_left_overs()
             aside = Path(tempfile.mkdtemp(prefix=_ASIDE, dir=self._folder))
-            try:
-                yield aside
-                self._refuse_taken(target)
-                _sync_files(aside)
-                aside.chmod(0o755)
-                aside.rename(target)
-                sync_folder(self._folder)
-            except BaseException:
-                shutil.rmtree(aside, ignore_errors=True)
-                raise
+        try:
+            yield aside
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
 
     def _refuse_taken(self, target: Path) -> None:
         if target.exists():
@@ -131,9 +149,7 @@ class Library:
             )
 
     def _folders(self) -> tuple[Path, ...]:
-        if not self._folder.is_dir():
-            return ()
-        return tuple(sorted(path for path in self._folder.iterdir() if path.is_dir() and path.name[0] != "."))
+        return self._place.packages()
 
     def _remove_left_overs(self) -> None:
         """What killed imports left behind, unless it may still be at work."""

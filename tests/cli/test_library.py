@@ -30,3 +30,16 @@ def test_verify_and_usage(run: Run, own_home: Path, tmp_path: Path) -> None:
     assert not any(path.name.startswith(".") for path in Paths(own_home).models.iterdir()), (
         "removed for good at the end"
     )
+
+
+def test_the_library_moves_and_is_missed_when_its_drive_is_away(run: Run, own_home: Path, tmp_path: Path) -> None:
+    checkpoint = write_checkpoint(tmp_path / "checkpoint", Shape())
+    assert run("model", "import", str(checkpoint), "--name", "small", "--no-measure").exit_code == 0
+    drive = tmp_path / "drive"
+    assert str(drive) in run("model", "move", str(drive)).output
+    assert "small" in run("model", "list").output
+    drive.rename(tmp_path / "unplugged")
+    away = run("model", "list")
+    assert "starter" in away.output and "not there now" in away.errors
+    for command in (("verify",), ("usage",), ("devices", "small")):
+        assert "Connect the drive" in run("model", *command).errors

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import QDialog, QLineEdit, QWidget
 
 from personal_ai.common.errors import UserFacingError
@@ -102,7 +102,7 @@ class FormDialog(QDialog):
             self._steps = Steps()
             self._news.addWidget(self._steps)
         self._steps.report(progress)
-        self._fit()
+        self.fit()
 
     def _succeed(self, result: object) -> None:
         self._operation = None
@@ -113,10 +113,13 @@ class FormDialog(QDialog):
         if self._steps:
             self._steps.hold()
         self._news.addWidget(Problem(error))
-        self._fit()
+        self.fit()
 
-    def _fit(self) -> None:
-        """Grows with what has come in; lines that wrap do not ask for their height by themselves."""
+    def fit(self) -> None:
+        """Grows for what has come in, once it is laid out: lines that wrap do not ask for their height before."""
+        QTimer.singleShot(0, self, self._grow)
+
+    def _grow(self) -> None:
         layout = self.layout()
         if layout is not None:
             layout.activate()

@@ -275,6 +275,7 @@ class ImportDialog(FormDialog):
             (self.index, not self._from_file),
         ):
             widget.setVisible(shown)
+        self.fit()
         self.refresh()
 
     def _complete(self) -> bool:
