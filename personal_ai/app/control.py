@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
+from personal_ai.app.canisters import open_canister
 from personal_ai.app.workspace import Workspace
-from personal_ai.common.errors import NetworkUnreachableError
 from personal_ai.deployments import controllers
 from personal_ai.deployments.controllers import Controller
 from personal_ai.deployments.journal import Deployment
-from personal_ai.ic.agent import Agent
 from personal_ai.ic.principal import Principal
 from personal_ai.identities import linking
 from personal_ai.identities.linking import LinkWarning
@@ -28,8 +25,8 @@ class Control:
 
 def control(workspace: Workspace, deployment: Deployment) -> Control:
     """Certified by the network. Raises NetworkError, SecurityError, VaultLockedError."""
-    with _agent(workspace, deployment) as (agent, canister_id):
-        return _control(workspace, canister_id, controllers.read(agent, canister_id))
+    with open_canister(workspace, deployment) as canister:
+        return _control(workspace, canister.id, controllers.read(canister.agent, canister.id))
 
 
 def link_warning(workspace: Workspace, deployment: Deployment, added: Principal) -> LinkWarning | None:
@@ -41,37 +38,25 @@ def link_warning(workspace: Workspace, deployment: Deployment, added: Principal)
 
 def add_controller(workspace: Workspace, deployment: Deployment, added: Principal) -> Control:
     """Gives `added` all power over the canister; one's own identity proves at once that it can use it."""
-    with _agent(workspace, deployment) as (agent, canister_id):
-        present = controllers.add(agent, canister_id, added)
+    with open_canister(workspace, deployment) as canister:
+        present = controllers.add(canister.agent, canister.id, added)
     if any(record.principal == added for record in workspace.identities()):
         prove_controller(workspace, deployment, added)
-    return _control(workspace, canister_id, present)
+    return _control(workspace, canister.id, present)
 
 
 def remove_controller(workspace: Workspace, deployment: Deployment, removed: Principal) -> Control:
     """Takes the power away from another controller than the deployment's own identity."""
-    with _agent(workspace, deployment) as (agent, canister_id):
-        return _control(workspace, canister_id, controllers.remove(agent, canister_id, removed))
+    with open_canister(workspace, deployment) as canister:
+        return _control(workspace, canister.id, controllers.remove(canister.agent, canister.id, removed))
 
 
 def prove_controller(workspace: Workspace, deployment: Deployment, principal: Principal) -> None:
     """Lets one of one's own identities do what only a controller may. Raises RejectedError where it is none."""
-    with _agent(workspace, deployment, principal) as (agent, canister_id):
-        controllers.prove(agent, canister_id)
+    with open_canister(workspace, deployment, principal) as canister:
+        controllers.prove(canister.agent, canister.id)
 
 
 def _control(workspace: Workspace, canister_id: Principal, present: frozenset[Principal]) -> Control:
     known = controllers.known(present, workspace.identities())
     return Control(canister_id, known, controllers.worry(known))
-
-
-@contextmanager
-def _agent(
-    workspace: Workspace, deployment: Deployment, principal: Principal | None = None
-) -> Iterator[tuple[Agent, Principal]]:
-    """An agent of the deployment's network, as `principal` or the deployment's own identity."""
-    if deployment.canister_id is None:
-        raise NetworkUnreachableError(f"{deployment.name} has no canister yet.", next_step="Finish deploying it.")
-    acting = principal or Principal.from_text(deployment.principal)
-    with closing(workspace.agent(workspace.practice_network.profile(), acting)) as agent:
-        yield agent, Principal.from_text(deployment.canister_id)

@@ -57,7 +57,7 @@ def recover(
     record = _controlling_identity(workspace, profile, canister_id, name=name, on_progress=on_progress, cancel=cancel)
     with closing(workspace.agent(profile, record.principal)) as agent:
         client = CanisterClient(agent, canister_id)
-        package = _package(workspace, client, on_progress, cancel)
+        package = package_of(workspace, client, on_progress, cancel)
         module_hash = agent.module_hash(canister_id)
     deployment = Deployment(
         id=uuid.uuid4().hex,
@@ -105,7 +105,7 @@ def _controlling_identity(
     )
 
 
-def _package(
+def package_of(
     workspace: Workspace, client: CanisterClient, on_progress: ProgressCallback, cancel: Cancel
 ) -> ModelPackage:
     """The canister's model: the one that is here, or rebuilt."""

@@ -1,74 +1,208 @@
-"""`personal-ai canister`: who controls the canisters of one's deployments."""
+"""`personal-ai canister`: the life of the canisters of one's deployments."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import sys
+from contextlib import suppress
+from dataclasses import asdict
+from datetime import UTC, datetime
 
-from personal_ai.app import control
-from personal_ai.app.control import Control
-from personal_ai.app.workspace import Workspace
-from personal_ai.cli.session import add_password_option, workspace
-from personal_ai.common.errors import BadInputError
-from personal_ai.deployments.journal import Deployment
+from personal_ai.app.canisters import delete_deployment, open_canister
+from personal_ai.app.recovery import recover
+from personal_ai.app.workspace import PRACTICE
+from personal_ai.cli import controllers, snapshots
+from personal_ai.cli.console import ProgressLine, amount, cycles, stoppable
+from personal_ai.cli.session import (
+    add_canister_command,
+    add_password_option,
+    find_deployment,
+    opened_canister,
+    workspace,
+)
+from personal_ai.common.errors import BadInputError, Cancelled
+from personal_ai.deployments import removal
+from personal_ai.deployments.funds import SECONDS_PER_DAY
+from personal_ai.deployments.removal import Loss
+from personal_ai.ic.management import CanisterSettings, CanisterStatus, LogLine
 from personal_ai.ic.principal import Principal
+from personal_ai.ic.rejections import printable
+
+_TRILLION = 10**12
+_MIB = 1 << 20
+_NS_PER_S = 10**9
+_SETTING_MAX = 1e6  # of days, of trillions of cycles, of MiB: beyond it a number is a slip
+_SETTINGS = """\
+Frozen when its cycles last for less than {freezing_days:g} days of rent: it then answers nothing, and keeps all it has.
+Reserved cycles, at most {reserved_limit:g} T: on a crowded part of the network, memory that grows is paid for ahead,
+into an account that only pays its rent. With 0 it can grow only where there is room.
+Memory of its program: at most {memory_limit_mib:g} MiB."""
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     group = commands.add_parser("canister", help="the canisters of your deployments").add_subparsers(required=True)
-    shown = group.add_parser("controllers", help="who controls a canister; add, remove or verify a backup controller")
-    shown.add_argument("deployment", help="its name, or the canister's id")
-    change = shown.add_mutually_exclusive_group()
-    change.add_argument("--add", metavar="PRINCIPAL", help="give a principal (or a label) all power over it")
-    change.add_argument("--remove", metavar="PRINCIPAL", help="take its power away")
-    change.add_argument("--verify", metavar="PRINCIPAL", help="let one of your identities prove that it controls it")
-    shown.add_argument("--linked", action="store_true", help="add it although that ties identities together in public")
-    shown.add_argument("--json", action="store_true", help="answer as JSON")
-    add_password_option(shown)
-    shown.set_defaults(run=_controllers)
+    listed = group.add_parser("list", help="the canisters that there are")
+    listed.add_argument("--json", action="store_true", help="answer as JSON")
+    listed.set_defaults(run=show_list)
+    add_canister_command(group, "status", _status, "whether it runs, its cycles and its memory")
+    add_canister_command(group, "stop", _stop, "let it answer nothing; it goes on paying its rent")
+    add_canister_command(group, "start", _start, "let it answer again")
+    logs = add_canister_command(group, "logs", _logs, "what it wrote into its log")
+    logs.add_argument("--follow", action="store_true", help="go on until Ctrl-C")
+    settings = add_canister_command(group, "settings", _settings, "its settings explained, and changed")
+    settings.add_argument("--freezing-days", type=float, help="days of rent that must be left, or it freezes")
+    settings.add_argument("--reserved-limit", type=float, metavar="T", help="most cycles to be reserved, in trillions")
+    settings.add_argument("--memory-limit", type=float, metavar="MIB", help="most memory of its program")
+    snapshots.add_commands(group)
+    controllers.add_commands(group)
+    _add_adopt(group)
+    delete = add_canister_command(group, "delete", _delete, "delete it for ever, with all that is in it")
+    delete.add_argument("--confirm", metavar="NAME", help="the deployment's name once more; asked for on a terminal")
 
 
-def _controllers(arguments: argparse.Namespace) -> None:
-    with workspace(arguments, unlock=True) as opened:
-        found = _change(opened, _find(opened.deployments(), arguments.deployment), arguments)
+def _add_adopt(group: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    adopt = group.add_parser("adopt", help="take on a canister that one of your identities controls already")
+    adopt.add_argument("canister", help="the canister's id")
+    adopt.add_argument("--name", help="a name for it; a tree if not given")
+    adopt.add_argument("--network", default=PRACTICE)
+    adopt.add_argument("--json", action="store_true", help="answer as JSON")
+    add_password_option(adopt)
+    adopt.set_defaults(run=_adopt)
+
+
+def show_list(arguments: argparse.Namespace) -> None:
+    with workspace(arguments) as opened:
+        found = opened.deployments()
     if arguments.json:
-        print(json.dumps(_fields(found)))
+        print(json.dumps({"canisters": [asdict(one) for one in found]}))
         return
-    for one in found.controllers:
-        print(f"{one.principal}  {one.identity.label if one.identity else '(somebody else)'}")
-    if found.worry:
-        print(found.worry)
+    for one in found:
+        print(f"{one.name}  {one.state}  {one.model}  {one.network}  {one.canister_id or 'no canister yet'}")
 
 
-def _change(opened: Workspace, deployment: Deployment, arguments: argparse.Namespace) -> Control:
-    if arguments.add is not None:
-        added = _principal(opened, arguments.add)
-        warning = control.link_warning(opened, deployment, added)
-        if warning is not None and not arguments.linked:
-            raise BadInputError(str(warning), not_lost="Nothing was changed.", next_step="To do it anyway: --linked")
-        return control.add_controller(opened, deployment, added)
-    if arguments.remove is not None:
-        return control.remove_controller(opened, deployment, _principal(opened, arguments.remove))
-    if arguments.verify is not None:
-        control.prove_controller(opened, deployment, _principal(opened, arguments.verify))
-    return control.control(opened, deployment)
+def _status(arguments: argparse.Namespace) -> None:
+    with opened_canister(arguments) as canister:
+        found = canister.status()
+    _show_status(arguments, found)
 
 
-def _principal(opened: Workspace, named: str) -> Principal:
-    labelled = [record.principal for record in opened.identities() if record.label == named]
-    return labelled[0] if len(labelled) == 1 else Principal.from_text(named)
+def _show_status(arguments: argparse.Namespace, found: CanisterStatus) -> None:
+    if arguments.json:
+        print(json.dumps(_status_fields(found)))
+        return
+    print(f"It is {found.state.value}.")
+    print(f"{cycles(found.cycles)}; its rent takes {cycles(found.idle_cycles_per_day)} a day.")
+    print(f"{amount(found.memory_bytes, 'bytes')} of memory, snapshots included.")
+    print(f"Engine {found.module_hash.hex()}" if found.module_hash else "There is no engine in it.")
 
 
-def _find(deployments: list[Deployment], named: str) -> Deployment:
-    found = [one for one in deployments if named in (one.name, one.canister_id)]
-    if not found:
-        raise BadInputError(f"There is no deployment {named}.", next_step="personal-ai deployments lists them.")
-    return found[0]
+def _status_fields(found: CanisterStatus) -> dict[str, object]:
+    """Plain values; units are in the names."""
+    hash_hex = found.module_hash.hex() if found.module_hash else None
+    named = {"state": found.state.value, "controllers": list(map(str, found.controllers)), "module_hash": hash_hex}
+    return {**asdict(found), **named}
 
 
-def _fields(found: Control) -> dict[str, object]:
-    listed = [
-        {"principal": str(one.principal), "label": one.identity.label if one.identity else None}
-        for one in found.controllers
-    ]
-    return {"canister": str(found.canister_id), "controllers": listed, "worry": found.worry}
+def _stop(arguments: argparse.Namespace) -> None:
+    with opened_canister(arguments) as canister:
+        canister.stop()
+        _show_status(arguments, canister.status())
+
+
+def _start(arguments: argparse.Namespace) -> None:
+    with opened_canister(arguments) as canister:
+        canister.start()
+        _show_status(arguments, canister.status())
+
+
+def _logs(arguments: argparse.Namespace) -> None:
+    with opened_canister(arguments) as canister, stoppable() as cancel:
+        if not arguments.follow:
+            for line in canister.log():
+                _show_line(arguments, line)
+            return
+        with suppress(Cancelled):
+            for line in canister.follow(cancel):
+                _show_line(arguments, line)
+
+
+def _show_line(arguments: argparse.Namespace, line: LogLine) -> None:
+    """One line at once, whole: whoever follows a log reads it through a pipe."""
+    text = line.content.decode(errors="replace")
+    if arguments.json:
+        print(json.dumps({"index": line.index, "time_ns": line.time_ns, "text": text}), flush=True)
+        return
+    when = datetime.fromtimestamp(line.time_ns / _NS_PER_S, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    print(f"{when}  {printable(text)}", flush=True)
+
+
+def _settings(arguments: argparse.Namespace) -> None:
+    wanted = CanisterSettings(
+        freezing_threshold=_scaled(arguments.freezing_days, SECONDS_PER_DAY),
+        reserved_cycles_limit=_scaled(arguments.reserved_limit, _TRILLION),
+        wasm_memory_limit=_scaled(arguments.memory_limit, _MIB),
+    )
+    with opened_canister(arguments) as canister:
+        found = canister.status() if wanted == CanisterSettings() else canister.change(wanted)
+    if arguments.json:
+        print(json.dumps(_status_fields(found)))
+        return
+    print(
+        _SETTINGS.format(
+            freezing_days=found.freezing_threshold_s / SECONDS_PER_DAY,
+            reserved_limit=(found.reserved_cycles_limit or 0) / _TRILLION,
+            memory_limit_mib=(found.wasm_memory_limit_bytes or 0) / _MIB,
+        )
+    )
+
+
+def _scaled(given: float | None, unit: int) -> int | None:
+    if given is not None and not 0 <= given < _SETTING_MAX:
+        raise BadInputError(f"A setting of {given:g} makes no sense.", not_lost="Nothing was changed.")
+    return None if given is None else round(given * unit)
+
+
+def _adopt(arguments: argparse.Namespace) -> None:
+    canister_id = Principal.from_text(arguments.canister)
+    with workspace(arguments, unlock=True) as opened, stoppable() as cancel:
+        found = recover(
+            opened,
+            canister_id,
+            network=arguments.network,
+            name=arguments.name,
+            on_progress=ProgressLine(),
+            cancel=cancel,
+        )
+    if arguments.json:
+        print(json.dumps(asdict(found)))
+    else:
+        print(f"{found.name}: {found.model} answers from canister {found.canister_id}.")
+
+
+def _delete(arguments: argparse.Namespace) -> None:
+    with workspace(arguments, unlock=True) as opened:
+        deployment = find_deployment(opened, arguments.deployment)
+        lost = None
+        if deployment.canister_id is not None:
+            with open_canister(opened, deployment) as canister:
+                lost = removal.loss(canister)
+        print(_warning(lost), file=sys.stderr)
+        delete_deployment(opened, deployment, confirmed=_confirmed(arguments, deployment.name))
+    fields = None if lost is None else asdict(lost)
+    print(json.dumps({"deleted": deployment.id, "lost": fields}) if arguments.json else f"Deleted {deployment.name}.")
+
+
+def _warning(lost: Loss | None) -> str:
+    if lost is None:
+        return "Its canister is gone already; only the entry is left."
+    return (
+        f"With it goes for ever: {cycles(lost.cycles)}, {amount(lost.memory_bytes, 'bytes')} of memory and "
+        f"{lost.snapshots} snapshot(s). The network gives nobody a canister's cycles back. Stopping it keeps them."
+    )
+
+
+def _confirmed(arguments: argparse.Namespace, name: str) -> str:
+    if arguments.confirm is None and sys.stdin.isatty():
+        return input(f"Type {name} to delete it: ").strip()
+    return arguments.confirm or ""

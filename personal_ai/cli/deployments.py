@@ -6,6 +6,7 @@ import argparse
 
 from personal_ai.app.workspace import PRACTICE, Workspace
 from personal_ai.cli.advice import show_plan
+from personal_ai.cli.canister import show_list
 from personal_ai.cli.console import ProgressLine, stoppable
 from personal_ai.cli.session import add_password_option, workspace
 from personal_ai.deployments.journal import DeploymentState
@@ -21,8 +22,8 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     deploy.add_argument("--json", action="store_true", help="with --plan: all figures as JSON")
     add_password_option(deploy)
     deploy.set_defaults(run=_deploy)
-    listing = commands.add_parser("deployments", help="list the deployments")
-    listing.set_defaults(run=_list)
+    listing = commands.add_parser("deployments", help="list the deployments, as canister list does")
+    listing.set_defaults(run=show_list, json=False)
 
 
 def _deploy(arguments: argparse.Namespace) -> None:
@@ -50,10 +51,3 @@ def _unfinished(opened: Workspace, model: str, network: str) -> str | None:
         if same and deployment.state is not DeploymentState.ACTIVE:
             return deployment.id
     return None
-
-
-def _list(arguments: argparse.Namespace) -> None:
-    with workspace(arguments) as opened:
-        for deployment in opened.deployments():
-            where = deployment.canister_id or "no canister yet"
-            print(f"{deployment.name}  {deployment.state}  {deployment.model}  {deployment.network}  {where}")

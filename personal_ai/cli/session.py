@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from personal_ai.app.canisters import open_canister
 from personal_ai.app.workspace import Workspace
 from personal_ai.cli.console import read_password
-from personal_ai.common.errors import IdentityError
+from personal_ai.common.errors import BadInputError, IdentityError
 from personal_ai.common.paths import Paths
+from personal_ai.deployments.canister import OwnCanister
+from personal_ai.deployments.journal import Deployment
 
 
 def add_password_option(command: argparse.ArgumentParser) -> None:
@@ -39,3 +42,38 @@ def unlock_vault(opened: Workspace, arguments: argparse.Namespace) -> None:
         opened.unlock(read_password(arguments.password_file))
     else:
         opened.door.unlock_with_keyring()
+
+
+def find_deployment(opened: Workspace, named: str) -> Deployment:
+    """The newest deployment of that name, or that of the canister's id. Raises BadInputError."""
+    for deployment in opened.deployments():
+        if named in (deployment.name, deployment.canister_id):
+            return deployment
+    raise BadInputError(
+        f"There is no deployment {named}.", next_step="personal-ai canister list shows those there are."
+    )
+
+
+def add_canister_command(
+    group: argparse._SubParsersAction[argparse.ArgumentParser],
+    name: str,
+    run: Callable[[argparse.Namespace], None],
+    text: str,
+) -> argparse.ArgumentParser:
+    """A command about one deployment."""
+    command = group.add_parser(name, help=text)
+    command.add_argument("deployment", help="its name, or the canister's id")
+    command.add_argument("--json", action="store_true", help="answer as JSON")
+    add_password_option(command)
+    command.set_defaults(run=run)
+    return command
+
+
+@contextmanager
+def opened_canister(arguments: argparse.Namespace) -> Iterator[OwnCanister]:
+    """The canister that such a command names."""
+    with (
+        workspace(arguments, unlock=True) as opened,
+        open_canister(opened, find_deployment(opened, arguments.deployment)) as canister,
+    ):
+        yield canister

@@ -126,6 +126,19 @@ class Journal(JournalFile):
         with self._transaction():
             self._db.execute("UPDATE deployment SET module_hash = ? WHERE id = ?", (module_hash, deployment_id))
 
+    def set_model(self, deployment_id: str, model: str, model_sha256: str) -> None:
+        """Another model is in the canister, or about to be activated there."""
+        with self._transaction():
+            self._db.execute(
+                "UPDATE deployment SET model = ?, model_sha256 = ? WHERE id = ?", (model, model_sha256, deployment_id)
+            )
+
+    def forget(self, deployment_id: str) -> None:
+        """Strikes out a deployment whose canister is gone."""
+        with self._transaction():
+            self._db.execute("DELETE FROM step WHERE deployment = ?", (deployment_id,))
+            self._db.execute("DELETE FROM deployment WHERE id = ?", (deployment_id,))
+
     def step(self, deployment_id: str, name: str) -> StepRecord | None:
         """What is known of a step, or None if it was never intended."""
         with self._lock:

@@ -1,0 +1,140 @@
+"""A deployment's canister in its owner's hands, on the practice network."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from personal_ai.app.canisters import delete_deployment, open_canister, restore_snapshot
+from personal_ai.app.workspace import Workspace
+from personal_ai.common.errors import BadInputError, Cancelled, CanisterStoppedError
+from personal_ai.common.jobs import Cancel, Progress, ignore_progress
+from personal_ai.deployments import funds, removal, snapshots
+from personal_ai.deployments.funds import TooFewCyclesError
+from personal_ai.deployments.journal import Deployment
+from personal_ai.ic.management import CanisterSettings, LogLine, Management, RunState, SnapshotPart
+from personal_ai.ic.principal import Principal
+
+
+def test_it_is_stopped_started_and_set(profile: Workspace, deployed: Deployment) -> None:
+    with open_canister(profile, deployed) as canister:
+        canister.stop()
+        canister.stop()
+        assert canister.status().state is RunState.STOPPED
+        with pytest.raises(CanisterStoppedError):
+            canister.client.status()
+        canister.start()
+        assert canister.status().state is RunState.RUNNING
+        changed = canister.change(CanisterSettings(freezing_threshold=86_400))
+        assert changed.freezing_threshold_s == 86_400
+        assert funds.freezing_limit(changed) == changed.idle_cycles_per_day
+
+
+def test_its_log_is_followed_until_somebody_has_seen_enough(
+    profile: Workspace, deployed: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Our engine has nothing to say as long as all goes well: the lines are made up."""
+    lines = [LogLine(index, index, b"line") for index in range(3)]
+    told = iter([lines[:2], [], lines[2:]])
+    asked: list[int] = []
+
+    def answer(_: Management, __: Principal, *, from_index: int) -> list[LogLine]:
+        asked.append(from_index)
+        return next(told)
+
+    cancel, seen = Cancel(), []
+    with open_canister(profile, deployed) as canister:
+        assert canister.log() == []
+        monkeypatch.setattr(Management, "logs", answer)
+        monkeypatch.setattr("personal_ai.deployments.canister._FOLLOW_S", 0.0)
+        with pytest.raises(Cancelled):
+            for line in canister.follow(cancel):
+                seen.append(line)
+                if len(seen) == len(lines):
+                    cancel.cancel()
+    assert (seen, asked) == (lines, [0, 2, 2])
+
+
+def test_a_snapshot_is_taken_downloaded_restored_and_forgotten(
+    profile: Workspace, deployed: Deployment, tmp_path: Path
+) -> None:
+    with open_canister(profile, deployed) as canister:
+        taken = snapshots.take(canister)
+        assert snapshots.kept(canister) == [taken]
+        assert snapshots.find(canister, taken.id.hex()[-6:]) == taken
+        for wrong in ("", "zz"):
+            with pytest.raises(BadInputError, match="no snapshot"):
+                snapshots.find(canister, wrong)
+        canister.client.unload()
+    restored = restore_snapshot(profile, deployed, taken.id.hex(), ignore_progress, Cancel())
+    assert (restored.model, restored.module_hash) == (deployed.model, deployed.module_hash)
+    with open_canister(profile, deployed) as canister:
+        model = canister.client.status().model
+        assert model is not None and model.loaded is not None
+        snapshots.download(canister, taken, tmp_path / "kept", ignore_progress, Cancel())
+        contents = canister.management.snapshot_contents(canister.id, taken.id)
+        snapshots.delete(canister, taken)
+        assert snapshots.kept(canister) == []
+    for part, size_bytes in contents.sizes.items():
+        assert (tmp_path / "kept" / snapshots.FILES[part]).stat().st_size == size_bytes
+    assert (tmp_path / "kept" / "module.wasm").read_bytes()[:4] in (b"\0asm", b"\x1f\x8b\x08\0")
+    described = json.loads((tmp_path / "kept" / snapshots.DESCRIPTION_FILE).read_text())
+    assert (described["version"], described["canister"]) == (1, deployed.canister_id)
+
+
+def test_a_download_goes_on_where_it_stopped_and_mixes_nothing(
+    profile: Workspace, deployed: Deployment, tmp_path: Path
+) -> None:
+    folder = tmp_path / "kept"
+    with open_canister(profile, deployed) as canister:
+        taken = snapshots.take(canister)
+        cancel, reads = Cancel(), []
+
+        def stop_in_the_middle(progress: Progress) -> None:
+            if progress.done > progress.total // 2:
+                cancel.cancel()
+
+        with pytest.raises(Cancelled):
+            snapshots.download(canister, taken, folder, stop_in_the_middle, cancel)
+        assert not (folder / snapshots.DESCRIPTION_FILE).exists()
+        before = {path.name: path.stat().st_size for path in folder.iterdir()}
+        snapshots.download(canister, taken, folder, lambda one: reads.append(one.done), Cancel())
+        assert reads[1] == before["module.wasm"], "what was there is not read again"
+        assert (folder / "heap").stat().st_size == canister.management.snapshot_contents(canister.id, taken.id).sizes[
+            SnapshotPart.HEAP
+        ]
+        other = snapshots.take(canister)
+        with pytest.raises(BadInputError, match="something else"):
+            snapshots.download(canister, other, folder, ignore_progress, Cancel())
+        for one in (taken, other):
+            snapshots.delete(canister, one)
+
+
+def test_nothing_is_begun_without_the_cycles_for_it(profile: Workspace, deployed: Deployment) -> None:
+    with open_canister(profile, deployed) as canister:
+        before = canister.status()
+        much_s = (before.cycles // before.idle_cycles_per_day) * 86_400
+        canister.change(CanisterSettings(freezing_threshold=much_s))
+        with pytest.raises(TooFewCyclesError, match="to take a snapshot") as caught:
+            snapshots.take(canister)
+        assert 0 < caught.value.missing_cycles < before.cycles
+        assert snapshots.kept(canister) == []
+        canister.change(CanisterSettings(freezing_threshold=before.freezing_threshold_s))
+
+
+def test_deleting_asks_for_the_name_and_says_what_is_lost(profile: Workspace) -> None:
+    doomed = profile.deploy("small", name="Doomed", on_progress=ignore_progress, cancel=Cancel())
+    with pytest.raises(BadInputError, match="confirm its name"):
+        delete_deployment(profile, doomed, confirmed="doomed")
+    with open_canister(profile, doomed) as canister:
+        snapshots.take(canister)
+        lost = removal.loss(canister)
+        assert lost is not None and lost.snapshots == 1
+        assert lost.cycles == pytest.approx(canister.status().cycles, rel=0.01)
+        removal.remove(canister)  # and the answer was lost: the journal still has it
+        assert removal.loss(canister) is None
+    delete_deployment(profile, doomed, confirmed="Doomed")
+    assert "Doomed" not in [one.name for one in profile.deployments()]
+    assert "Doomed" in [record.label for record in profile.identities()]

@@ -1,0 +1,68 @@
+"""A canister's life from the command line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from personal_ai.common.paths import Paths
+from tests.cli.conftest import Run
+
+pytestmark = pytest.mark.usefixtures("cheap_passwords")
+
+
+def test_from_its_first_status_to_its_end(run: Run, profile: Paths, password_file: str, tmp_path: Path) -> None:
+    unlock = ("--password-file", password_file)
+    assert run("deploy", "--model", "small", *unlock).exit_code == 0
+
+    def canister(*arguments: str) -> dict[str, Any]:
+        result = run("canister", *arguments, *unlock, "--json")
+        assert result.exit_code == 0, result.errors
+        answer: dict[str, Any] = json.loads(result.output)
+        return answer
+
+    [listed] = json.loads(run("canister", "list", "--json").output)["canisters"]
+    assert (listed["name"], listed["state"]) == ("Rowan", "active")
+    assert run("canister", "list").output == run("deployments").output
+    status = canister("status", "Rowan")
+    assert (status["state"], status["module_hash"]) == ("running", listed["module_hash"])
+    shown = run("canister", "status", listed["canister_id"], *unlock).output
+    assert "It is running." in shown and "a day" in shown and "Engine " in shown
+
+    assert canister("stop", "Rowan")["state"] == "stopped"
+    assert canister("start", "Rowan")["state"] == "running"
+    assert run("canister", "logs", "Rowan", *unlock).output == ""
+    settings = run("canister", "settings", "Rowan", "--freezing-days", "45", "--memory-limit", "2048", *unlock).output
+    assert "less than 45 days" in settings and "at most 2048 MiB" in settings
+    slip = run("canister", "settings", "Rowan", "--freezing-days", "-1", *unlock)
+    assert slip.exit_code == 1 and "Nothing was changed" in slip.errors
+
+    taken = canister("snapshot", "take", "Rowan")["id"]
+    assert [one["id"] for one in canister("snapshot", "list", "Rowan")["snapshots"]] == [taken]
+    assert run("canister", "snapshot", "list", "Rowan", *unlock).output.startswith(f"{taken}  20")
+    assert canister("snapshot", "restore", "Rowan", str(taken)[-8:])["model"] == "small"
+    folder = tmp_path / "kept"
+    assert canister("snapshot", "download", "Rowan", str(taken), "--out", str(folder))["folder"] == str(folder)
+    assert (folder / "snapshot.json").exists()
+    assert canister("snapshot", "delete", "Rowan", str(taken))["id"] == taken
+
+    refused = run("canister", "delete", "Rowan", *unlock)
+    assert refused.exit_code == 1 and "T cycles" in refused.errors and "Nothing was deleted" in refused.errors
+    deleted = canister("delete", "Rowan", "--confirm", "Rowan")
+    assert deleted["deleted"] == listed["id"] and deleted["lost"] is not None
+    assert run("canister", "list").output == ""
+    gone = run("canister", "status", "Rowan", *unlock)
+    assert gone.exit_code == 1 and "no deployment Rowan" in gone.errors
+
+
+def test_a_canister_that_is_controlled_already_is_adopted(run: Run, profile: Paths, password_file: str) -> None:
+    unlock = ("--password-file", password_file)
+    assert run("deploy", "--model", "small", *unlock).exit_code == 0
+    [before] = json.loads(run("canister", "list", "--json").output)["canisters"]
+    for path in profile.home.glob("deployments.sqlite*"):
+        path.unlink()
+    adopted = run("canister", "adopt", before["canister_id"], *unlock)
+    assert adopted.output == f"Rowan: small answers from canister {before['canister_id']}.\n"
