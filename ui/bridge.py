@@ -120,6 +120,11 @@ class Bridge(QObject):
     def busy(self) -> bool:
         return bool(self._operations)
 
+    @property
+    def long_work(self) -> bool:
+        """Whether there is a reply, a deployment or an import under way."""
+        return any(operation.lane is not Lane.DESK for operation in self._operations)
+
     def cancel_long_work(self) -> None:
         """Asks replies and deployments to stop. What the desk has begun, a save say, is always finished."""
         for operation in self._operations:

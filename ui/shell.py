@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QFrame, QStackedWidget, QWidget
+from PySide6.QtWidgets import QDialog, QFrame, QStackedWidget, QWidget
 
 from personal_ai.common.errors import UserFacingError
 from personal_ai.deployments.journal import Deployment
@@ -27,6 +27,7 @@ class Shell(QWidget):
     """`appearance_chosen` carries the user's choice of look."""
 
     appearance_chosen = Signal(Appearance)
+    lock_wanted = Signal()
 
     def __init__(self, profile: Profile, home: Path) -> None:
         super().__init__()
@@ -71,6 +72,7 @@ class Shell(QWidget):
     def _connect(self) -> None:
         self._profile.changed.connect(self._refresh)
         self.rail.chosen.connect(self.show_page)
+        self.rail.lock_wanted.connect(self.lock_wanted)
         self.chat.deploy_wanted.connect(lambda: self.show_page(Page.AIS))
         self.chat.list.selected.connect(lambda _: self._fold_away())
         self.ais.chat_wanted.connect(self.new_chat)
@@ -148,6 +150,8 @@ class Shell(QWidget):
         self.rail.set_identity(newest.name if newest else "")
 
     def prepare_to_close(self) -> None:
-        """What was deleted is deleted for good; a reply under way stops and is kept."""
+        """What was deleted is deleted for good; a reply under way stops and is kept. Dialogs go."""
+        for dialog in self.findChildren(QDialog):
+            dialog.reject()
         self.toast.settle()
         self.chat.prepare_to_close()

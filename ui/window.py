@@ -12,10 +12,11 @@ from PySide6.QtWidgets import QMainWindow, QStackedWidget, QWidget
 
 from personal_ai.common.errors import Cancelled, UserFacingError
 from personal_ai.common.paths import Paths
-from ui.bridge import Bridge, Operation, Task
+from ui.bridge import Bridge, Lane, Operation, Task
 from ui.pages.unlock import UnlockPage
 from ui.pages.welcome import WelcomePage
 from ui.preferences import load_appearance, save_appearance
+from ui.presence import Presence
 from ui.text import tr
 from ui.theme import Appearance, theme
 from ui.widgets.basic import Button
@@ -34,6 +35,7 @@ Result = TypeVar("Result")
 _SIZE = (1180, 760)
 _SIZE_MIN = (520, 480)
 _CLOSING_S_MAX = 10.0
+_IDLE_LOOK_MS = 5000
 
 
 class Window(QMainWindow):
@@ -60,17 +62,22 @@ class Window(QMainWindow):
         self.bridge.crashed.connect(self.show_crash)
         self._add_shortcuts()
         self._open_core = open_core
+        self._presence = Presence(self)
+        self._watch = QTimer(self, interval=_IDLE_LOOK_MS)
+        self._watch.timeout.connect(self._look_idle)
+        self._locking = False
         self._begin()
 
     # Opening
 
     def _begin(self) -> None:
         """The first page is there at once. The core loads on the desk, where everything asked of it waits its turn."""
+        loading = self.bridge.run(self._load_core).on_failure(lambda error: self._cannot_open(error, self._begin))
         if self._paths.vault.exists():
-            self._unlock()
+            page = self._unlock()
+            loading.on_success(lambda _: self._ask_how(page, page.keyring_chosen.emit))
         else:
             self._welcome()
-        self.bridge.run(self._load_core).on_failure(lambda error: self._cannot_open(error, self._begin))
 
     def _load_core(self, _: Task) -> None:
         self._core = self._open_core()
@@ -107,18 +114,30 @@ class Window(QMainWindow):
         self._show(page)
         page.take_focus()
 
-    def _unlock(self) -> None:
+    def _unlock(self) -> UnlockPage:
         page = UnlockPage()
 
-        def unlock(password: str) -> None:
+        def unlock(act: Callable[[Core], None]) -> None:
             page.set_busy(True)
-            self._ask(lambda core: core.unlock(password)).on_success(lambda _: self._enter(page)).on_failure(
-                page.show_problem
-            ).on_end(lambda: page.set_busy(False))
+            self._ask(act).on_success(lambda _: self._enter(page)).on_failure(page.show_problem).on_end(
+                lambda: page.set_busy(False)
+            )
 
-        page.chosen.connect(unlock)
+        page.chosen.connect(lambda password: unlock(lambda core: core.unlock(password)))
+        page.keyring_chosen.connect(lambda: unlock(lambda core: core.door.unlock_with_keyring()))
         self._show(page)
         page.first.setFocus()
+        return page
+
+    def _ask_how(self, page: UnlockPage, by_keyring: Callable[[], object]) -> None:
+        """Finds out whether a password is needed; where it is not, the field goes and `by_keyring` follows."""
+
+        def take(wants_password: bool) -> None:
+            if not wants_password:
+                page.use_keyring()
+                by_keyring()
+
+        self._ask(lambda core: core.door.wants_password).on_success(take).on_failure(page.show_problem)
 
     def _enter(self, page: WelcomePage | UnlockPage) -> None:
         """The vault is open: the secrets that were typed are let go, and the pages appear."""
@@ -135,11 +154,55 @@ class Window(QMainWindow):
         from ui.shell import Shell  # noqa: PLC0415
 
         assert self._core is not None
-        self.shell = Shell(Profile(self._core, self.bridge, overview), self._paths.home)
+        profile = Profile(self._core, self.bridge, overview)
+        self.shell = Shell(profile, self._paths.home)
+        profile.setParent(self.shell)  # it goes with the pages
         self.shell.appearance_chosen.connect(self._choose_appearance)
+        self.shell.lock_wanted.connect(self.lock)
         self._show(self.shell)
         self.shell.set_width(self.width())
         self.shell.chat.composer.setFocus()
+        self._watch.start()
+
+    # Locking
+
+    def lock(self) -> None:
+        """Forgets the keys. What is under way stops at its next safe place and is kept; then the pages go."""
+        if self.shell is None or self._locking or self._closing:
+            return
+        self._locking = True
+        self._watch.stop()
+        self.shell.setEnabled(False)
+        self.shell.prepare_to_close()
+        self.shell.toast.tell(tr("Locking…"))
+        self.bridge.cancel_long_work()
+        self._lock_when_idle()
+
+    def _lock_when_idle(self) -> None:
+        if self.bridge.busy:
+            self.bridge.idle.connect(self._lock_when_idle, Qt.ConnectionType.SingleShotConnection)
+        elif self.shell is not None and not self._closing:
+            self.bridge.run(lambda _: self._lock_core(), lane=Lane.CHAT).on_success(lambda _: self._locked())
+
+    def _lock_core(self) -> None:
+        """On the chat's lane, which alone uses the chat session."""
+        assert self.shell is not None
+        assert self._core is not None
+        self.shell.chat.close_desk()
+        self._core.lock()
+
+    def _locked(self) -> None:
+        self.shell = None
+        self._locking = False
+        page = self._unlock()
+        self._ask_how(page, lambda: None)
+
+    def _look_idle(self) -> None:
+        """Somebody who types, points or waits for something uses the vault."""
+        if self._presence.take() or self.bridge.long_work:
+            self._ask(lambda core: core.door.use())
+        else:
+            self._ask(lambda core: core.door.idle).on_success(lambda idle: self.lock() if idle else None)
 
     def _show(self, page: QWidget) -> None:
         before = self._stack.currentWidget()
@@ -187,6 +250,7 @@ class Window(QMainWindow):
             "Ctrl+F": lambda shell: shell.find_words(),
             "Ctrl+Shift+F": lambda shell: shell.find_chat(),
             "Ctrl+Z": lambda shell: shell.undo(),
+            "Ctrl+L": lambda _: self.lock(),
         }
         for number, page in enumerate(Page, 1):
             shortcuts[f"Ctrl+{number}"] = partial(_show_page, page)

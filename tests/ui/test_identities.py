@@ -206,7 +206,7 @@ def test_an_identity_of_other_words_is_imported(make_stage: MakeStage) -> None:
     dialog.name.setText("From quill")
     dialog.kind.setCurrentIndex(1)
     dialog.phrase.setPlainText("legal winner thank year wave sausage worth useful legal winner thank yellow")
-    dialog.index.setValue(2)
+    dialog.index.setText("2")
     dialog.go.click()
     stage.settle()
     assert [record.kind for record in stage.core.vault.identities] == ["imported"]

@@ -226,6 +226,13 @@ class ScriptedCore:
                 next_step="Check Caps Lock and the keyboard's language, then try again.",
             )
 
+        if self.door.locked:
+            self.door.unlock(PASSWORD)
+
+    def lock(self) -> None:
+        self._note_thread()
+        self.door.lock()
+
     def identities(self) -> list[ScriptedIdentity]:
         return [ScriptedIdentity(one.name) for one in self.all_deployments]
 

@@ -7,15 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QGuiApplication
+from PySide6.QtGui import QGuiApplication, QIntValidator
 from PySide6.QtWidgets import (
-    QAbstractSpinBox,
     QComboBox,
     QDialog,
     QHBoxLayout,
     QLineEdit,
     QPlainTextEdit,
-    QSpinBox,
     QWidget,
 )
 
@@ -250,12 +248,10 @@ class ImportDialog(FormDialog):
         self.phrase.setTabChangesFocus(True)
         self.phrase.setFixedHeight(_PHRASE_HEIGHT)
         self.phrase.textChanged.connect(self.refresh)
-        self.index = QSpinBox()
-        self.index.setRange(0, _INDEX_MAX)
-        self.index.setButtonSymbols(QAbstractSpinBox.ButtonSymbols.NoButtons)
-        self.index.setPrefix(tr("Number") + " ")
-        self.index.setToolTip(tr("dfx and quill use number 0"))
-        self.index.setAccessibleName(tr("Number of the identity under these words"))
+        self.index = QLineEdit()
+        self.index.setValidator(QIntValidator(0, _INDEX_MAX, self))
+        self.index.setPlaceholderText(tr("Number under these words; dfx and quill use 0"))
+        self.index.setAccessibleName(self.index.placeholderText())
         for widget in (self.file, self.password, self.phrase, self.index):
             self.fields.addWidget(widget)
         self.kind.currentIndexChanged.connect(self._show_kind)
@@ -285,7 +281,7 @@ class ImportDialog(FormDialog):
     def _import(self) -> Operation[IdentityRecord]:
         if self._from_file:
             return self._keys.import_file(self.name.text(), self.file.path, self.password.text() or None)
-        return self._keys.import_phrase(self.name.text(), self.phrase.toPlainText(), self.index.value())
+        return self._keys.import_phrase(self.name.text(), self.phrase.toPlainText(), int(self.index.text() or 0))
 
 
 def _filled(*lines: QLineEdit) -> bool:

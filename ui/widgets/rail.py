@@ -25,6 +25,7 @@ class Rail(QFrame):
     """`chosen` carries the page."""
 
     chosen = Signal(Page)
+    lock_wanted = Signal()
 
     def __init__(self) -> None:
         super().__init__()
@@ -43,6 +44,9 @@ class Rail(QFrame):
             layout.addWidget(self._button(page, words))
         layout.addStretch()
         layout.addWidget(self._button(Page.SETTINGS, tr("Settings")))
+        lock = Button(tr("Lock"), "rail", icon="lock", on_click=self.lock_wanted.emit)
+        lock.setToolTip(tr("Encrypts everything until you unlock it again (Ctrl+L)"))
+        layout.addWidget(lock)
         layout.addSpacing(SPACE_XS)
         layout.addWidget(self._identity)
 
