@@ -34,6 +34,7 @@ class Lane(Enum):
     DESK = "desk"  # short calls: unlock, lists, reading and saving conversations
     CHAT = "chat"  # replies
     DEPLOY = "deploy"  # deployments, imports
+    MONEY = "money"  # balances, payments, history
 
 
 class Task:

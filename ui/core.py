@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from personal_ai.chat.conversation import Conversation, Place
 from personal_ai.common.jobs import Cancel, ProgressCallback
 from personal_ai.deployments.journal import Deployment
+from ui.core_wallet import Money
 
 if TYPE_CHECKING:
     from personal_ai.app.vault_door import VaultDoor
@@ -117,6 +118,8 @@ class Core(Protocol):
     def conversations(self) -> Conversations: ...
     @property
     def practice_network(self) -> Network: ...
+    @property
+    def money(self) -> Money: ...
     def close(self) -> None: ...
 
 

@@ -13,6 +13,7 @@ from ui.pages.ais import AisPage
 from ui.pages.chat import ChatPage
 from ui.pages.identities import IdentitiesPage
 from ui.pages.settings import SettingsPage
+from ui.pages.wallet import WalletPage
 from ui.profile import Profile
 from ui.text import tr
 from ui.theme import Appearance, theme
@@ -40,12 +41,14 @@ class Shell(QWidget):
         self.chat = ChatPage(profile, self.toast)
         self.ais = AisPage(profile)
         self.identities = IdentitiesPage(profile, self.toast)
+        self.wallet = WalletPage(profile, self.toast)
         self._settings = SettingsPage(theme().appearance, home)
         self._pages = QStackedWidget()
         self._by_page = {
             Page.CHAT: self.chat,
             Page.AIS: self.ais,
             Page.IDENTITIES: self.identities,
+            Page.WALLET: self.wallet,
             Page.SETTINGS: self._settings,
         }
         self._menu = Button(tr("Menu"), "quiet", icon="menu", on_click=lambda: self.toggle(self.rail))

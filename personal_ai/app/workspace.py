@@ -12,7 +12,7 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from personal_ai.app.vault_door import VaultDoor
 from personal_ai.canister.client import CanisterClient
@@ -50,6 +50,9 @@ from personal_ai.models.package import ModelPackage
 from personal_ai.models.place import move_library, place_of
 from personal_ai.models.sampling import Sampling
 from personal_ai.models.tokenizer import ChatTokenizer
+
+if TYPE_CHECKING:
+    from personal_ai.app.money import Money
 
 PRACTICE = "practice"
 
@@ -280,6 +283,14 @@ class Workspace:
         """The way into the network that this identity alone takes; None where the vault names no proxy."""
         proxy = self.vault.notes.proxy
         return None if proxy is None else circuit(proxy, principal, self.vault.database_key(PURPOSE))
+
+    # Money
+
+    @cached_property
+    def money(self) -> Money:
+        from personal_ai.app.money import Money  # noqa: PLC0415 - it is built on this module
+
+        return Money(self)
 
     # Networks
 

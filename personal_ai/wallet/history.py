@@ -44,6 +44,10 @@ class History:
     unsettled: tuple[Payment, ...]
     cycles_from_block: int
 
+    def may_be_longer(self, count: int) -> bool:
+        """Whether asking for more than `count` movements of each token may show more."""
+        return any(sum(item.token is token for item in self.items) >= count for token in Token)
+
 
 def read_history(
     agent: Agent, journal: PaymentJournal, count: int, on_progress: ProgressCallback, cancel: Cancel

@@ -1,4 +1,4 @@
-"""One state that the tour draws."""
+"""One state of the window that the tour draws; its file is named page-state-theme."""
 
 from __future__ import annotations
 

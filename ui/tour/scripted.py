@@ -23,6 +23,7 @@ from personal_ai.common.jobs import Cancel, Progress, ProgressCallback
 from personal_ai.deployments.journal import Deployment, DeploymentState
 from personal_ai.identities.vault import Vault
 from ui.tour.scripted_identities import open_door
+from ui.tour.scripted_wallet import ScriptedMoney
 
 PHRASE = "lamp orbit meadow copper violin harvest ticket walnut breeze pencil saddle gallery"
 PASSWORD = "four quiet walnut trees"  # noqa: S105 - of a vault that exists only in memory
@@ -196,6 +197,7 @@ class ScriptedCore:
     def __post_init__(self) -> None:
         self.practice_network = ScriptedNetwork()
         self.conversations = ScriptedConversations(self.script)
+        self.money = ScriptedMoney()
         self._closing = ExitStack()
 
     @cached_property

@@ -82,13 +82,14 @@ class Stage:
 
     def hold_word(self, number: int) -> None:
         """The reply stands still before this word until it is stopped or the stage is closed."""
-        self.core.script.before_word = lambda at, cancel: self._hold(cancel) if at == number else None
+        self.core.script.before_word = lambda at, cancel: self.hold(cancel) if at == number else None
 
     def hold_step(self, name: str) -> None:
         """The deployment stands still in this step."""
-        self.core.script.before_step = lambda step, cancel: self._hold(cancel) if step.step == name else None
+        self.core.script.before_step = lambda step, cancel: self.hold(cancel) if step.step == name else None
 
-    def _hold(self, cancel: Cancel) -> None:
+    def hold(self, cancel: Cancel) -> None:
+        """To be called from a script: stands still until the work is cancelled or the stage is closed."""
         while not self.released.wait(_POLL_MS / 1000):
             cancel.raise_if_cancelled()
 

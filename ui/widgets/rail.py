@@ -18,6 +18,7 @@ class Page(Enum):
     CHAT = "chat"
     AIS = "ais"
     IDENTITIES = "identities"
+    WALLET = "wallet"
     SETTINGS = "settings"
 
 
@@ -40,7 +41,12 @@ class Rail(QFrame):
         layout.addWidget(label(tr("Personal AI"), "heading2"))
         layout.addWidget(self._network)
         layout.addSpacing(SPACE_S)
-        for page, words in ((Page.CHAT, tr("Chat")), (Page.AIS, tr("My AIs")), (Page.IDENTITIES, tr("Identities"))):
+        for page, words in (
+            (Page.CHAT, tr("Chat")),
+            (Page.AIS, tr("My AIs")),
+            (Page.IDENTITIES, tr("Identities")),
+            (Page.WALLET, tr("Wallet")),
+        ):
             layout.addWidget(self._button(page, words))
         layout.addStretch()
         layout.addWidget(self._button(Page.SETTINGS, tr("Settings")))
