@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from functools import cached_property
-
-from personal_ai.app.vault_door import VaultDoor
 from personal_ai.common.errors import StorageError
 from personal_ai.ic.principal import Principal
+from personal_ai.identities.vault import Vault
 from ui.pages.identities import IdentitiesPage
 from ui.theme import Appearance
 from ui.tour.scene import Scene
@@ -40,8 +38,8 @@ def identity_scenes() -> list[Scene]:
 class Unreadable(ScriptedCore):
     """Its vault is on a disk that was taken out."""
 
-    @cached_property
-    def door(self) -> VaultDoor:
+    @property
+    def vault(self) -> Vault:
         raise StorageError(
             "Could not read the vault: the disk does not answer.",
             not_lost="Nothing was changed.",
