@@ -12,7 +12,7 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from personal_ai.app.vault_door import VaultDoor
 from personal_ai.canister.client import CanisterClient
@@ -50,6 +50,9 @@ from personal_ai.models.package import ModelPackage
 from personal_ai.models.place import move_library, place_of
 from personal_ai.models.sampling import Sampling
 from personal_ai.models.tokenizer import ChatTokenizer
+
+if TYPE_CHECKING:
+    from personal_ai.app.safekeeping import Safekeeping
 
 PRACTICE = "practice"
 
@@ -127,6 +130,13 @@ class Workspace:
 
     def identities(self) -> tuple[IdentityRecord, ...]:
         return self.vault.identities
+
+    @cached_property
+    def safekeeping(self) -> Safekeeping:
+        """Backups, recovery sheets, recovery."""
+        from personal_ai.app.safekeeping import Safekeeping  # noqa: PLC0415 - it is made of a workspace
+
+        return Safekeeping(self)
 
     # Models
 

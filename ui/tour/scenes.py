@@ -16,6 +16,7 @@ from ui.pages.welcome import WelcomePage
 from ui.theme import Appearance
 from ui.tour.scene import Scene
 from ui.tour.scenes_identities import identity_scenes
+from ui.tour.scenes_settings import settings_scenes
 from ui.tour.scripted import PASSWORD, PHRASE, ScriptedCore, ScriptedModel, deployment
 from ui.tour.stage import Stage
 from ui.widgets.crash_dialog import CrashDialog
@@ -76,7 +77,7 @@ def scenes() -> list[Scene]:
         Scene("chat", "narrow-menu", _narrow_menu, NARROW, _talked),
         Scene("ais", "narrow", lambda stage, look: _page(stage, look, Page.AIS), NARROW, _several),
         *identity_scenes(),
-        Scene("settings", "all", lambda stage, look: _page(stage, look, Page.SETTINGS)),
+        *settings_scenes(),
         Scene("any", "crash", _crash, core=_talked),
     ]
 
