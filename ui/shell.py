@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QDialog, QFrame, QStackedWidget, QWidget
 
 from personal_ai.common.errors import UserFacingError
+from personal_ai.common.paths import Paths
 from personal_ai.deployments.journal import Deployment
 from ui.pages.ais import AisPage
 from ui.pages.chat import ChatPage
@@ -21,6 +20,7 @@ from ui.theme.tokens import NARROW_BELOW, SPACE_M, SPACE_S, SPACE_XL
 from ui.widgets.basic import Button, column, row
 from ui.widgets.notice import Problem
 from ui.widgets.rail import Page, Rail
+from ui.widgets.settings_dialogs import ShortcutsDialog
 from ui.widgets.toast import Toast
 
 
@@ -30,7 +30,7 @@ class Shell(QWidget):
     appearance_chosen = Signal(Appearance)
     lock_wanted = Signal()
 
-    def __init__(self, profile: Profile, home: Path) -> None:
+    def __init__(self, profile: Profile, paths: Paths) -> None:
         super().__init__()
         self._profile = profile
         self._narrow = False
@@ -42,14 +42,14 @@ class Shell(QWidget):
         self.ais = AisPage(profile)
         self.identities = IdentitiesPage(profile, self.toast)
         self.wallet = WalletPage(profile, self.toast)
-        self._settings = SettingsPage(theme().appearance, home)
+        self.settings = SettingsPage(profile, paths, theme().appearance, self.toast)
         self._pages = QStackedWidget()
         self._by_page = {
             Page.CHAT: self.chat,
             Page.AIS: self.ais,
             Page.IDENTITIES: self.identities,
             Page.WALLET: self.wallet,
-            Page.SETTINGS: self._settings,
+            Page.SETTINGS: self.settings,
         }
         self._menu = Button(tr("Menu"), "quiet", icon="menu", on_click=lambda: self.toggle(self.rail))
         self._chats = Button(tr("Chats"), "quiet", icon="list", on_click=lambda: self.toggle(self.chat.list))
@@ -79,7 +79,7 @@ class Shell(QWidget):
         self.chat.deploy_wanted.connect(lambda: self.show_page(Page.AIS))
         self.chat.list.selected.connect(lambda _: self._fold_away())
         self.ais.chat_wanted.connect(self.new_chat)
-        self._settings.appearance_chosen.connect(self.appearance_chosen)
+        self.settings.appearance_chosen.connect(self.appearance_chosen)
 
     def _top_bar(self) -> QFrame:
         bar = QFrame()
@@ -119,6 +119,9 @@ class Shell(QWidget):
         """Takes back what the toast still offers to take back, else what was erased from the composer."""
         if not self.toast.undo():
             self.chat.composer.undo()
+
+    def show_shortcuts(self) -> None:
+        ShortcutsDialog(self).open()
 
     def show_problem(self, error: UserFacingError) -> None:
         """An error of no page's own, above the pages until it is closed."""

@@ -155,7 +155,7 @@ class Window(QMainWindow):
 
         assert self._core is not None
         profile = Profile(self._core, self.bridge, overview)
-        self.shell = Shell(profile, self._paths.home)
+        self.shell = Shell(profile, self._paths)
         profile.setParent(self.shell)  # it goes with the pages
         self.shell.appearance_chosen.connect(self._choose_appearance)
         self.shell.lock_wanted.connect(self.lock)
@@ -250,6 +250,8 @@ class Window(QMainWindow):
             "Ctrl+F": lambda shell: shell.find_words(),
             "Ctrl+Shift+F": lambda shell: shell.find_chat(),
             "Ctrl+Z": lambda shell: shell.undo(),
+            "F1": lambda shell: shell.show_shortcuts(),
+            "Ctrl+/": lambda shell: shell.show_shortcuts(),
             "Ctrl+L": lambda _: self.lock(),
         }
         for number, page in enumerate(Page, 1):
@@ -275,6 +277,7 @@ class Window(QMainWindow):
         if self._closing:
             return
         self._closing = True
+        self._watch.stop()
         self.hide()
         if self.shell:
             self.shell.prepare_to_close()

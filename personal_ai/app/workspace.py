@@ -53,6 +53,7 @@ from personal_ai.models.tokenizer import ChatTokenizer
 
 if TYPE_CHECKING:
     from personal_ai.app.money import Money
+    from personal_ai.app.safekeeping import Safekeeping
 
 PRACTICE = "practice"
 
@@ -130,6 +131,13 @@ class Workspace:
 
     def identities(self) -> tuple[IdentityRecord, ...]:
         return self.vault.identities
+
+    @cached_property
+    def safekeeping(self) -> Safekeeping:
+        """Backups, recovery sheets, recovery."""
+        from personal_ai.app.safekeeping import Safekeeping  # noqa: PLC0415 - it is made of a workspace
+
+        return Safekeeping(self)
 
     # Models
 

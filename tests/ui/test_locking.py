@@ -98,6 +98,13 @@ def test_the_window_can_be_closed_while_it_locks(make_stage: MakeStage) -> None:
     stage.until(lambda: stage.core.closed)
 
 
+def test_a_closing_window_looks_for_nobody_any_more(make_stage: MakeStage) -> None:
+    stage = make_stage().enter()
+    stage.window.close()
+    stage.until(lambda: stage.core.closed)
+    assert not stage.window._watch.isActive()
+
+
 def test_it_locks_itself_when_nobody_is_there(stage: Stage) -> None:
     grow_old(stage)
     look_idle(stage)

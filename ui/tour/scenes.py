@@ -16,6 +16,7 @@ from ui.pages.welcome import WelcomePage
 from ui.theme import Appearance
 from ui.tour.scene import Scene
 from ui.tour.scenes_identities import identity_scenes
+from ui.tour.scenes_settings import settings_scenes
 from ui.tour.scenes_wallet import wallet_scenes
 from ui.tour.scripted import PASSWORD, PHRASE, ScriptedCore, ScriptedModel, deployment
 from ui.tour.stage import Stage
@@ -78,7 +79,7 @@ def scenes() -> list[Scene]:
         Scene("ais", "narrow", lambda stage, look: _page(stage, look, Page.AIS), NARROW, _several),
         *identity_scenes(),
         *wallet_scenes(),
-        Scene("settings", "all", lambda stage, look: _page(stage, look, Page.SETTINGS)),
+        *settings_scenes(),
         Scene("any", "crash", _crash, core=_talked),
     ]
 

@@ -21,8 +21,10 @@ from personal_ai.chat.store import ConversationSummary
 from personal_ai.common.errors import Cancelled, IdentityError
 from personal_ai.common.jobs import Cancel, Progress, ProgressCallback
 from personal_ai.deployments.journal import Deployment, DeploymentState
+from personal_ai.ic.principal import Principal
 from personal_ai.identities.vault import Vault
 from ui.tour.scripted_identities import open_door
+from ui.tour.scripted_safekeeping import ScriptedSafekeeping
 from ui.tour.scripted_wallet import ScriptedMoney
 
 PHRASE = "lamp orbit meadow copper violin harvest ticket walnut breeze pencil saddle gallery"
@@ -198,6 +200,7 @@ class ScriptedCore:
         self.practice_network = ScriptedNetwork()
         self.conversations = ScriptedConversations(self.script)
         self.money = ScriptedMoney()
+        self.safekeeping = ScriptedSafekeeping(self._recover, self._restored)
         self._closing = ExitStack()
 
     @cached_property
@@ -280,6 +283,14 @@ class ScriptedCore:
     def open_chat(self, *, model: str, deployment: Deployment | None) -> ScriptedChat:
         self._note_thread()
         return ScriptedChat(self.script, self.practice_network, deployment)
+
+    def _recover(self, _: Principal) -> Deployment:
+        self.all_deployments.insert(0, deployment("Rowan"))
+        return self.all_deployments[0]
+
+    def _restored(self, new_password: str | None) -> None:
+        if new_password is not None:
+            self.password, self.has_vault = new_password, True
 
     def close(self) -> None:
         self._closing.close()

@@ -14,6 +14,7 @@ from ui.bridge import Operation
 from ui.text import tr
 from ui.theme.tokens import SPACE_L, SPACE_M, SPACE_XL, SPACE_XS
 from ui.widgets.basic import Button, clear, column, label
+from ui.widgets.file_field import FileField
 from ui.widgets.form import buttons
 from ui.widgets.notice import Problem
 from ui.widgets.steps import Steps
@@ -38,6 +39,7 @@ class FormDialog(QDialog):
         self._operation: Operation[Any] | None = None
         self._steps: Steps | None = None
         self.lines: list[QLineEdit] = []
+        self.files: list[FileField] = []
         self.fields = column(spacing=SPACE_M)
         self._news = column(spacing=SPACE_M)
         self.go = Button(go, "primary", on_click=self._begin)
@@ -71,6 +73,14 @@ class FormDialog(QDialog):
         line.textChanged.connect(self.refresh)
         line.returnPressed.connect(self._begin)
         return line
+
+    def add_file(self, suggestion: str = "", *, to_write: bool = False) -> FileField:
+        """A path, to be read or written."""
+        file = FileField(to_write=to_write, suggestion=suggestion)
+        self.files.append(file)
+        self.add(tr("File"), file)
+        file.line.textChanged.connect(self.refresh)
+        return file
 
     def ready_when(self, ready: Callable[[], bool]) -> None:
         """The button can be pressed while this holds; `refresh` looks again."""

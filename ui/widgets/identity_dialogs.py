@@ -205,9 +205,7 @@ def export_dialog(parent: QWidget, keys: Keys, record: IdentityRecord) -> FormDi
         ).format(name=record.label),
         go=tr("Export"),
     )
-    file = FileField(to_write=True, suggestion=str(Path.home() / f"{record.label}.pem"))
-    dialog.add(tr("File"), file)
-    file.line.textChanged.connect(dialog.refresh)
+    file = dialog.add_file(str(Path.home() / f"{record.label}.pem"), to_write=True)
     password = dialog.add_line(tr("Password for the file (without one it is not encrypted)"), secret=True)
     again = dialog.add_line(tr("The same password again"), secret=True)
     typed = dialog.add_line(tr("Type {name} to confirm").format(name=record.label))
