@@ -126,6 +126,10 @@ class Bridge(QObject):
         """Whether there is a reply, a deployment or an import under way."""
         return any(operation.lane is not Lane.DESK for operation in self._operations)
 
+    def runs(self, lane: Lane) -> bool:
+        """Whether anything is under way on this lane."""
+        return any(operation.lane is lane for operation in self._operations)
+
     def cancel_long_work(self) -> None:
         """Asks replies and deployments to stop. What the desk has begun, a save say, is always finished."""
         for operation in self._operations:

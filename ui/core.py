@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from personal_ai.chat.conversation import Conversation, Place
 from personal_ai.common.jobs import Cancel, ProgressCallback
 from personal_ai.deployments.journal import Deployment
+from ui.core_activity import Activity
 from ui.core_safekeeping import Safekeeping
 from ui.core_wallet import Money
 
@@ -123,6 +124,8 @@ class Core(Protocol):
     def practice_network(self) -> Network: ...
     @property
     def money(self) -> Money: ...
+    @property
+    def activity(self) -> Activity: ...
     def close(self) -> None: ...
 
 

@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QDialog, QFrame, QStackedWidget, QWidget
 from personal_ai.common.errors import UserFacingError
 from personal_ai.common.paths import Paths
 from personal_ai.deployments.journal import Deployment
+from ui.pages.activity import ActivityPage
 from ui.pages.ais import AisPage
 from ui.pages.chat import ChatPage
 from ui.pages.identities import IdentitiesPage
@@ -42,6 +43,7 @@ class Shell(QWidget):
         self.ais = AisPage(profile)
         self.identities = IdentitiesPage(profile, self.toast)
         self.wallet = WalletPage(profile, self.toast)
+        self.activity = ActivityPage(profile, self.toast, self.ais.works_on)
         self.settings = SettingsPage(profile, paths, theme().appearance, self.toast)
         self._pages = QStackedWidget()
         self._by_page = {
@@ -49,6 +51,7 @@ class Shell(QWidget):
             Page.AIS: self.ais,
             Page.IDENTITIES: self.identities,
             Page.WALLET: self.wallet,
+            Page.ACTIVITY: self.activity,
             Page.SETTINGS: self.settings,
         }
         self._menu = Button(tr("Menu"), "quiet", icon="menu", on_click=lambda: self.toggle(self.rail))
@@ -79,6 +82,7 @@ class Shell(QWidget):
         self.chat.deploy_wanted.connect(lambda: self.show_page(Page.AIS))
         self.chat.list.selected.connect(lambda _: self._fold_away())
         self.ais.chat_wanted.connect(self.new_chat)
+        self.activity.resume_wanted.connect(self._resume)
         self.settings.appearance_chosen.connect(self.appearance_chosen)
 
     def _top_bar(self) -> QFrame:
@@ -102,6 +106,11 @@ class Shell(QWidget):
     def new_chat(self, deployment: Deployment | None = None) -> None:
         self.show_page(Page.CHAT)
         self.chat.new_chat(deployment)
+
+    def _resume(self, deployment: Deployment) -> None:
+        """Goes on with a deployment where its steps are seen."""
+        self.show_page(Page.AIS)
+        self.ais.resume(deployment)
 
     def find_words(self) -> None:
         """In the chat at hand."""

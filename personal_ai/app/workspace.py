@@ -14,6 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from personal_ai.app.activity import Activity
 from personal_ai.app.vault_door import VaultDoor
 from personal_ai.canister.client import CanisterClient
 from personal_ai.chat.answerers import CanisterAnswerer, LocalAnswerer
@@ -292,13 +293,17 @@ class Workspace:
         proxy = self.vault.notes.proxy
         return None if proxy is None else circuit(proxy, principal, self.vault.database_key(PURPOSE))
 
-    # Money
+    # Money, and what was begun
 
     @cached_property
     def money(self) -> Money:
         from personal_ai.app.money import Money  # noqa: PLC0415 - it is built on this module
 
         return Money(self)
+
+    @cached_property
+    def activity(self) -> Activity:
+        return Activity(self)
 
     # Networks
 

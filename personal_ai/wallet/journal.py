@@ -151,7 +151,11 @@ class PaymentJournal(JournalFile):
         """All payments of an identity on a network, the newest first."""
         return self._select("WHERE network = ? AND principal = ? ORDER BY created_at_time_ns DESC", network, principal)
 
-    def _select(self, where: str, *values: str) -> list[Payment]:
+    def newest(self, count: int) -> list[Payment]:
+        """The newest payments of all identities on all networks, the newest first."""
+        return self._select("ORDER BY created_at_time_ns DESC LIMIT ?", count)
+
+    def _select(self, where: str, *values: str | int) -> list[Payment]:
         with self._lock:
             rows = self._db.execute(f"SELECT {_COLUMNS} FROM payment {where}", values).fetchall()  # noqa: S608
         return [_payment(row) for row in rows]

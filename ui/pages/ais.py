@@ -128,6 +128,10 @@ class AisPage(QScrollArea):
         self._operation = None
         self._profile.refresh()
 
+    def works_on(self, deployment: Deployment) -> bool:
+        """Whether this is the deployment under way."""
+        return self._operation is not None and deployment.name == self._run_name
+
     @property
     def step(self) -> str:
         """The step that the deployment under way is in; empty if there is none."""

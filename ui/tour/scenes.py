@@ -15,6 +15,7 @@ from ui.pages.unlock import UnlockPage
 from ui.pages.welcome import WelcomePage
 from ui.theme import Appearance
 from ui.tour.scene import Scene
+from ui.tour.scenes_activity import activity_scenes
 from ui.tour.scenes_identities import identity_scenes
 from ui.tour.scenes_settings import settings_scenes
 from ui.tour.scenes_wallet import wallet_scenes
@@ -79,6 +80,7 @@ def scenes() -> list[Scene]:
         Scene("ais", "narrow", lambda stage, look: _page(stage, look, Page.AIS), NARROW, _several),
         *identity_scenes(),
         *wallet_scenes(),
+        *activity_scenes(),
         *settings_scenes(),
         Scene("any", "crash", _crash, core=_talked),
     ]

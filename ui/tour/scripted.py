@@ -23,6 +23,7 @@ from personal_ai.common.jobs import Cancel, Progress, ProgressCallback
 from personal_ai.deployments.journal import Deployment, DeploymentState
 from personal_ai.ic.principal import Principal
 from personal_ai.identities.vault import Vault
+from ui.tour.scripted_activity import ScriptedActivity
 from ui.tour.scripted_identities import open_door
 from ui.tour.scripted_safekeeping import ScriptedSafekeeping
 from ui.tour.scripted_wallet import ScriptedMoney
@@ -200,6 +201,7 @@ class ScriptedCore:
         self.practice_network = ScriptedNetwork()
         self.conversations = ScriptedConversations(self.script)
         self.money = ScriptedMoney()
+        self.activity = ScriptedActivity(lambda: self.all_deployments, lambda: self.money)
         self.safekeeping = ScriptedSafekeeping(self._recover, self._restored)
         self._closing = ExitStack()
 

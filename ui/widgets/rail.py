@@ -19,6 +19,7 @@ class Page(Enum):
     AIS = "ais"
     IDENTITIES = "identities"
     WALLET = "wallet"
+    ACTIVITY = "activity"
     SETTINGS = "settings"
 
 
@@ -46,6 +47,7 @@ class Rail(QFrame):
             (Page.AIS, tr("My AIs")),
             (Page.IDENTITIES, tr("Identities")),
             (Page.WALLET, tr("Wallet")),
+            (Page.ACTIVITY, tr("Activity")),
         ):
             layout.addWidget(self._button(page, words))
         layout.addStretch()
