@@ -135,7 +135,7 @@ def test_a_backup_that_fails_keeps_the_dialog_and_is_tried_again(stage: Stage, t
 
 
 def test_a_backup_under_way_is_stopped_by_leaving(stage: Stage, tmp_path: Path) -> None:
-    stage.core.safekeeping.before_end = stage._hold
+    stage.core.safekeeping.before_end = stage.hold
     press(stage, "Make a backup…")
     dialog = stage.find(FormDialog)
     dialog.files[0].line.setText(str(tmp_path / "all.backup"))
