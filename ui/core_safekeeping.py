@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -9,8 +10,6 @@ from personal_ai.common.jobs import Cancel, ProgressCallback
 
 if TYPE_CHECKING:
     from personal_ai.backup.backup import Restored
-    from personal_ai.deployments.journal import Deployment
-    from personal_ai.ic.principal import Principal
 
 
 class Safekeeping(Protocol):
@@ -28,4 +27,12 @@ class Safekeeping(Protocol):
 
     def save_recovery_sheet(self, target: Path, *, with_phrase: bool) -> None: ...
 
-    def recover(self, canister_id: Principal, *, on_progress: ProgressCallback, cancel: Cancel) -> Deployment: ...
+    def restore_from_phrase(
+        self,
+        phrase: str,
+        password: str,
+        canister_ids: Sequence[str],
+        *,
+        on_progress: ProgressCallback,
+        cancel: Cancel,
+    ) -> None: ...

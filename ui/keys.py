@@ -11,7 +11,6 @@ from PySide6.QtCore import QObject, Signal
 
 from personal_ai.ic.principal import Principal
 from personal_ai.identities import key_files
-from personal_ai.identities import phrase as phrases
 from personal_ai.identities.addresses import checked_address
 from ui.bridge import Bridge, Operation
 
@@ -73,7 +72,7 @@ class Keys(QObject):
 
     def places_to_verify(self) -> Operation[tuple[int, ...]]:
         """Whose words are to be typed again."""
-        return self._on_vault(lambda vault: phrases.places_to_verify(vault.reveal_phrase()))
+        return self._on_vault(lambda vault: vault.places_to_verify())
 
     def confirm_phrase(self, typed: Mapping[int, str]) -> Operation[None]:
         return self._on_vault(lambda vault: vault.confirm_phrase(typed))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from PySide6.QtCore import Qt, QTimer, Signal
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from ui.core import Core, Overview
     from ui.shell import Shell
     from ui.widgets.crash_dialog import CrashDialog
+    from ui.widgets.form_dialog import FormDialog
 
 Result = TypeVar("Result")
 
@@ -84,13 +86,16 @@ class Window(QMainWindow):
 
     def _ask(self, act: Callable[[Core], Result]) -> Operation[Result]:
         """Has the core do something; given up without a word where the core did not load, which has its own page."""
+        return self._ask_long(lambda core, _: act(core))
 
-        def work(_: Task) -> Result:
-            if self._core is None:
-                raise Cancelled
-            return act(self._core)
+    def _ask_long(self, act: Callable[[Core, Task], Result]) -> Operation[Result]:
+        """Has the core do something that reports its progress and can be stopped."""
+        return self.bridge.run(lambda task: act(self._loaded(), task))
 
-        return self.bridge.run(work)
+    def _loaded(self) -> Core:
+        if self._core is None:
+            raise Cancelled
+        return self._core
 
     def _cannot_open(self, error: UserFacingError, again: Callable[[], object]) -> None:
         page = FormPage()
@@ -106,13 +111,61 @@ class Window(QMainWindow):
         def create(phrase: str, password: str) -> None:
             page.set_busy(True)
             self._ask(lambda core: core.create_vault(phrase, password)).on_success(
-                lambda _: self._enter(page)
+                lambda _: self._check_words(page)
             ).on_failure(page.show_problem).on_end(lambda: page.set_busy(False))
+
+        def check(typed: dict[int, str]) -> None:
+            page.set_busy(True)
+            self._ask(lambda core: core.vault.confirm_phrase(typed)).on_success(lambda _: self._enter(page)).on_failure(
+                page.show_problem
+            ).on_end(lambda: page.set_busy(False))
 
         page.started.connect(lambda: self._ask(lambda core: core.new_phrase()).on_success(page.show_phrase))
         page.chosen.connect(create)
+        page.typed.connect(check)
+        page.left.connect(lambda: self._enter(page))
+        page.backup_wanted.connect(lambda: self._return_by_backup(page))
+        page.words_wanted.connect(lambda: self._return_by_words(page))
         self._show(page)
         page.take_focus()
+
+    def _check_words(self, page: WelcomePage) -> None:
+        page.forget()
+        self._ask(lambda core: core.vault.places_to_verify()).on_success(page.ask_words).on_failure(page.show_problem)
+
+    def _return_by_backup(self, page: WelcomePage) -> None:
+        from ui.widgets.return_dialogs import backup_dialog  # noqa: PLC0415 - seldom needed
+
+        def restore(source: Path, password: str, new_password: str) -> Operation[object]:
+            return self._ask_long(
+                lambda core, task: core.safekeeping.restore_backup(
+                    source, password, new_password=new_password, on_progress=task.tell, cancel=task.cancel
+                )
+            )
+
+        self._open_return(page, backup_dialog(page, restore))
+
+    def _return_by_words(self, page: WelcomePage) -> None:
+        from ui.widgets.return_dialogs import words_dialog  # noqa: PLC0415 - seldom needed
+
+        def restore(phrase: str, canisters: Sequence[str], password: str) -> Operation[object]:
+            return self._ask_long(
+                lambda core, task: core.safekeeping.restore_from_phrase(
+                    phrase, password, canisters, on_progress=task.tell, cancel=task.cancel
+                )
+            )
+
+        self._open_return(page, words_dialog(page, restore))
+
+    def _open_return(self, page: WelcomePage, dialog: FormDialog) -> None:
+        """What was begun and left has its vault already: it is gone on with from the pages."""
+        dialog.accepted.connect(lambda: self._enter(page))
+        dialog.rejected.connect(
+            lambda: self._ask(lambda core: core.has_vault).on_success(
+                lambda begun: self._enter(page) if begun else None
+            )
+        )
+        dialog.open()
 
     def _unlock(self) -> UnlockPage:
         page = UnlockPage()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -72,6 +73,27 @@ class Safekeeping:
     ) -> Deployment:
         """Goes on with a canister of one's own; raises as `recovery.recover` does."""
         return recovery.recover(self._workspace, canister_id, name=name, on_progress=on_progress, cancel=cancel)
+
+    def restore_from_phrase(
+        self,
+        phrase: str,
+        password: str,
+        canister_ids: Sequence[str],
+        *,
+        on_progress: ProgressCallback,
+        cancel: Cancel,
+    ) -> None:
+        """On a new computer: a vault of the phrase, which is known to be written down, and the canisters' models.
+
+        A second time it goes on where it stopped. Raises FormatError, PhraseError, and as `recover` does.
+        """
+        wanted = [Principal.from_text(canister_id) for canister_id in canister_ids]
+        if not self._workspace.has_vault:
+            self._workspace.create_vault(phrase, password)
+            words = self._workspace.vault.reveal_phrase().split()
+            self._workspace.vault.confirm_phrase(dict(enumerate(words, 1)))
+        for canister_id in wanted:
+            self.recover(canister_id, on_progress=on_progress, cancel=cancel)
 
     def _recovery_sheet(self, *, with_phrase: bool) -> Sheet:
         vault = self._workspace.vault

@@ -57,6 +57,9 @@ def scenes() -> list[Scene]:
         Scene("welcome", "start", _show),
         Scene("welcome", "words", _words),
         Scene("welcome", "password", _password),
+        Scene("welcome", "check", _check_words),
+        Scene("welcome", "back", lambda stage, look: stage.show(look).find(WelcomePage).ask_what_there_was()),
+        Scene("welcome", "back-by-words", _back_by_words),
         Scene("unlock", "locked", _show, core=_locked),
         Scene("unlock", "wrong-password", _wrong_password, core=_locked),
         Scene("chat", "empty", _enter),
@@ -144,6 +147,18 @@ def _password(stage: Stage, look: Appearance) -> None:
     once, again = page.findChildren(PasswordField)
     once.field.setText(PASSWORD)
     again.field.setText(PASSWORD[:12])
+
+
+def _check_words(stage: Stage, look: Appearance) -> None:
+    stage.show(look).find(WelcomePage).chosen.emit(PHRASE, PASSWORD)
+    stage.settle()
+
+
+def _back_by_words(stage: Stage, look: Appearance) -> None:
+    page = stage.show(look).find(WelcomePage)
+    page.ask_what_there_was()
+    page.words_wanted.emit()
+    stage.draw()
 
 
 def _wrong_password(stage: Stage, look: Appearance) -> None:

@@ -21,7 +21,6 @@ from personal_ai.chat.store import ConversationSummary
 from personal_ai.common.errors import Cancelled, IdentityError
 from personal_ai.common.jobs import Cancel, Progress, ProgressCallback
 from personal_ai.deployments.journal import Deployment, DeploymentState
-from personal_ai.ic.principal import Principal
 from personal_ai.identities.vault import Vault
 from ui.tour.scripted_activity import ScriptedActivity
 from ui.tour.scripted_identities import open_door
@@ -202,7 +201,7 @@ class ScriptedCore:
         self.conversations = ScriptedConversations(self.script)
         self.money = ScriptedMoney()
         self.activity = ScriptedActivity(lambda: self.all_deployments, lambda: self.money)
-        self.safekeeping = ScriptedSafekeeping(self._recover, self._restored)
+        self.safekeeping = ScriptedSafekeeping(self._restored)
         self._closing = ExitStack()
 
     @cached_property
@@ -285,10 +284,6 @@ class ScriptedCore:
     def open_chat(self, *, model: str, deployment: Deployment | None) -> ScriptedChat:
         self._note_thread()
         return ScriptedChat(self.script, self.practice_network, deployment)
-
-    def _recover(self, _: Principal) -> Deployment:
-        self.all_deployments.insert(0, deployment("Rowan"))
-        return self.all_deployments[0]
 
     def _restored(self, new_password: str | None) -> None:
         if new_password is not None:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from personal_ai.backup.backup import Restored
 from personal_ai.backup.parts import ModelReference
 from personal_ai.common.jobs import Cancel, Progress, ProgressCallback
-from personal_ai.deployments.journal import Deployment
-from personal_ai.ic.principal import Principal
 
 _STEP = Progress("Saving conversations", 12, 40, "conversations", 60.0, 0.5)
 RESTORED = Restored(
@@ -22,7 +20,6 @@ RESTORED = Restored(
 class ScriptedSafekeeping:
     """`before_end` may raise, wait or look at the cancel token. `asked` remembers what was asked for."""
 
-    recovered: Callable[[Principal], Deployment]
     restored: Callable[[str | None], None]
     before_end: Callable[[Cancel], None] = lambda _: None
     asked: list[tuple[object, ...]] = field(default_factory=list)
@@ -48,10 +45,18 @@ class ScriptedSafekeeping:
     def save_recovery_sheet(self, target: Path, *, with_phrase: bool) -> None:
         self.asked.append(("sheet", target, with_phrase))
 
-    def recover(self, canister_id: Principal, *, on_progress: ProgressCallback, cancel: Cancel) -> Deployment:
+    def restore_from_phrase(
+        self,
+        phrase: str,
+        password: str,
+        canister_ids: Sequence[str],
+        *,
+        on_progress: ProgressCallback,
+        cancel: Cancel,
+    ) -> None:
+        self.restored(password)
         self._play(on_progress, cancel)
-        self.asked.append(("recover", str(canister_id)))
-        return self.recovered(canister_id)
+        self.asked.append(("phrase", phrase, password, list(canister_ids)))
 
     def _play(self, on_progress: ProgressCallback, cancel: Cancel) -> None:
         on_progress(_STEP)
