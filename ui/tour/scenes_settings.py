@@ -80,3 +80,5 @@ def _backup_failed(stage: Stage, look: Appearance) -> None:
 def _restored(stage: Stage, look: Appearance) -> None:
     _dialog("Bring one back…")(stage, look)
     fill(stage, "/media/stick/personal-ai.backup", "a")
+    stage.window.activateWindow()  # the offscreen platform does not when a dialog closes
+    stage.draw()
