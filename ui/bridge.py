@@ -33,7 +33,9 @@ class Lane(Enum):
 
     DESK = "desk"  # short calls: unlock, lists, reading and saving conversations
     CHAT = "chat"  # replies
-    DEPLOY = "deploy"  # deployments, imports
+    DEPLOY = "deploy"  # deployments
+    IMPORT = "import"  # models on their way in
+    ADVICE = "advice"  # looking up, judging and measuring models
     MONEY = "money"  # balances, payments, history
 
 

@@ -13,6 +13,7 @@ from personal_ai.chat.conversation import Conversation, Place
 from personal_ai.common.jobs import Cancel, ProgressCallback
 from personal_ai.deployments.journal import Deployment
 from ui.core_activity import Activity
+from ui.core_models import ModelRoom
 from ui.core_safekeeping import Safekeeping
 from ui.core_wallet import Money
 
@@ -118,6 +119,8 @@ class Core(Protocol):
         cancel: Cancel,
     ) -> Deployment: ...
     def open_chat(self, *, model: str, deployment: Deployment | None) -> Chat: ...
+    @property
+    def model_room(self) -> ModelRoom: ...
     @property
     def conversations(self) -> Conversations: ...
     @property

@@ -12,6 +12,7 @@ from ui.pages.activity import ActivityPage
 from ui.pages.ais import AisPage
 from ui.pages.chat import ChatPage
 from ui.pages.identities import IdentitiesPage
+from ui.pages.models import ModelsPage
 from ui.pages.settings import SettingsPage
 from ui.pages.wallet import WalletPage
 from ui.profile import Profile
@@ -41,6 +42,7 @@ class Shell(QWidget):
         self.rail = Rail()
         self.chat = ChatPage(profile, self.toast)
         self.ais = AisPage(profile)
+        self.models = ModelsPage(profile, self.toast)
         self.identities = IdentitiesPage(profile, self.toast)
         self.wallet = WalletPage(profile, self.toast)
         self.activity = ActivityPage(profile, self.toast, self.ais.works_on)
@@ -49,6 +51,7 @@ class Shell(QWidget):
         self._by_page = {
             Page.CHAT: self.chat,
             Page.AIS: self.ais,
+            Page.MODELS: self.models,
             Page.IDENTITIES: self.identities,
             Page.WALLET: self.wallet,
             Page.ACTIVITY: self.activity,
@@ -82,6 +85,10 @@ class Shell(QWidget):
         self.chat.deploy_wanted.connect(lambda: self.show_page(Page.AIS))
         self.chat.list.selected.connect(lambda _: self._fold_away())
         self.ais.chat_wanted.connect(self.new_chat)
+        self.ais.deployed.connect(lambda one: self._tell_elsewhere(tr("{name} can be asked.").format(name=one.name)))
+        self.ais.failed.connect(
+            lambda name: self._tell_elsewhere(tr("Deploying {name} stopped: see My AIs.").format(name=name))
+        )
         self.activity.resume_wanted.connect(self._resume)
         self.settings.appearance_chosen.connect(self.appearance_chosen)
 
@@ -111,6 +118,11 @@ class Shell(QWidget):
         """Goes on with a deployment where its steps are seen."""
         self.show_page(Page.AIS)
         self.ais.resume(deployment)
+
+    def _tell_elsewhere(self, text: str) -> None:
+        """News of the page of the AIs, for somebody who is on another one."""
+        if not self.ais.isVisible():
+            self.toast.announce(text)
 
     def find_words(self) -> None:
         """In the chat at hand."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtGui import QCloseEvent, QKeySequence, QResizeEvent, QShortcut
+from PySide6.QtGui import QCloseEvent, QKeySequence, QPaintEvent, QResizeEvent, QShortcut
 from PySide6.QtWidgets import QMainWindow, QStackedWidget, QWidget
 
 from personal_ai.common.errors import Cancelled, UserFacingError
@@ -73,13 +73,28 @@ class Window(QMainWindow):
     # Opening
 
     def _begin(self) -> None:
-        """The first page is there at once. The core loads on the desk, where everything asked of it waits its turn."""
-        loading = self.bridge.run(self._load_core).on_failure(lambda error: self._cannot_open(error, self._begin))
+        """The first page is there at once; the core loads when it is drawn, so as not to hold it up."""
+        self._loading = False
         if self._paths.vault.exists():
-            page = self._unlock()
-            loading.on_success(lambda _: self._ask_how(page, page.keyring_chosen.emit))
+            self._unlock()
         else:
             self._welcome()
+        if self.isVisible():
+            self._load()
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
+        super().paintEvent(event)
+        self._load()
+
+    def _load(self) -> None:
+        """On the desk, where everything asked of the core waits its turn."""
+        if self._loading:
+            return
+        self._loading = True
+        loading = self.bridge.run(self._load_core).on_failure(lambda error: self._cannot_open(error, self._begin))
+        page = self._stack.currentWidget()
+        if isinstance(page, UnlockPage):
+            loading.on_success(lambda _: self._ask_how(page, page.keyring_chosen.emit))
 
     def _load_core(self, _: Task) -> None:
         self._core = self._open_core()
@@ -90,12 +105,14 @@ class Window(QMainWindow):
 
     def _ask_long(self, act: Callable[[Core, Task], Result]) -> Operation[Result]:
         """Has the core do something that reports its progress and can be stopped."""
-        return self.bridge.run(lambda task: act(self._loaded(), task))
 
-    def _loaded(self) -> Core:
-        if self._core is None:
-            raise Cancelled
-        return self._core
+        def work(task: Task) -> Result:
+            if self._core is None:
+                raise Cancelled
+            return act(self._core, task)
+
+        self._load()
+        return self.bridge.run(work)
 
     def _cannot_open(self, error: UserFacingError, again: Callable[[], object]) -> None:
         page = FormPage()

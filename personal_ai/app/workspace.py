@@ -53,6 +53,7 @@ from personal_ai.models.sampling import Sampling
 from personal_ai.models.tokenizer import ChatTokenizer
 
 if TYPE_CHECKING:
+    from personal_ai.app.model_room import ModelRoom
     from personal_ai.app.money import Money
     from personal_ai.app.safekeeping import Safekeeping
 
@@ -156,6 +157,13 @@ class Workspace:
         if name not in self.library and (package := starter()).name == name:
             return package
         return self.library.get(name)
+
+    @cached_property
+    def model_room(self) -> ModelRoom:
+        """What a window does with models."""
+        from personal_ai.app.model_room import ModelRoom  # noqa: PLC0415 -- which knows the workspace
+
+        return ModelRoom(self)
 
     def move_library(self, folder: Path, *, on_progress: ProgressCallback, cancel: Cancel) -> None:
         """Moves the library, to another drive say; what was removed from it is deleted for good. See `models.place`."""

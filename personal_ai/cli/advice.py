@@ -13,7 +13,7 @@ from personal_ai.cli.console import ProgressLine, amount, cycles, duration, firs
 from personal_ai.cli.session import workspace
 from personal_ai.common.paths import resource
 from personal_ai.deployments.fit import Fit, InCanister
-from personal_ai.deployments.plan import CYCLES_PER_XDR, STORAGE_DAYS, USD_PER_XDR, Plan
+from personal_ai.deployments.plan import CYCLES_PER_XDR, STORAGE_DAYS, USD_PER_XDR, Plan, usd
 from personal_ai.models.catalogue import CATALOGUE_FILE, read_catalogue
 from personal_ai.models.hub.connection import PUBLIC_ENDPOINT, Hub
 from personal_ai.models.hub.names import is_hub_name
@@ -76,7 +76,7 @@ def plan_fields(bill: Plan) -> dict[str, Any]:
         "items": [asdict(item) for item in bill.items],
         "total_cycles": bill.total,
         "xdr": bill.total / CYCLES_PER_XDR,
-        "currency": {"code": "USD", "amount": round(_usd(bill.total), 2), "per_xdr": USD_PER_XDR},
+        "currency": {"code": "USD", "amount": round(usd(bill.total), 2), "per_xdr": USD_PER_XDR},
         "storage": [
             {
                 "days": days,
@@ -109,7 +109,7 @@ def fit_fields(fit: Fit) -> dict[str, Any]:
 
 def _plan_lines(bill: Plan) -> list[str]:
     lines = [f"  {item.what:<10} {cycles(item.cycles):>20}" for item in bill.items]
-    lines.append(f"  {'total':<10} {cycles(bill.total):>20}   about {_usd(bill.total):.2f} USD")
+    lines.append(f"  {'total':<10} {cycles(bill.total):>20}   about {usd(bill.total):.2f} USD")
     for days in STORAGE_DAYS:
         planned, documented = (days * rent for rent in (bill.rent_per_day, bill.rent_per_day_documented))
         lines.append(f"  storage for {days} days: {cycles(planned)}, or {cycles(documented)} at the documented price")
@@ -139,10 +139,6 @@ def _canister_lines(canister: InCanister) -> list[str]:
         f"    {amount(canister.heap_bytes, 'bytes')} of heap, context {canister.context_length} tokens, "
         f"{canister.tokens_per_call} tokens per call, {duration(canister.reply_s)} for a reply of "
         f"{canister.plan.replies.reply_tokens} tokens",
-        f"    upload: {duration(canister.upload_s)} or more, {cycles(upload)} ({_usd(upload):.2f} USD); "
-        f"a month of storage: {cycles(month)} ({_usd(month):.2f} USD)",
+        f"    upload: {duration(canister.upload_s)} or more, {cycles(upload)} ({usd(upload):.2f} USD); "
+        f"a month of storage: {cycles(month)} ({usd(month):.2f} USD)",
     ]
-
-
-def _usd(count: int) -> float:
-    return count / CYCLES_PER_XDR * USD_PER_XDR

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from personal_ai.app.canisters import delete_deployment, open_canister
 from personal_ai.app.recovery import recover
 from personal_ai.app.workspace import PRACTICE
-from personal_ai.cli import controllers, snapshots
+from personal_ai.cli import controllers, runway, snapshots, upkeep
 from personal_ai.cli.console import ProgressLine, amount, cycles, stoppable
 from personal_ai.cli.session import (
     add_canister_command,
@@ -54,7 +54,9 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     settings.add_argument("--freezing-days", type=float, help="days of rent that must be left, or it freezes")
     settings.add_argument("--reserved-limit", type=float, metavar="T", help="most cycles to be reserved, in trillions")
     settings.add_argument("--memory-limit", type=float, metavar="MIB", help="most memory of its program")
+    runway.add_commands(group)
     snapshots.add_commands(group)
+    upkeep.add_commands(group)
     controllers.add_commands(group)
     _add_adopt(group)
     delete = add_canister_command(group, "delete", _delete, "delete it for ever, with all that is in it")

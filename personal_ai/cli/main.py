@@ -14,6 +14,7 @@ from personal_ai.cli import (
     backup,
     canister,
     chat,
+    completion,
     demo,
     deployments,
     embed,
@@ -38,6 +39,7 @@ def parser() -> argparse.ArgumentParser:
     commands = root.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for room in (demo, vault, identities, models, deployments, wallet, chat, embed, canister, network, backup, recover):
         room.add_commands(commands)
+    completion.add_commands(commands, root)
     return root
 
 

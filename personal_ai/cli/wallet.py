@@ -111,24 +111,24 @@ def _pay(arguments: argparse.Namespace, kind: Kind, amount: int, target: str | N
         stoppable() as cancel,
     ):
         preview = wallet.preview(kind, amount, target)
-        print(_described(preview), file=sys.stderr)
+        print(described(preview), file=sys.stderr)
         warning = link_warning(opened, wallet, preview)
         if warning is not None and not arguments.linked:
             raise BadInputError(str(warning), not_lost="Nothing was paid.", next_step="To pay anyway: --linked")
-        if preview.affordable and not arguments.yes and not _confirmed():
+        if preview.affordable and not arguments.yes and not confirmed():
             raise BadInputError("Nothing was paid.", next_step="Use --yes to pay without being asked.")
         payment = wallet.pay(preview, cancel)
     _show_payment(arguments, payment)
 
 
-def _described(preview: Preview) -> str:
+def described(preview: Preview) -> str:
     token = preview.kind.token
     line = f"{token.show(preview.amount)} to {preview.target}, fee {token.show(preview.fee)}, "
     line += f"together {token.show(preview.total)} of {token.show(preview.available)}."
     return line if preview.cycles is None else f"{line} It brings about {cycles(preview.cycles)}."
 
 
-def _confirmed() -> bool:
+def confirmed() -> bool:
     """Asks on a terminal; elsewhere the answer is no."""
     return sys.stdin.isatty() and input("Pay this? [y/N] ").strip().lower() in ("y", "yes")
 
@@ -137,22 +137,22 @@ def _resume(arguments: argparse.Namespace) -> None:
     with _wallet(arguments) as wallet, stoppable() as cancel:
         ended = [wallet.go_on(payment, cancel) for payment in wallet.open_payments()]
     if arguments.json:
-        print(json.dumps({"payments": [_payment_fields(payment) for payment in ended]}))
+        print(json.dumps({"payments": [payment_fields(payment) for payment in ended]}))
         return
     for payment in ended:
-        print(_payment_line(payment))
+        print(payment_line(payment))
     print(f"{len(ended)} payment(s) gone on with.")
 
 
 def _show_payment(arguments: argparse.Namespace, payment: Payment) -> None:
-    print(json.dumps(_payment_fields(payment)) if arguments.json else _payment_line(payment))
+    print(json.dumps(payment_fields(payment)) if arguments.json else payment_line(payment))
 
 
-def _payment_fields(payment: Payment) -> dict[str, object]:
+def payment_fields(payment: Payment) -> dict[str, object]:
     return {**asdict(payment), "kind": payment.kind.value, "state": payment.state.value}
 
 
-def _payment_line(payment: Payment) -> str:
+def payment_line(payment: Payment) -> str:
     block = "" if payment.block_index is None else f" (block {payment.block_index})"
     brought = "" if payment.cycles is None else f": {cycles(payment.cycles)}"
     return (
@@ -171,7 +171,7 @@ def _history(arguments: argparse.Namespace) -> None:
     for item in history.items:
         print(_history_line(item))
     for payment in history.unsettled:
-        print(_payment_line(payment))
+        print(payment_line(payment))
     if history.cycles_from_block:
         print(f"The cycles ledger was read back to block {history.cycles_from_block} only.")
 
@@ -186,7 +186,7 @@ def _history_fields(history: History) -> dict[str, object]:
             }
             for item in history.items
         ],
-        "unsettled": [_payment_fields(payment) for payment in history.unsettled],
+        "unsettled": [payment_fields(payment) for payment in history.unsettled],
         "cycles_from_block": history.cycles_from_block,
     }  # fmt: skip
 

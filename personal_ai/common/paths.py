@@ -6,8 +6,6 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-import platformdirs
-
 HOME_VARIABLE = "PERSONAL_AI_HOME"
 
 
@@ -27,8 +25,11 @@ class Paths:
     @classmethod
     def default(cls) -> Paths:
         """The home folder named by PERSONAL_AI_HOME, or the system's folder for application data."""
-        named = os.environ.get(HOME_VARIABLE)
-        return cls(Path(named) if named else Path(platformdirs.user_data_dir("personal-ai", appauthor=False)))
+        if named := os.environ.get(HOME_VARIABLE):
+            return cls(Path(named))
+        import platformdirs  # noqa: PLC0415 - the window's start is counted in milliseconds
+
+        return cls(Path(platformdirs.user_data_dir("personal-ai", appauthor=False)))
 
     @property
     def vault(self) -> Path:
@@ -77,6 +78,11 @@ class Paths:
     def payments(self) -> Path:
         """The wallet's journal of payments (SQLite)."""
         return self.home / "payments.sqlite"
+
+    @property
+    def burn(self) -> Path:
+        """What canisters had at which time, and their budgets (SQLite)."""
+        return self.home / "burn.sqlite"
 
     @property
     def conversations(self) -> Path:

@@ -7,29 +7,30 @@ repeated as the very same signed message, and chunks are those that the canister
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from personal_ai.canister.client import CanisterClient
+from personal_ai.canister.client import CanisterClient, NoRoom
 from personal_ai.canister.heap import heap_need
 from personal_ai.canister.upload import Upload
-from personal_ai.common.errors import Cancelled, NetworkTimeoutError, SecurityError, UserFacingError
+from personal_ai.common.errors import UserFacingError
 from personal_ai.common.jobs import Cancel, Meter, ProgressCallback
 from personal_ai.common.paths import resource
-from personal_ai.compiler.compile import compile_package
+from personal_ai.compiler.compile import ProgramSizes, compile_package
 from personal_ai.deployments import upload as uploading
+from personal_ai.deployments.canister import OwnCanister
+from personal_ai.deployments.engine import Installation
+from personal_ai.deployments.funds import SECONDS_PER_DAY
 from personal_ai.deployments.journal import Deployment, DeploymentState, Journal
-from personal_ai.deployments.plan import CANISTER_WASM, Plan, contents_of, plan
-from personal_ai.ic.agent import Agent, UnknownOutcomeError
+from personal_ai.deployments.plan import CANISTER_WASM, FREEZING_THRESHOLD_DAYS, Plan, contents_of, plan
+from personal_ai.ic.agent import Agent
 from personal_ai.ic.ledgers import CyclesLedger
-from personal_ai.ic.management import CanisterSettings, InstallMode, Management
+from personal_ai.ic.management import CanisterSettings, InstallMode
 from personal_ai.ic.principal import Principal
-from personal_ai.ic.requests import SignedUpdate
 from personal_ai.models.package import ModelPackage
 
 CREATE, INSTALL, UPLOAD, ACTIVATE = "create", "install", "upload", "activate"
@@ -53,35 +54,41 @@ class Deployer:
 
     def run(self, deployment_id: str, on_progress: ProgressCallback, cancel: Cancel) -> Deployment:
         """Takes every step that is not yet done. Raises Cancelled, and UserFacingError after writing it down."""
-        try:
+        with self.recorded(deployment_id):
             self._run(deployment_id, on_progress, cancel)
-        except Cancelled:
-            raise
+        return self.journal.deployment(deployment_id)
+
+    @contextmanager
+    def recorded(self, deployment_id: str) -> Iterator[None]:
+        """Writes down that work goes on inside, and how it ended; a cancelled one is still going on."""
+        self.journal.set_state(deployment_id, DeploymentState.RUNNING)
+        try:
+            yield
         except UserFacingError as error:
             self.journal.set_state(deployment_id, DeploymentState.FAILED, error.what)
             raise
         self.journal.set_state(deployment_id, DeploymentState.ACTIVE)
-        return self.journal.deployment(deployment_id)
 
-    def _run(self, deployment_id: str, on_progress: ProgressCallback, cancel: Cancel) -> None:
-        self.journal.set_state(deployment_id, DeploymentState.RUNNING)
+    def prepare(self, on_progress: ProgressCallback, cancel: Cancel) -> tuple[ProgramSizes, Upload]:
+        """The package verified, compiled and ready to be sent. Raises DamagedFileError, UnsupportedModelError."""
         program_path = self.programs / f"{self.package.manifest_sha256}.program"
         self.package.verify(on_progress, cancel)
         program = compile_package(self.package, program_path, on_progress=on_progress, cancel=cancel)
-        upload = Upload.of(self.package.name, _files(self.package, program_path), on_progress, cancel)
+        return program, Upload.of(self.package.name, _files(self.package, program_path), on_progress, cancel)
+
+    def _run(self, deployment_id: str, on_progress: ProgressCallback, cancel: Cancel) -> None:
+        program, upload = self.prepare(on_progress, cancel)
         wasm = resource(CANISTER_WASM).read_bytes()
-        heap_bytes = heap_need(program).most_bytes
         costs = plan(self.agent.profile, contents_of(self.package))
 
         cancel.raise_if_cancelled()
-        canister_id = self._create(deployment_id, costs, on_progress)
+        canister = OwnCanister(self.agent, self._create(deployment_id, costs, on_progress))
         cancel.raise_if_cancelled()
-        if heap_bytes > _WASM_MEMORY_LIMIT_DEFAULT_BYTES:
-            Management(self.agent).update_settings(canister_id, CanisterSettings(wasm_memory_limit=_WASM32_BYTES))
-        self._install(deployment_id, canister_id, wasm, on_progress)
-        client = CanisterClient(self.agent, canister_id)
+        raise_memory_limit(canister, heap_need(program).most_bytes)
+        Installation(self.journal, deployment_id, INSTALL, InstallMode.INSTALL, wasm).run(canister, on_progress)
+        client = canister.client
         self._upload(deployment_id, client, upload, on_progress, cancel)
-        self._activate(deployment_id, client, upload, on_progress, cancel)
+        self.activate(deployment_id, client, upload, on_progress, cancel)
 
     def _create(self, deployment_id: str, costs: Plan, on_progress: ProgressCallback) -> Principal:
         """The canister, created through the cycles ledger; a repeat finds the one that the first attempt made."""
@@ -98,6 +105,7 @@ class Deployer:
                 step.amount_cycles,
                 created_at_time_ns=step.created_at_time_ns,
                 controllers=(self.agent.identity.principal,),
+                freezing_threshold_s=FREEZING_THRESHOLD_DAYS * SECONDS_PER_DAY,
             )
             canister_id = str(created.canister_id)
             self.journal.set_canister(deployment_id, canister_id)
@@ -113,45 +121,6 @@ class Deployer:
             lacking = amount_cycles + ledger.fee() - ledger.balance(owner)
             if lacking > 0:
                 self.faucet(owner, lacking)
-
-    def _install(self, deployment_id: str, canister_id: Principal, wasm: bytes, on_progress: ProgressCallback) -> None:
-        """The engine, checked against the module hash that the network certifies."""
-        meter = Meter("Installing the engine", 1, "step", on_progress)
-        expected = hashlib.sha256(wasm).digest()
-        if self.agent.module_hash(canister_id) != expected:
-            with suppress(UnknownOutcomeError):  # the module hash tells
-                self.agent.submit(self._install_message(deployment_id, canister_id, wasm))
-            installed = self.agent.module_hash(canister_id)
-            if installed is None:
-                raise NetworkTimeoutError(
-                    "The network did not install the engine in time.",
-                    not_lost="The canister and its cycles are yours.",
-                    next_step="Go on with the deployment in a few minutes.",
-                )
-            if installed != expected:
-                raise SecurityError(
-                    "The canister does not run the engine that was sent to it.",
-                    not_lost="The model has not been uploaded.",
-                    next_step="Do not use this canister; report this.",
-                )
-        self.journal.set_module_hash(deployment_id, expected.hex())
-        self.journal.finish(deployment_id, INSTALL)
-        meter.advance()
-
-    def _install_message(self, deployment_id: str, canister_id: Principal, wasm: bytes) -> SignedUpdate:
-        """The signed message of the first attempt as long as it may be sent, a new one otherwise."""
-        step = self.journal.step(deployment_id, INSTALL)
-        if step is not None and step.envelope is not None and (step.expires_at_ns or 0) > time.time_ns():
-            return SignedUpdate.from_bytes(step.envelope)
-        signed = Management(self.agent).sign_install_code(canister_id, InstallMode.INSTALL, wasm)
-        self.journal.intend(
-            deployment_id,
-            INSTALL,
-            request_id=signed.request_id,
-            envelope=signed.to_bytes(),
-            expires_at_ns=signed.ingress_expiry_ns,
-        )
-        return signed
 
     def _upload(
         self,
@@ -176,7 +145,7 @@ class Deployer:
         }
         self.journal.finish(deployment_id, UPLOAD, result=json.dumps(facts))
 
-    def _activate(
+    def activate(
         self,
         deployment_id: str,
         client: CanisterClient,
@@ -184,12 +153,27 @@ class Deployer:
         on_progress: ProgressCallback,
         cancel: Cancel,
     ) -> None:
-        """The switch to the uploaded model, once the canister has verified all of it."""
+        """The switch to the uploaded model, once the canister has verified all of it.
+
+        An old model that leaves no room is unloaded before. Raises NoRoom where that does not do.
+        """
         self.journal.intend(deployment_id, ACTIVATE)
         meter = Meter("Activating the model", 1, "step", on_progress)
-        client.activate(upload.manifest.hash, on_progress=on_progress, cancel=cancel)
+        try:
+            client.activate(upload.manifest.hash, on_progress=on_progress, cancel=cancel)
+        except NoRoom:
+            if client.status().model is None:
+                raise
+            Meter("Both models do not fit: the old one is unloaded first", 1, "step", on_progress).advance()
+            client.activate(upload.manifest.hash, unload_first=True, on_progress=on_progress, cancel=cancel)
         self.journal.finish(deployment_id, ACTIVATE)
         meter.advance()
+
+
+def raise_memory_limit(canister: OwnCanister, heap_bytes: int) -> None:
+    """Lets the network keep what the engine may grow to."""
+    if heap_bytes > _WASM_MEMORY_LIMIT_DEFAULT_BYTES:
+        canister.change(CanisterSettings(wasm_memory_limit=_WASM32_BYTES))
 
 
 def _files(package: ModelPackage, program: Path) -> list[tuple[str, Path]]:

@@ -17,7 +17,7 @@ from personal_ai.common.paths import resource
 from personal_ai.compiler.compile import Foretold
 from personal_ai.compiler.foretelling import foretell
 from personal_ai.compiler.obstacles import ModelObstaclesError
-from personal_ai.deployments.plan import CALL_INSTRUCTIONS, CANISTER_WASM, Contents, Plan, Replies, plan
+from personal_ai.deployments.plan import CALL_INSTRUCTIONS, CANISTER_WASM, Contents, Plan, Replies, plan, usd
 from personal_ai.deployments.upload import PARALLEL_CHUNKS
 from personal_ai.ic.profile import NetworkProfile
 from personal_ai.models.decoder import Decoder, weights
@@ -76,6 +76,15 @@ class InCanister:
     tokens_per_s: float = 0.0
     upload_s: float = 0.0
     plan: Plan | None = None
+
+    @property
+    def upload_usd(self) -> float:
+        return usd(self.plan.cycles("upload")) if self.plan else 0.0
+
+    @property
+    def month_usd(self) -> float:
+        """Of storage, for 30 days."""
+        return usd(30 * self.plan.rent_per_day) if self.plan else 0.0
 
 
 @dataclass(frozen=True, slots=True)

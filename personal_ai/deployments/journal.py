@@ -192,6 +192,12 @@ class Journal(JournalFile):
                 (time.time_ns(), result, block, deployment_id, name),
             )
 
+    def drop_steps(self, deployment_id: str, *names: str) -> None:
+        """Forgets steps, so that they can be taken anew."""
+        with self._transaction():
+            for name in names:
+                self._db.execute("DELETE FROM step WHERE deployment = ? AND name = ?", (deployment_id, name))
+
     # Backup
 
     def to_records(self) -> list[dict[str, Any]]:

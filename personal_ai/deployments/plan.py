@@ -28,9 +28,9 @@ _GIB = 1 << 30
 _PAGE_SIZE_BYTES = 65_536
 _STORE_PAGES = 7  # of the canister's stable memory, before the chunks (docs/formats/upload.md)
 _SECONDS_PER_DAY = 86_400
-_FREEZING_THRESHOLD_DAYS = 30
+FREEZING_THRESHOLD_DAYS = 90  # what a new canister is given; the network's own is 30
 # A message needs its whole limit in the canister beforehand; several may be on their way at once.
-_WORKING_CYCLES = 500_000_000_000
+WORKING_CYCLES = 500_000_000_000
 _MESSAGE_SIZE_BYTES = 450  # what surrounds an argument: envelope, signature, Candid
 _HASH_SIZE_BYTES = 32
 _TOKEN_SIZE_BYTES = 4
@@ -61,6 +61,11 @@ class Item:
 
     what: str
     cycles: int
+
+
+def usd(cycles: int) -> float:
+    """Cycles in dollars, at a rate that changes from day to day."""
+    return cycles / CYCLES_PER_XDR * USD_PER_XDR
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +125,8 @@ def plan(profile: NetworkProfile, contents: Contents, *, days: int = 30, replies
     stored_bytes = fixed_bytes + need.first_bytes - engine_costs().unused_heap_bytes
     rent_per_day = _rent(profile, stored_bytes, profile.costs.storage_per_gib_second)
     most_per_day = _rent(profile, fixed_bytes + need.most_bytes, profile.costs.storage_per_gib_second)
-    working = profile.costs.on_subnet(_WORKING_CYCLES)
-    frozen = most_per_day * _FREEZING_THRESHOLD_DAYS
+    working = profile.costs.on_subnet(WORKING_CYCLES)
+    frozen = most_per_day * FREEZING_THRESHOLD_DAYS
     install_limit = profile.costs.on_subnet(profile.limits.install_instructions * profile.costs.per_instruction)
     items = (
         Item("create", profile.costs.on_subnet(profile.costs.creation)),

@@ -69,11 +69,17 @@ class CyclesLedger:
         return self._pay("withdraw", types.WITHDRAW_ARGS, types.WITHDRAW_RESULT, fields)
 
     def create_canister(
-        self, amount: int, *, created_at_time_ns: int, controllers: Sequence[Principal], subnet: Principal | None = None
+        self,
+        amount: int,
+        *,
+        created_at_time_ns: int,
+        controllers: Sequence[Principal],
+        freezing_threshold_s: int | None = None,
+        subnet: Principal | None = None,
     ) -> CreatedCanister:
         """A new canister holding `amount` less the network's creation fee; a repeat gives the same canister again."""
         creation = {
-            "settings": {"controllers": list(controllers)},
+            "settings": {"controllers": list(controllers), "freezing_threshold": freezing_threshold_s},
             "subnet_selection": None if subnet is None else ("Subnet", {"subnet": subnet}),
         }
         fields = {"amount": amount, "created_at_time": created_at_time_ns, "creation_args": creation}

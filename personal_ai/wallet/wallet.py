@@ -114,6 +114,18 @@ class Wallet:
             if payment.kind.into_canister and payment.state not in unpaid
         )
 
+    def topped_up(self, canister_id: str, since_ns: int) -> int:
+        """Cycles that this identity has put into a canister since then, or may have: with fees, from any token."""
+        made = self._journal.payments(self._agent.profile.name, str(self.principal))
+        return sum(
+            payment.amount + payment.fee if payment.kind is Kind.TOP_UP else payment.cycles or 0
+            for payment in made
+            if payment.kind.into_canister
+            and payment.target == canister_id
+            and payment.created_at_time_ns >= since_ns
+            and payment.state not in (State.REFUSED, State.NOT_SENT, State.REFUNDED)
+        )
+
     def open_payments(self) -> list[Payment]:
         """Payments that were interrupted, the oldest first."""
         return self._payments.open_payments()

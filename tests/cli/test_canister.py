@@ -49,6 +49,20 @@ def test_from_its_first_status_to_its_end(run: Run, profile: Paths, password_fil
     assert (folder / "snapshot.json").exists()
     assert canister("snapshot", "delete", "Rowan", str(taken))["id"] == taken
 
+    asked = run("canister", "topup", "Rowan", "1", *unlock)
+    assert asked.exit_code == 1 and "Nothing was paid" in asked.errors
+    assert canister("topup", "Rowan", "1", "--yes")["state"] == "done"
+    runway = canister("runway", "Rowan", "--budget", "2", "--keep-days", "60", "--tend")
+    assert (runway["level"], runway["paid"], runway["freezing_days"]) == ("fine", None, 45)
+    shown = run("canister", "runway", "Rowan", *unlock).output
+    assert "It lasts " in shown and "held back for 45 days" in shown and "up to 2.000 T cycles in 30 days" in shown
+    assert canister("runway", "Rowan", "--no-budget")["budget"] is None
+
+    assert canister("upgrade", "Rowan") == {"upgraded": False, "module_hash": listed["module_hash"]}
+    guide = run("model", "list").output.split()[0]
+    assert canister("replace", "Rowan", "--model", guide)["model"] == guide
+    assert guide in run("canister", "list").output
+
     refused = run("canister", "delete", "Rowan", *unlock)
     assert refused.exit_code == 1 and "T cycles" in refused.errors and "Nothing was deleted" in refused.errors
     deleted = canister("delete", "Rowan", "--confirm", "Rowan")

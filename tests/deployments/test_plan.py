@@ -42,7 +42,7 @@ def test_a_gibibyte_of_weights() -> None:
 
 def test_the_reserve_holds_the_threshold_and_a_messages_limit() -> None:
     small, long = bill(), bill(days=365)
-    assert small.cycles("reserve") > 300_000_000_000 + 500_000_000_000 + 30 * small.rent_per_day
+    assert small.cycles("reserve") > 300_000_000_000 + 500_000_000_000 + 90 * small.rent_per_day
     assert long.cycles("storage") == 365 * small.rent_per_day
 
 

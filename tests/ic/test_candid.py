@@ -393,11 +393,11 @@ def test_types_of_the_future_are_passed_over() -> None:
 # ---- speed
 
 
-def test_two_megabytes_take_milliseconds() -> None:
+def test_two_megabytes_are_not_read_element_by_element() -> None:
     blob, tokens = bytes(2_000_000), list(range(500_000))
-    started_s = time.perf_counter()
+    started_s = time.process_time()
     assert decode([Blob], one(Blob, blob)) == [blob]
     assert decode([Vec(Nat32)], one(Vec(Nat32), tokens)) == [tokens]
     assert decode([], one(Vec(Nat32), tokens)) == []
-    assert time.perf_counter() - started_s < 0.5
+    assert time.process_time() - started_s < 2  # element by element it would be a minute
     assert one(Vec(Nat32), [1, 2])[-8:] == struct.pack("<2I", 1, 2)

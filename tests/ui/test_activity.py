@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from PySide6.QtWidgets import QLabel, QPushButton
+from PySide6.QtWidgets import QApplication, QLabel, QPushButton
 
 from personal_ai.common.errors import NetworkUnreachableError, StorageError
 from personal_ai.common.jobs import Cancel
@@ -88,6 +88,17 @@ def test_details_show_every_step_and_stay_open(opened: Callable[[ScriptedCore], 
     button(stage, "Hide details").click()
     stage.draw()
     assert "Upload the model" not in words(stage)
+
+
+def test_the_keyboard_stays_where_it_was_when_the_list_changes(opened: Callable[[ScriptedCore], Stage]) -> None:
+    stage = opened(core_with(Birch=DeploymentState.RUNNING))
+    button(stage, "Details").setFocus()
+    stage.core.all_deployments.append(deployment("Rowan"))
+    stage.shell.activity.log.read()
+    stage.settle()
+    focused = QApplication.focusWidget()
+    assert focused is not None and focused.accessibleName() == "Details: Deploy Birch"
+    assert focused.isVisible()
 
 
 def test_a_deployment_is_gone_on_with_on_its_own_page(opened: Callable[[ScriptedCore], Stage]) -> None:

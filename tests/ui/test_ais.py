@@ -149,3 +149,41 @@ def test_the_practice_network_is_switched(make_stage: MakeStage, running: bool, 
     stage.settle()
     assert core.practice_network.running is not running
     assert ("running" if not running else "stopped") in stage.shell.rail.network
+
+
+def toast(stage: Stage) -> str:
+    shown = [label.text() for label in stage.shell.toast.findChildren(QLabel) if label.isVisible()]
+    return "".join(shown)
+
+
+def test_whoever_is_on_another_page_hears_that_it_is_done(make_stage: MakeStage) -> None:
+    stage = make_stage()
+    stage.hold_step(UPLOAD)
+    go(stage.enter()).shell.ais.deploy()
+    stage.until(lambda: stage.shell.ais.step == UPLOAD)
+    stage.shell.show_page(Page.CHAT)
+    stage.shell.toast.offer("A chat was deleted", undo=lambda: None, gone=lambda: None)
+    stage.released.set()
+    stage.settle()
+    assert toast(stage) == "A chat was deleted"  # what can still be taken back stays in sight
+    stage.shell.undo()
+    assert toast(stage) == "Rowan can be asked."
+
+
+def test_whoever_is_on_another_page_hears_that_it_stopped(make_stage: MakeStage) -> None:
+    core = ScriptedCore()
+
+    def full(_: Progress, __: Cancel) -> None:
+        raise StorageError("The disk is full.")
+
+    core.script.before_step = full
+    stage = make_stage(core).enter()
+    stage.shell.ais.deploy()
+    stage.settle()
+    assert toast(stage) == "Deploying Rowan stopped: see My AIs."
+
+
+def test_whoever_sees_it_needs_no_news(stage: Stage) -> None:
+    go(stage).shell.ais.deploy()
+    stage.settle()
+    assert toast(stage) == ""

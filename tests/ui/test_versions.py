@@ -126,6 +126,19 @@ def test_a_branch_is_a_chat_of_its_own(stage: Stage) -> None:
     assert sorted(stage.chat.list.titles) == ["Who?", "Who? (from here)"]
 
 
+def test_a_chat_branches_even_while_its_reply_is_on_the_way(stage: Stage) -> None:
+    stage.hold_word(1)
+    stage.chat.send("Why?")
+    stage.until(lambda: stage.chat.heard == "Only ")
+    question = messages(stage)[2]
+    question.acted.emit(Act.BRANCH)
+    assert texts(stage) == ["Who?", "Only you. Your key controls it."]
+    assert stage.chat.composer.text == "Why?"
+    assert stage.chat.conversation.title.endswith("(from here)")
+    stage.released.set()
+    stage.settle()
+
+
 def test_words_written_in_one_chat_wait_there(stage: Stage) -> None:
     talk = stage.chat.conversation
     stage.chat.composer.set_text("Half a thought")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QHideEvent, QShowEvent
-from PySide6.QtWidgets import QFrame, QScrollArea, QWidget
+from PySide6.QtWidgets import QApplication, QFrame
 
 from personal_ai.deployments.journal import Deployment
 from personal_ai.wallet.journal import Payment
@@ -16,20 +16,20 @@ from ui.bridge import Lane
 from ui.payment_words import kind_words
 from ui.profile import Profile
 from ui.text import tr
-from ui.theme.tokens import SPACE_L, SPACE_M, SPACE_XL, SPACE_XXL
+from ui.theme.tokens import SPACE_M, SPACE_XL
 from ui.widgets.activity_card import ActivityCard
-from ui.widgets.basic import Button, centred, clear, column, frame, label
+from ui.widgets.basic import Button, clear, column, frame, label
 from ui.widgets.notice import Problem
+from ui.widgets.scroll_page import ScrollPage
 from ui.widgets.toast import Toast
 
 if TYPE_CHECKING:
     from personal_ai.app.activity import Entry
 
-_WIDTH_MAX = 900
 _SHOWN_AT_FIRST = 30
 
 
-class ActivityPage(QScrollArea):
+class ActivityPage(ScrollPage):
     """`resume_wanted` carries a deployment to go on with: the page of the AIs does that."""
 
     resume_wanted = Signal(object)
@@ -43,22 +43,11 @@ class ActivityPage(QScrollArea):
         self._unfolded: set[str] = set()
         self._shown = _SHOWN_AT_FIRST
         self.log = ActivityLog(profile)
-        self.setWidgetResizable(True)
-        self.setFrameShape(QFrame.Shape.NoFrame)
-        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        content = QWidget()
-        content.setProperty("kind", "page")
-        inner = QWidget()
-        layout = column(inner, spacing=SPACE_L)
-        layout.addWidget(label(tr("Activity"), "heading1"))
+        self.column.addWidget(label(tr("Activity"), "heading1"))
         self._cards = column(spacing=SPACE_M)
-        layout.addLayout(self._cards)
+        self.column.addLayout(self._cards)
         self.older = Button(tr("Show older"), on_click=self._show_older)
-        layout.addWidget(self.older, 0, Qt.AlignmentFlag.AlignLeft)
-        outer = column(content)
-        outer.addLayout(centred(inner, width_max=_WIDTH_MAX, margins=(SPACE_XXL, SPACE_XL, SPACE_XXL, SPACE_XL)))
-        outer.addStretch()
-        self.setWidget(content)
+        self.column.addWidget(self.older, 0, Qt.AlignmentFlag.AlignLeft)
         self.log.changed.connect(self._refresh)
         profile.changed.connect(self._read_if_seen)
         self._refresh()
@@ -81,6 +70,15 @@ class ActivityPage(QScrollArea):
         self._refresh()
 
     def _refresh(self) -> None:
+        """Draws the cards anew; the keyboard stays on the button that it was on."""
+        focused = QApplication.focusWidget()
+        name = focused.accessibleName() if focused is not None and self.isAncestorOf(focused) else ""
+        self._draw()
+        for button in self.findChildren(Button):
+            if name and not button.isHidden() and button.accessibleName() == name:
+                button.setFocus()
+
+    def _draw(self) -> None:
         clear(self._cards)
         log = self.log
         if log.problem is not None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Signal
 from PySide6.QtGui import QShowEvent
-from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QScrollArea, QWidget
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QWidget
 
 from personal_ai.common.errors import UserFacingError
 from personal_ai.common.jobs import Progress
@@ -13,18 +13,23 @@ from personal_ai.deployments.names import next_name
 from ui.bridge import Lane, Operation
 from ui.profile import Profile
 from ui.text import DOT, network_name, tr
-from ui.theme.tokens import SPACE_L, SPACE_S, SPACE_XL, SPACE_XXL
-from ui.widgets.basic import Button, centred, clear, column, label, row
+from ui.theme.tokens import SPACE_L, SPACE_S
+from ui.widgets.basic import Button, clear, column, label, row
 from ui.widgets.deployment_card import DeploymentCard, RunCard, empty_card
+from ui.widgets.scroll_page import ScrollPage
 
-_WIDTH_MAX = 900
 _PRACTICE = "practice"
 
 
-class AisPage(QScrollArea):
-    """One deployment is under way at a time. `chat_wanted` carries a deployment."""
+class AisPage(ScrollPage):
+    """One deployment is under way at a time. `chat_wanted` carries a deployment.
+
+    `deployed` carries one that was just finished, `failed` the name of one that an error stopped.
+    """
 
     chat_wanted = Signal(object)
+    deployed = Signal(object)
+    failed = Signal(str)
 
     def __init__(self, profile: Profile) -> None:
         super().__init__()
@@ -32,9 +37,6 @@ class AisPage(QScrollArea):
         self._operation: Operation[Deployment] | None = None
         self._run: RunCard | None = None
         self._run_name = ""
-        self.setWidgetResizable(True)
-        self.setFrameShape(QFrame.Shape.NoFrame)
-        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.models = QComboBox()
         self.models.setAccessibleName(tr("Model to deploy"))
         self.models.setMinimumWidth(170)
@@ -46,17 +48,9 @@ class AisPage(QScrollArea):
         self._refresh()
 
     def _arrange(self) -> None:
-        content = QWidget()
-        content.setProperty("kind", "page")
-        inner = QWidget()
-        layout = column(inner, spacing=SPACE_L)
-        layout.addLayout(self._header())
-        layout.addLayout(self._cards)
-        layout.addWidget(self._network)
-        outer = column(content)
-        outer.addLayout(centred(inner, width_max=_WIDTH_MAX, margins=(SPACE_XXL, SPACE_XL, SPACE_XXL, SPACE_XL)))
-        outer.addStretch()
-        self.setWidget(content)
+        self.column.addLayout(self._header())
+        self.column.addLayout(self._cards)
+        self.column.addWidget(self._network)
 
     def _header(self) -> QHBoxLayout:
         header = row(spacing=SPACE_S)
@@ -97,7 +91,7 @@ class AisPage(QScrollArea):
             lane=Lane.DEPLOY,
         )
         self._operation.on(Progress, self._run.report)
-        self._operation.on_success(lambda _: self._drop_run())
+        self._operation.on_success(self._end_deployed)
         self._operation.on_cancelled(self._drop_run)
         self._operation.on_failure(self._show_problem)
         self._operation.on_end(self._end)
@@ -116,6 +110,11 @@ class AisPage(QScrollArea):
     def _show_problem(self, error: UserFacingError) -> None:
         if self._run:
             self._run.show_problem(error)
+        self.failed.emit(self._run_name)
+
+    def _end_deployed(self, deployment: Deployment) -> None:
+        self._drop_run()
+        self.deployed.emit(deployment)
 
     def _drop_run(self) -> None:
         if self._run:

@@ -278,8 +278,8 @@ class ChatPage(QWidget):
         self._ask(self.conversation.up_to(turn_id))
 
     def _branch(self, turn_id: str) -> None:
-        title = tr("{title} (from here)").format(title=self.conversation.title)
-        branch = self.conversation.branch(turn_id, title)
+        shown = self._here.question if self._here else self.conversation
+        branch = shown.branch(turn_id, tr("{title} (from here)").format(title=shown.title))
         self._leave()
         self.shelf.save(branch)
         self._show(branch)

@@ -7,32 +7,32 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QShowEvent
-from PySide6.QtWidgets import QComboBox, QDialog, QFrame, QHBoxLayout, QScrollArea, QWidget
+from PySide6.QtWidgets import QComboBox, QDialog, QFrame, QHBoxLayout, QWidget
 
 from personal_ai.common.errors import UserFacingError
 from personal_ai.wallet.journal import Kind, Payment
 from ui.payment_words import kind_words
 from ui.profile import Profile
 from ui.text import network_name, tr
-from ui.theme.tokens import SPACE_L, SPACE_M, SPACE_S, SPACE_XL, SPACE_XXL
+from ui.theme.tokens import SPACE_L, SPACE_M, SPACE_S, SPACE_XL
 from ui.till import PRACTICE, Till
 from ui.widgets.balance_card import BalanceCard
-from ui.widgets.basic import Button, centred, clear, column, frame, label, row
+from ui.widgets.basic import Button, clear, column, frame, label, row
 from ui.widgets.notice import Problem
 from ui.widgets.pay_dialog import PayDialog
 from ui.widgets.payments import HistoryCard, OpenPayments
 from ui.widgets.receive_dialog import ReceiveDialog
+from ui.widgets.scroll_page import ScrollPage
 from ui.widgets.toast import Toast
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_WIDTH_MAX = 900
 _SEND = (Kind.SEND_ICP, Kind.SEND_CYCLES, Kind.TOP_UP)
 _CONVERT = (Kind.CONVERT, Kind.CONVERT_TOP_UP)
 
 
-class WalletPage(QScrollArea):
+class WalletPage(ScrollPage):
     """Draws a `Till`; one interrupted payment is gone on with at a time."""
 
     def __init__(self, profile: Profile, toast: Toast) -> None:
@@ -40,9 +40,6 @@ class WalletPage(QScrollArea):
         self._profile = profile
         self._toast = toast
         self.till = Till(profile)
-        self.setWidgetResizable(True)
-        self.setFrameShape(QFrame.Shape.NoFrame)
-        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.networks = _choice(tr("Network"))
         self.networks.activated.connect(lambda _: self.till.choose_network(self.networks.currentData()))
         self.purses = _choice(tr("Whose money"))
@@ -56,18 +53,10 @@ class WalletPage(QScrollArea):
         self._refresh()
 
     def _arrange(self) -> None:
-        content = QWidget()
-        content.setProperty("kind", "page")
-        inner = QWidget()
-        layout = column(inner, spacing=SPACE_L)
-        layout.addLayout(self._header())
-        layout.addLayout(self._instead)
+        self.column.addLayout(self._header())
+        self.column.addLayout(self._instead)
         for widget in (self.balance, self.open_payments, self.history):
-            layout.addWidget(widget)
-        outer = column(content)
-        outer.addLayout(centred(inner, width_max=_WIDTH_MAX, margins=(SPACE_XXL, SPACE_XL, SPACE_XXL, SPACE_XL)))
-        outer.addStretch()
-        self.setWidget(content)
+            self.column.addWidget(widget)
 
     def _header(self) -> QHBoxLayout:
         header = row(spacing=SPACE_S)
@@ -164,7 +153,7 @@ def _choice(name: str) -> QComboBox:
     made = QComboBox()
     made.setAccessibleName(name)
     made.setToolTip(name)
-    made.setMinimumWidth(150)
+    made.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
     return made
 
 

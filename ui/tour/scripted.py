@@ -24,6 +24,7 @@ from personal_ai.deployments.journal import Deployment, DeploymentState
 from personal_ai.identities.vault import Vault
 from ui.tour.scripted_activity import ScriptedActivity
 from ui.tour.scripted_identities import open_door
+from ui.tour.scripted_models import ScriptedModels
 from ui.tour.scripted_safekeeping import ScriptedSafekeeping
 from ui.tour.scripted_wallet import ScriptedMoney
 
@@ -193,6 +194,7 @@ class ScriptedCore:
     password: str = PASSWORD
     all_models: list[ScriptedModel] = field(default_factory=lambda: [ScriptedModel()])
     all_deployments: list[Deployment] = field(default_factory=list)
+    model_room: ScriptedModels = field(default_factory=ScriptedModels)
     closed: bool = False
     threads: set[str] = field(default_factory=set)
 

@@ -17,6 +17,7 @@ class Page(Enum):
 
     CHAT = "chat"
     AIS = "ais"
+    MODELS = "models"
     IDENTITIES = "identities"
     WALLET = "wallet"
     ACTIVITY = "activity"
@@ -45,6 +46,7 @@ class Rail(QFrame):
         for page, words in (
             (Page.CHAT, tr("Chat")),
             (Page.AIS, tr("My AIs")),
+            (Page.MODELS, tr("Models")),
             (Page.IDENTITIES, tr("Identities")),
             (Page.WALLET, tr("Wallet")),
             (Page.ACTIVITY, tr("Activity")),

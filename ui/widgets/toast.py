@@ -22,6 +22,7 @@ class Toast(QFrame):
         super().__init__(window)
         self.setProperty("kind", "toast")
         self._undo: Callable[[], object] | None = None
+        self._waiting: list[str] = []
         self._gone: Callable[[], object] | None = None
         self._words = label()
         self.button = Button(tr("Undo"), on_click=self.undo)
@@ -30,7 +31,7 @@ class Toast(QFrame):
         layout.addWidget(self._words)
         layout.addWidget(self.button)
         self._timer = QTimer(self, singleShot=True, interval=_SHOWN_MS)
-        self._timer.timeout.connect(self.settle)
+        self._timer.timeout.connect(self._pass)
         self._window = window
         window.installEventFilter(self)
         self.hide()
@@ -50,12 +51,20 @@ class Toast(QFrame):
         self.button.hide()
         self._appear()
 
+    def announce(self, text: str) -> None:
+        """Like `tell`, but waits for as long as something can still be taken back."""
+        if self._undo is None:
+            self.tell(text)
+        else:
+            self._waiting.append(text)
+
     def undo(self) -> bool:
         """Takes back what was done, if it still can be; whether it could."""
         undo = self._undo
         self._end()
         if undo:
             undo()
+            self._tell_waiting()
         return undo is not None
 
     def settle(self) -> None:
@@ -69,6 +78,15 @@ class Toast(QFrame):
         if event.type() == QEvent.Type.Resize and not self.isHidden():
             self._place()
         return super().eventFilter(watched, event)
+
+    def _pass(self) -> None:
+        """The time of what is shown is over."""
+        self.settle()
+        self._tell_waiting()
+
+    def _tell_waiting(self) -> None:
+        if self._waiting and self._undo is None:
+            self.tell(self._waiting.pop(0))
 
     def _end(self) -> None:
         self._undo = self._gone = None

@@ -19,6 +19,7 @@ from personal_ai.models.hub.errors import (
     TruncatedDownloadError,
     WrongContentError,
 )
+from personal_ai.models.hub.names import HubName
 from personal_ai.models.hub.part import Part, is_whole, part_path
 from personal_ai.models.hub.planning import HubFile, HubModel
 
@@ -39,12 +40,8 @@ def downloaded(
     Raises DownloadInUseError, NotEnoughSpaceError, StorageError, WrongContentError, SecurityError, HubNotFoundError,
     HubAccessError, NetworkError, Cancelled.
     """
-    folder = downloads / model.id.replace("/", "--")
-    with holding(folder.with_name(f"{folder.name}.lock")) as alone:
-        if not alone:
-            raise DownloadInUseError(
-                f"{model.id} is being fetched already.", next_step="Wait for the other one, or stop it."
-            )
+    folder = _folder(model.id, downloads)
+    with _alone(model.id, folder):
         complete = _fetch_all(hub, model, folder, on_progress, cancel or Cancel())
         try:
             yield complete
@@ -52,6 +49,35 @@ def downloaded(
             shutil.rmtree(folder, ignore_errors=True)
             raise
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def unfinished(downloads: Path) -> list[str]:
+    """The ids of the models whose download can go on, by name. Raises StorageError."""
+    with storage_errors("look at the downloads"):
+        names = sorted(path.name for path in downloads.iterdir() if path.is_dir()) if downloads.is_dir() else []
+    return [name.replace("--", "/", 1) for name in names]
+
+
+def discard(model_id: str, downloads: Path) -> None:
+    """Deletes what has come of a model that is not wanted any more. Raises DownloadInUseError, StorageError."""
+    folder = _folder(HubName.parse(model_id).id, downloads)
+    with _alone(model_id, folder), storage_errors(f"delete what was fetched of {model_id}"):
+        if folder.is_dir():
+            shutil.rmtree(folder)
+
+
+def _folder(model_id: str, downloads: Path) -> Path:
+    return downloads / model_id.replace("/", "--")
+
+
+@contextmanager
+def _alone(model_id: str, folder: Path) -> Iterator[None]:
+    with holding(folder.with_name(f"{folder.name}.lock")) as alone:
+        if not alone:
+            raise DownloadInUseError(
+                f"{model_id} is being fetched already.", next_step="Wait for the other one, or stop it."
+            )
+        yield
 
 
 def _fetch_all(hub: Hub, model: HubModel, folder: Path, on_progress: ProgressCallback, cancel: Cancel) -> Path:

@@ -1,0 +1,86 @@
+"""What canisters had at which time, and what may be spent to keep them alive: docs/formats/burn.md."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from personal_ai.common.errors import BadInputError
+from personal_ai.common.journal_file import JournalFile
+from personal_ai.deployments.funds import SECONDS_PER_DAY
+from personal_ai.deployments.runway import Reading
+
+FORMAT_VERSION = 1
+_KEPT_DAYS = 400
+_NS_PER_S = 10**9
+
+_SCHEMA = """
+CREATE TABLE reading (
+    network TEXT NOT NULL, canister_id TEXT NOT NULL, time_ns INTEGER NOT NULL, cycles TEXT NOT NULL,
+    PRIMARY KEY (network, canister_id, time_ns)
+) STRICT;
+CREATE TABLE budget (
+    network TEXT NOT NULL, canister_id TEXT NOT NULL, cycles_per_30_days TEXT NOT NULL, keep_days INTEGER NOT NULL,
+    PRIMARY KEY (network, canister_id)
+) STRICT;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What may be spent by itself on one canister, fees included, within any 30 days; it is kept alive for `keep_days`.
+
+    Raises BadInputError.
+    """
+
+    cycles_per_30_days: int
+    keep_days: int
+
+    def __post_init__(self) -> None:
+        if self.cycles_per_30_days <= 0 or not 1 <= self.keep_days <= 3650:
+            raise BadInputError("A budget is a positive sum, and keeps a canister for 1 to 3650 days.")
+
+
+class BurnHistory(JournalFile):
+    """One SQLite file. Safe to use from several threads."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises StorageError, DamagedFileError, UnknownVersionError."""
+        super().__init__(
+            path,
+            name="history of cycles",
+            safe="Your canisters and cycles are on the network, untouched.",
+            version=FORMAT_VERSION,
+            schema=_SCHEMA,
+        )
+
+    def note(self, network: str, canister_id: str, cycles: int, time_ns: int | None = None) -> None:
+        """Writes down what a canister has now; what is older than 400 days is forgotten."""
+        now_ns = time.time_ns() if time_ns is None else time_ns
+        oldest_ns = now_ns - _KEPT_DAYS * SECONDS_PER_DAY * _NS_PER_S
+        with self._transaction():
+            row = (network, canister_id, now_ns, str(cycles))  # cycles outgrow SQLite's 64 bits
+            self._db.execute("INSERT OR REPLACE INTO reading VALUES (?, ?, ?, ?)", row)
+            self._db.execute("DELETE FROM reading WHERE time_ns < ?", (oldest_ns,))
+
+    def readings(self, network: str, canister_id: str) -> list[Reading]:
+        """In the order of time."""
+        query = "SELECT time_ns, cycles FROM reading WHERE network = ? AND canister_id = ? ORDER BY time_ns"
+        with self._lock:
+            rows = self._db.execute(query, (network, canister_id)).fetchall()
+        return [Reading(time_ns, int(cycles)) for time_ns, cycles in rows]
+
+    def set_budget(self, network: str, canister_id: str, budget: Budget | None) -> None:
+        """None: nothing is spent by itself any more."""
+        with self._transaction():
+            self._db.execute("DELETE FROM budget WHERE network = ? AND canister_id = ?", (network, canister_id))
+            if budget is not None:
+                row = (network, canister_id, str(budget.cycles_per_30_days), budget.keep_days)
+                self._db.execute("INSERT INTO budget VALUES (?, ?, ?, ?)", row)
+
+    def budget(self, network: str, canister_id: str) -> Budget | None:
+        query = "SELECT cycles_per_30_days, keep_days FROM budget WHERE network = ? AND canister_id = ?"
+        with self._lock:
+            row = self._db.execute(query, (network, canister_id)).fetchone()
+        return None if row is None else Budget(int(row[0]), row[1])
