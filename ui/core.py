@@ -20,6 +20,7 @@ from ui.core_wallet import Money
 if TYPE_CHECKING:
     from personal_ai.app.vault_door import VaultDoor
     from personal_ai.chat.presets import Preset
+    from personal_ai.chat.session import ContextUse
     from personal_ai.chat.store import ConversationSummary
     from personal_ai.identities.vault import Vault
 
@@ -62,6 +63,14 @@ class Chat(Protocol):
         on_place: Callable[[Place, str | None], None],
         cancel: Cancel,
     ) -> Conversation: ...
+
+    def context_use(self, conversation: Conversation) -> ContextUse: ...
+
+    def leave_out(self, conversation: Conversation, question: str) -> Conversation: ...
+
+    def summarise(self, conversation: Conversation, question: str, cancel: Cancel) -> Conversation: ...
+
+    def carry_on(self, conversation: Conversation, question: str, title: str) -> Conversation: ...
 
     def close(self) -> None: ...
 

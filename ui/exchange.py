@@ -56,17 +56,17 @@ class Desk:
 
     def place(self, conversation: Conversation, deployment: Deployment | None) -> Place:
         """Where the next words of the conversation would go."""
-        return self._open(conversation, deployment).place(conversation.pinned)
+        return self.open(conversation, deployment).place(conversation.pinned)
 
     def prepare(self, conversation: Conversation, deployment: Deployment | None, task: Task) -> None:
         """Has what the next words will follow computed while they are written."""
-        self._open(conversation, deployment).prepare(conversation, task.cancel)
+        self.open(conversation, deployment).prepare(conversation, task.cancel)
 
     def answer(
         self, asked: Conversation, deployment: Deployment | None, task: Task, *, other_words: bool
     ) -> Conversation:
         """Asks, and tells the task's operation the text and the places as they come."""
-        return self._open(asked, deployment).answer(
+        return self.open(asked, deployment).answer(
             asked,
             other_words=other_words,
             on_text=task.tell,
@@ -79,7 +79,8 @@ class Desk:
             self._chat.close()
             self._chat = self._key = None
 
-    def _open(self, conversation: Conversation, deployment: Deployment | None) -> Chat:
+    def open(self, conversation: Conversation, deployment: Deployment | None) -> Chat:
+        """The session of this conversation's model and place; another one's is closed."""
         key = (conversation.model, conversation.deployment)
         if self._chat is None or key != self._key:
             self.close()

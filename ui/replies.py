@@ -35,7 +35,7 @@ class Replies(QObject):
 
     def prepare(self, conversation: Conversation, deployment: Deployment | None) -> Operation[None]:
         """Has what the next question will follow computed while it is written, in place of what was begun before."""
-        self._stop_ahead()
+        self.stop_ahead()
         self._ahead = self._bridge.run(lambda task: self._desk.prepare(conversation, deployment, task), lane=Lane.CHAT)
         return self._ahead
 
@@ -50,7 +50,7 @@ class Replies(QObject):
     ) -> Exchange:
         """See `Exchange` and `Chat.answer`. Only while no other reply is under way."""
         assert self.under_way is None
-        self._stop_ahead()
+        self.stop_ahead()
 
         def work(task: Task) -> Conversation:
             return self._desk.answer(asked, deployment, task, other_words=other_words)
@@ -72,7 +72,7 @@ class Replies(QObject):
             self.under_way.stopped = True
             self.under_way.operation.cancel()
 
-    def _stop_ahead(self) -> None:
+    def stop_ahead(self) -> None:
         """The lane is wanted for something else."""
         if self._ahead:
             self._ahead.cancel()

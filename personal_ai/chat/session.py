@@ -49,6 +49,14 @@ class ContextFullError(UserFacingError):
 
 
 @dataclass(frozen=True, slots=True)
+class ContextUse:
+    """How many of the context's tokens a conversation takes, before the words of the next question."""
+
+    tokens: int
+    context_length: int
+
+
+@dataclass(frozen=True, slots=True)
 class ChatModel:
     """What a chat needs to know of a model besides the sides that run it."""
 
@@ -148,6 +156,13 @@ class ChatSession:
             return
 
     # When the context is full
+
+    def context_use(self, conversation: Conversation) -> ContextUse:
+        """What the model would be told before the next question, beside what it can follow."""
+        told = bool(conversation.messages())
+        return ContextUse(
+            self._length(conversation.with_turn(Turn("user", ""))) if told else 0, self._model.context_length
+        )
 
     def leave_out(self, conversation: Conversation, question: str) -> Conversation:
         """The conversation with a cut that leaves `question` half of the context. Raises ContextFullError."""

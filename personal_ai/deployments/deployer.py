@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,34 +23,38 @@ from personal_ai.common.paths import resource
 from personal_ai.compiler.compile import ProgramSizes, compile_package
 from personal_ai.deployments import upload as uploading
 from personal_ai.deployments.canister import OwnCanister
+from personal_ai.deployments.creation import CREATE, Creation, Directory
 from personal_ai.deployments.engine import Installation
-from personal_ai.deployments.funds import SECONDS_PER_DAY
+from personal_ai.deployments.funding import Faucet, provide
 from personal_ai.deployments.journal import Deployment, DeploymentState, Journal
-from personal_ai.deployments.plan import CANISTER_WASM, FREEZING_THRESHOLD_DAYS, Plan, contents_of, plan
+from personal_ai.deployments.plan import CANISTER_WASM, Plan, contents_of, plan
 from personal_ai.ic.agent import Agent
-from personal_ai.ic.ledgers import CyclesLedger
 from personal_ai.ic.management import CanisterSettings, InstallMode
 from personal_ai.ic.principal import Principal
 from personal_ai.models.package import ModelPackage
 
-CREATE, INSTALL, UPLOAD, ACTIVATE = "create", "install", "upload", "activate"
+__all__ = ["ACTIVATE", "CREATE", "INSTALL", "UPLOAD", "Deployer"]
+
+INSTALL, UPLOAD, ACTIVATE = "install", "upload", "activate"
 
 _WASM_MEMORY_LIMIT_DEFAULT_BYTES = 3 << 30  # beyond it the network would undo what the engine does
 _WASM32_BYTES = 4 << 30
 
-# Gives the identity cycles where the network has a faucet instead of money; None where it has not.
-Faucet = Callable[[Principal, int], None]
-
 
 @dataclass(frozen=True, slots=True)
 class Deployer:
-    """Everything that one deployment works with. `agent` signs as the deployment's identity."""
+    """Everything that one deployment works with. `agent` signs as the deployment's identity.
+
+    faucet, directory: None where the network has none. canister_id: one that is there already, to be used.
+    """
 
     journal: Journal
     agent: Agent
     package: ModelPackage
     programs: Path
     faucet: Faucet | None = None
+    directory: Directory | None = None
+    canister_id: Principal | None = None
 
     def run(self, deployment_id: str, on_progress: ProgressCallback, cancel: Cancel) -> Deployment:
         """Takes every step that is not yet done. Raises Cancelled, and UserFacingError after writing it down."""
@@ -77,50 +81,32 @@ class Deployer:
         return program, Upload.of(self.package.name, _files(self.package, program_path), on_progress, cancel)
 
     def _run(self, deployment_id: str, on_progress: ProgressCallback, cancel: Cancel) -> None:
+        costs = plan(self.agent.profile, contents_of(self.package))
+        creation = Creation(self.journal, self.agent, deployment_id, self.directory)
+        if self.canister_id is None and not creation.begun:
+            provide(self.agent, costs.total, self.faucet)
         program, upload = self.prepare(on_progress, cancel)
         wasm = resource(CANISTER_WASM).read_bytes()
-        costs = plan(self.agent.profile, contents_of(self.package))
 
         cancel.raise_if_cancelled()
-        canister = OwnCanister(self.agent, self._create(deployment_id, costs, on_progress))
+        canister = OwnCanister(self.agent, self._create(creation, costs, on_progress, cancel))
         cancel.raise_if_cancelled()
         raise_memory_limit(canister, heap_need(program).most_bytes)
-        Installation(self.journal, deployment_id, INSTALL, InstallMode.INSTALL, wasm).run(canister, on_progress)
+        installed = self.journal.step(deployment_id, INSTALL)
+        if installed is None or not installed.done:  # a newer engine is put in by an upgrade, with a way back
+            Installation(self.journal, deployment_id, INSTALL, InstallMode.INSTALL, wasm).run(canister, on_progress)
         client = canister.client
         self._upload(deployment_id, client, upload, on_progress, cancel)
         self.activate(deployment_id, client, upload, on_progress, cancel)
 
-    def _create(self, deployment_id: str, costs: Plan, on_progress: ProgressCallback) -> Principal:
-        """The canister, created through the cycles ledger; a repeat finds the one that the first attempt made."""
+    def _create(self, creation: Creation, costs: Plan, on_progress: ProgressCallback, cancel: Cancel) -> Principal:
         meter = Meter("Creating the canister", 1, "step", on_progress)
-        step = self.journal.step(deployment_id, CREATE)
-        if step is None or step.amount_cycles is None:
-            self.journal.intend(deployment_id, CREATE, created_at_time_ns=time.time_ns(), amount_cycles=costs.total)
-            step = self.journal.step(deployment_id, CREATE)
-        assert step is not None and step.amount_cycles is not None and step.created_at_time_ns is not None
-        if step.result is None:
-            ledger = CyclesLedger(self.agent)
-            self._fund(ledger, step.amount_cycles)
-            created = ledger.create_canister(
-                step.amount_cycles,
-                created_at_time_ns=step.created_at_time_ns,
-                controllers=(self.agent.identity.principal,),
-                freezing_threshold_s=FREEZING_THRESHOLD_DAYS * SECONDS_PER_DAY,
-            )
-            canister_id = str(created.canister_id)
-            self.journal.set_canister(deployment_id, canister_id)
-            self.journal.finish(deployment_id, CREATE, result=canister_id, block_index=created.block_index)
+        if self.canister_id is not None:
+            canister_id = creation.take(self.canister_id)
         else:
-            canister_id = step.result
+            canister_id = creation.run(costs.total, cancel)
         meter.advance()
-        return Principal.from_text(canister_id)
-
-    def _fund(self, ledger: CyclesLedger, amount_cycles: int) -> None:
-        owner = self.agent.identity.principal
-        if self.faucet is not None:
-            lacking = amount_cycles + ledger.fee() - ledger.balance(owner)
-            if lacking > 0:
-                self.faucet(owner, lacking)
+        return canister_id
 
     def _upload(
         self,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import time
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -60,7 +59,7 @@ class Installation:
     def _message(self, canister: OwnCanister) -> SignedUpdate:
         """The signed message of the first attempt as long as it may be sent, a new one otherwise."""
         step = self.journal.step(self.deployment_id, self.step)
-        if step is not None and step.envelope is not None and (step.expires_at_ns or 0) > time.time_ns():
+        if step is not None and step.envelope is not None and (step.expires_at_ns or 0) > canister.agent.clock_ns():
             return SignedUpdate.from_bytes(step.envelope)
         signed = canister.management.sign_install_code(canister.id, self.mode, self.wasm)
         self.journal.intend(

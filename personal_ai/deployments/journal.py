@@ -182,6 +182,11 @@ class Journal(JournalFile):
                 ),
             )
 
+    def drop_step(self, deployment_id: str, name: str) -> None:
+        """Drops a step that has ended without anything: the next attempt is a new one."""
+        with self._transaction():
+            self._db.execute("DELETE FROM step WHERE deployment = ? AND name = ?", (deployment_id, name))
+
     def finish(self, deployment_id: str, name: str, *, result: str = "", block_index: int | None = None) -> None:
         """Writes down that an intended step is done. The envelope is no longer needed and is dropped."""
         block = None if block_index is None else str(block_index)

@@ -100,6 +100,11 @@ class PracticeNetwork:
         """Gives practice ICP: worth nothing, and free."""
         _control(self._require(), "POST", "fund-icp", {"principal": str(principal), "e8s": str(e8s)})
 
+    def canisters_of(self, controller: Principal) -> list[Principal]:
+        """The canisters that somebody controls; unproven, as a public directory's answer would be."""
+        found = _control(self._require(), "GET", "canisters", {"principal": str(controller)}).json()
+        return [Principal.from_text(text) for text in found]
+
     def calls(self) -> list[dict[str, Any]]:
         """The network's own log of the calls that it took, oldest first."""
         calls: list[dict[str, Any]] = _control(self._require(), "GET", "calls").json()
@@ -201,7 +206,8 @@ def _control(found: _Running, method: str, action: str, body: dict[str, str] | N
         response = httpx.request(
             method,
             f"{found.url}/_/practice/{action}",
-            json=body,
+            json=body if method == "POST" else None,
+            params=body if method == "GET" else None,
             headers={"X-Practice-Token": found.control_token},
             timeout=_CONTROL_TIMEOUT_S,
             trust_env=False,

@@ -62,7 +62,7 @@ class Agent:
         self.profile = profile
         self.identity = identity
         self._http = HttpInterface(transport or connect(profile))
-        self._clock_ns = clock_ns
+        self.clock_ns = clock_ns
         self._lock = threading.Lock()
         self._root_key_der = profile.root_key_der
         self._subnets: dict[Principal, Principal] = {}  # by canister
@@ -164,7 +164,7 @@ class Agent:
         )
 
     def _sign(self, content: Mapping[str, object]) -> SignedRequest:
-        return requests.sign(content, self.identity, self._clock_ns())
+        return requests.sign(content, self.identity, self.clock_ns())
 
     def _post(
         self, endpoint: Endpoint, effective_id: Principal, signed: SignedRequest, cancel: Cancel | None = None
@@ -207,7 +207,7 @@ class Agent:
         self, data: bytes, *, canister_id: Principal | None = None, subnet_id: Principal | None = None
     ) -> Certificate:
         root_key_der = self._root_key()
-        now_ns = self._clock_ns()
+        now_ns = self.clock_ns()
         return Certificate.verified(data, root_key_der, canister_id=canister_id, subnet_id=subnet_id, now_ns=now_ns)
 
     def _root_key(self) -> bytes:
@@ -231,10 +231,10 @@ class Agent:
     ) -> None:
         """Where the signing node is not known, asks once more for the subnet's nodes: they come and go."""
         try:
-            query_signatures.verify(answer, signed.request_id, self._keys_of_nodes(effective_id), self._clock_ns())
+            query_signatures.verify(answer, signed.request_id, self._keys_of_nodes(effective_id), self.clock_ns())
         except UnknownNodeError:
             keys = self._read_keys_of_nodes(effective_id)
-            query_signatures.verify(answer, signed.request_id, keys, self._clock_ns())
+            query_signatures.verify(answer, signed.request_id, keys, self.clock_ns())
 
     def _keys_of_nodes(self, canister_id: Principal) -> NodeKeys:
         with self._lock:

@@ -33,6 +33,7 @@ CYCLES_DECIMALS = 12
 DEDUPLICATION_WINDOW_NS = 24 * 3600 * 10**9
 PERMITTED_DRIFT_NS = 60 * 10**9
 WITHDRAWAL_FAILED_MEMO = b"\xff" * 32  # of the block in which a withdrawal that failed comes back
+CREATION_FAILED_MEMO = b"\xfd" * 32  # of the block in which the price of a canister comes back that was not made
 
 BLOCK_INDEX = Nat
 ACCOUNT = Record({"owner": Principal_, "subaccount": Opt(Blob)})

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from personal_ai.common.errors import FormatError
+from personal_ai.common.jobs import Cancel
 from personal_ai.ic import candid
 from personal_ai.ic import ledger_types as types
 from personal_ai.ic.agent import Agent
@@ -22,6 +23,7 @@ from personal_ai.ic.principal import Principal
 
 # As much of icrc3_get_blocks' answer as is read: archives are called by nobody here.
 _BLOCKS = Record({"log_length": Nat, "blocks": Vec(Record({"id": Nat, "block": types.VALUE}))})
+_BLOCKS_AT_ONCE = 100
 
 __all__ = [
     "CYCLES_LEDGER_ID",
@@ -107,6 +109,39 @@ class CyclesLedger:
         if not entries and start < found["log_length"] and count:
             raise FormatError("The cycles ledger does not show all of its blocks.")
         return entries
+
+    def find(self, sender: Principal, amount: int, created_at_time_ns: int, cancel: Cancel) -> LedgerEntry | None:
+        """The block of a payment that may have been made, None where the ledger has not taken it.
+
+        Halves the way to the first block that may hold it, then reads on to the last that may. Raises NetworkError,
+        FormatError, Cancelled.
+        """
+        low, high = 0, self.length()
+        earliest_ns = created_at_time_ns - types.PERMITTED_DRIFT_NS
+        while low < high:
+            cancel.raise_if_cancelled()
+            middle = (low + high) // 2
+            (entry,) = self.entries(middle, 1)
+            low, high = (middle + 1, high) if entry.time_ns < earliest_ns else (low, middle)
+        latest_ns = created_at_time_ns + types.DEDUPLICATION_WINDOW_NS + types.PERMITTED_DRIFT_NS
+        wanted = (str(sender), created_at_time_ns, amount)
+        while entries := self.entries(low, _BLOCKS_AT_ONCE):
+            cancel.raise_if_cancelled()
+            for entry in entries:
+                if (entry.sender, entry.created_at_ns, entry.amount) == wanted:
+                    return entry
+            if entries[-1].time_ns > latest_ns:
+                break
+            low = entries[-1].index + 1
+        return None
+
+    def came_back(self, receiver: Principal, amount: int, block_index: int, memo: bytes) -> bool:
+        """Whether `amount`, less the fee, was given back soon after a block, with the memo that says what failed."""
+        given_back = ("mint", amount - self.fee(), str(receiver), memo)
+        return any(
+            (entry.operation, entry.amount, entry.receiver, entry.memo) == given_back
+            for entry in self.entries(block_index + 1, _BLOCKS_AT_ONCE)
+        )
 
     def _blocks(self, start: int, count: int) -> dict[str, Any]:
         arg = candid.encode([Vec(types.BLOCK_RANGE)], [[{"start": start, "length": count}]])

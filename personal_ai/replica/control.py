@@ -42,6 +42,8 @@ class Control:
                 return {"block_index": self._network.fund_icp(_principal(fields), _amount(fields, "e8s", MAX_FUND_E8S))}
             case ("GET", "audit"):
                 return asdict(self._network.audit())
+            case ("GET", "canisters"):
+                return [str(one) for one in self._network.canisters_of(_principal(fields))]
             case ("GET", "calls"):
                 return self._network.call_log.rows(after=_number(fields.get("after", 0)))
             case ("POST", "stop"):

@@ -48,10 +48,10 @@ class Network:
     Raises StorageError, DamagedFileError, UnknownVersionError.
     """
 
-    def __init__(self, folder: Path, options: Options | None = None) -> None:
-        options = options or Options()
+    def __init__(self, folder: Path, options: Options | None = None, clock: Clock | None = None) -> None:
+        options, clock = options or Options(), clock or Clock()
         self.keys = keys.load_or_create(folder)
-        self._clock = clock = Clock()
+        self._clock = clock
         self._store = store = StateStore(folder)
         root_key_der, subnet_id = self.keys.root.public_key_der, self.keys.subnet_id
         executor = Executor(store, Surroundings(root_key_der, subnet_id.bytes))
@@ -100,6 +100,11 @@ class Network:
     def fund_icp(self, owner: Principal, e8s: int) -> int:
         """Gives practice ICP to an account of the ICP ledger; gives the block's index."""
         return self._treasury.icp_ledger.fund(owner, e8s, self._clock.now_ns())
+
+    def canisters_of(self, controller: Principal) -> list[Principal]:
+        """The canisters that somebody controls, as public directories of the real network tell it."""
+        wanted = controller.bytes
+        return [Principal(state.id) for state in self._store.canisters() if wanted in state.controllers]
 
     def audit(self) -> Audit:
         """Where all cycles and all ICP are."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sqlite3
 import time
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -94,8 +95,9 @@ class Payment:
 class PaymentJournal(JournalFile):
     """One SQLite file; every method is one transaction on disk when it returns. Safe to use from several threads."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, clock_ns: Callable[[], int] = time.time_ns) -> None:
         """Raises StorageError, DamagedFileError, UnknownVersionError."""
+        self._clock_ns = clock_ns
         super().__init__(
             path,
             name="journal of payments",
@@ -108,7 +110,7 @@ class PaymentJournal(JournalFile):
         """Writes down a payment that is about to be sent. Its time is its own, so that no two are the same."""
         with self._transaction():
             (last_ns,) = self._db.execute("SELECT max(created_at_time_ns) FROM payment").fetchone()
-            created_at_time_ns = max(time.time_ns(), (last_ns or 0) + 1)
+            created_at_time_ns = max(self._clock_ns(), (last_ns or 0) + 1)
             payment = Payment(
                 uuid.uuid4().hex, network, principal, kind, target, amount, fee, created_at_time_ns, State.INTENDED
             )
@@ -131,7 +133,7 @@ class PaymentJournal(JournalFile):
         said: str | None = None,
     ) -> Payment:
         """Writes down how far a payment is; what is None stays as it was."""
-        ended_at_ns = None if state.open else time.time_ns()
+        ended_at_ns = None if state.open else self._clock_ns()
         with self._transaction():
             self._db.execute(
                 "UPDATE payment SET state = ?, block_index = coalesce(?, block_index), cycles = coalesce(?, cycles), "

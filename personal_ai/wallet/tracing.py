@@ -11,13 +11,11 @@ from personal_ai.ic.account_identifier import AccountIdentifier
 from personal_ai.ic.agent import Agent
 from personal_ai.ic.icp_ledger import IcpIndex, IcpLedger
 from personal_ai.ic.ledger_entries import LedgerEntry
-from personal_ai.ic.ledger_types import DEDUPLICATION_WINDOW_NS, PERMITTED_DRIFT_NS, WITHDRAWAL_FAILED_MEMO
+from personal_ai.ic.ledger_types import PERMITTED_DRIFT_NS, WITHDRAWAL_FAILED_MEMO
 from personal_ai.ic.ledgers import CyclesLedger
 from personal_ai.ic.principal import Principal
 from personal_ai.wallet.amounts import Token
 from personal_ai.wallet.journal import Payment
-
-_REFUND_WITHIN_BLOCKS = 100  # it follows within seconds
 
 
 def find(agent: Agent, payment: Payment, cancel: Cancel) -> int | None:
@@ -25,7 +23,8 @@ def find(agent: Agent, payment: Payment, cancel: Cancel) -> int | None:
     sender = Principal.from_text(payment.principal)
     if payment.kind.token is Token.ICP:
         return _find_icp(agent, AccountIdentifier.of(sender), payment, cancel)
-    return _find_cycles(CyclesLedger(agent), payment, cancel)
+    found = CyclesLedger(agent).find(sender, payment.amount, payment.created_at_time_ns, cancel)
+    return None if found is None else found.index
 
 
 def came_back(agent: Agent, payment: Payment, block_index: int, cancel: Cancel) -> bool:
@@ -34,12 +33,8 @@ def came_back(agent: Agent, payment: Payment, block_index: int, cancel: Cancel) 
     A repeat is answered with the block all the same, so the blocks after it are looked at.
     """
     cancel.raise_if_cancelled()
-    ledger = CyclesLedger(agent)
-    given_back = ("mint", payment.amount - ledger.fee(), payment.principal, WITHDRAWAL_FAILED_MEMO)
-    return any(
-        (entry.operation, entry.amount, entry.receiver, entry.memo) == given_back
-        for entry in ledger.entries(block_index + 1, _REFUND_WITHIN_BLOCKS)
-    )
+    receiver = Principal.from_text(payment.principal)
+    return CyclesLedger(agent).came_back(receiver, payment.amount, block_index, WITHDRAWAL_FAILED_MEMO)
 
 
 def _is_block_of(payment: Payment, entry: LedgerEntry, sender: str) -> bool:
@@ -66,24 +61,3 @@ def _find_icp(agent: Agent, account: AccountIdentifier, payment: Payment, cancel
         if not entries or entries[-1].time_ns < payment.created_at_time_ns - PERMITTED_DRIFT_NS:
             return None
         before = entries[-1].index
-
-
-def _find_cycles(ledger: CyclesLedger, payment: Payment, cancel: Cancel) -> int | None:
-    """Halves the way to the first block that may hold the payment, then reads on to the last that may."""
-    low, high = 0, ledger.length()
-    earliest_ns = payment.created_at_time_ns - PERMITTED_DRIFT_NS
-    while low < high:
-        cancel.raise_if_cancelled()
-        middle = (low + high) // 2
-        (entry,) = ledger.entries(middle, 1)
-        low, high = (middle + 1, high) if entry.time_ns < earliest_ns else (low, middle)
-    latest_ns = payment.created_at_time_ns + DEDUPLICATION_WINDOW_NS + PERMITTED_DRIFT_NS
-    while entries := ledger.entries(low, 100):
-        cancel.raise_if_cancelled()
-        for entry in entries:
-            if _is_block_of(payment, entry, payment.principal):
-                return entry.index
-        if entries[-1].time_ns > latest_ns:
-            break
-        low = entries[-1].index + 1
-    return None

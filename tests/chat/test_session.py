@@ -10,8 +10,8 @@ import pytest
 from personal_ai.chat import conversation as conversations
 from personal_ai.chat import cuts
 from personal_ai.chat.answerers import Listener, Question
-from personal_ai.chat.conversation import Conversation, Finish, Place
-from personal_ai.chat.session import ChatModel, ChatSession, ContextFullError
+from personal_ai.chat.conversation import Conversation, Finish, Place, Turn
+from personal_ai.chat.session import ChatModel, ChatSession, ContextFullError, ContextUse
 from personal_ai.common.errors import NetworkUnreachableError, SecurityError
 from personal_ai.common.jobs import Cancel
 from personal_ai.models.messages import Message
@@ -342,3 +342,12 @@ def test_instructions_and_sampling_of_the_conversation_are_used() -> None:
     (question,) = local.questions
     assert question.tokens[:9] == tuple(map(ord, "Be brief."))
     assert question.sampling == Sampling(0.3)
+
+
+def test_the_context_in_use_counts_what_the_model_is_told() -> None:
+    session = ChatSession(ChatModel(_Tokenizer(), 40), _Side(Place.LOCAL, "yes"), None)  # type: ignore[arg-type]
+    talk = Conversation("m")
+    assert session.context_use(talk) == ContextUse(0, 40)
+    talk = talk.with_turn(Turn("user", "abc")).with_turn(Turn("assistant", "yes"))
+    assert session.context_use(talk) == ContextUse(len("abc") + len("yes") + 3, 40)
+    assert session.context_use(cuts.with_cut(talk, 2)).tokens < session.context_use(talk).tokens

@@ -94,8 +94,8 @@ def days_pass(monkeypatch: pytest.MonkeyPatch, purse: Purse, hours: int) -> None
     ahead_ns = hours * 3600 * 10**9
     now_ns = Clock.now_ns
     monkeypatch.setattr(Clock, "now_ns", lambda self: now_ns(self) + ahead_ns)
-    agent_clock = purse.agent._clock_ns
-    purse.agent._clock_ns = lambda: agent_clock() + ahead_ns
+    agent_clock = purse.agent.clock_ns
+    purse.agent.clock_ns = lambda: agent_clock() + ahead_ns
 
 
 @pytest.mark.parametrize("kind", [Kind.SEND_ICP, Kind.SEND_CYCLES])

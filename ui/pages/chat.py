@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QGuiApplication, QKeyEvent
 from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QWidget
 
 from personal_ai.chat.conversation import Conversation, Place, Turn
+from personal_ai.chat.session import ContextFullError
 from personal_ai.common.errors import UserFacingError
 from personal_ai.deployments.journal import Deployment
 from ui.bridge import Lane
@@ -16,6 +18,7 @@ from ui.exchange import Desk, Exchange, Moved
 from ui.profile import Profile
 from ui.replies import Replies
 from ui.reply_text import fallback_sentence, place_name
+from ui.room import Room, Way
 from ui.shelf import Shelf
 from ui.text import DOT, tr
 from ui.theme.tokens import SPACE_S, SPACE_XL, SPACE_XXL
@@ -30,8 +33,12 @@ from ui.widgets.find_bar import FindBar
 from ui.widgets.message import Act, ReplyMessage
 from ui.widgets.notice import Notice, Problem
 from ui.widgets.rename_dialog import ask_for_title
+from ui.widgets.room_card import RoomCard
 from ui.widgets.toast import Toast
 from ui.widgets.transcript import Transcript
+
+if TYPE_CHECKING:
+    from personal_ai.chat.session import ContextUse
 
 _DRAFT_PAUSE_MS = 800
 
@@ -48,6 +55,8 @@ class ChatPage(QWidget):
         self._desk = Desk(profile.core)
         self.replies = Replies(self._desk, profile.bridge, self)
         self.shelf = Shelf(lambda: profile.core.conversations, profile.bridge, self)
+        self.room = Room(self._desk, profile.bridge, self)
+        self._room_card: RoomCard | None = None
         self._reply: ReplyMessage | None = None
         self._edited: str | None = None  # the turn whose words are in the composer to be changed
         self.conversation = profile.new_conversation()
@@ -64,6 +73,7 @@ class ChatPage(QWidget):
         self._connect()
         self._connect_header()
         self._connect_replies()
+        self._connect_room()
         self._show(self.conversation)
         self.shelf.open_new_draft(self._give_words_back)
         self.shelf.refresh()
@@ -127,6 +137,11 @@ class ChatPage(QWidget):
         self.replies.given_back.connect(self._give_back)
         self.replies.failed.connect(self._fail)
         self.replies.ended.connect(self._end)
+
+    def _connect_room(self) -> None:
+        self.room.measured.connect(self._show_use)
+        self.room.made.connect(self._ask_with_room)
+        self.room.refused.connect(self._show_refusal)
 
     # Conversations
 
@@ -217,6 +232,9 @@ class ChatPage(QWidget):
             conversation = conversation.settled()
         self.conversation = conversation
         self._reply = None
+        self._room_card = None
+        self.room.stop()
+        self.composer.meter.show_use(None)
         self.find_bar.leave()
         self.transcript.show_conversation(here.question if here else conversation)
         if here:
@@ -247,6 +265,8 @@ class ChatPage(QWidget):
             hold = tr("Another chat is still being answered.")
         elif here and here.stopped:
             hold = tr("The reply is being stopped.")
+        elif self.room.making:
+            hold = tr("Room is being made for your question.")
         self.composer.set_answering(here is not None and not hold, hold=hold)
 
     def _deployment(self, conversation: Conversation) -> Deployment | None:
@@ -336,6 +356,7 @@ class ChatPage(QWidget):
         def known(place: Place) -> None:
             if self.conversation is conversation and not self.replies.under_way:
                 self.header.show_place(place)
+                self.room.measure(conversation, deployment)
                 self.replies.prepare(conversation, deployment).on_failure(self._add_problem)
 
         self.profile.bridge.run(lambda _: self._desk.place(conversation, deployment), lane=Lane.CHAT).on_success(
@@ -360,7 +381,7 @@ class ChatPage(QWidget):
 
     def send(self, text: str) -> None:
         """Asks, in the place of the edited question if there is one; the reply comes in pieces."""
-        if self.replies.under_way:
+        if self.replies.under_way or self.room.making:
             return
         before = self.conversation.before(self._edited) if self._edited else self.conversation
         self._leave_edit()
@@ -437,7 +458,52 @@ class ChatPage(QWidget):
         self.shelf.save(answered)
 
     def _fail(self, exchange: Exchange, error: UserFacingError) -> None:
-        if self.conversation.id == exchange.before.id:
+        if self.conversation.id != exchange.before.id:
+            return
+        if isinstance(error, ContextFullError) and error.can_be_cut and exchange.words:
+            self._offer_room(exchange.asked.without_last(), error)
+        else:
+            self._add_problem(error)
+
+    # When the context is full
+
+    def _show_use(self, conversation: Conversation, use: ContextUse | None) -> None:
+        if conversation is self.conversation:
+            self.composer.meter.show_use(use)
+
+    def _offer_room(self, told: Conversation, error: UserFacingError) -> None:
+        """The ways on for `told`, which leaves no room for the question in the composer."""
+        self._room_card = card = RoomCard(error)
+        card.chosen.connect(lambda way: self._make_room(way, told))
+        card.stopped.connect(self.room.stop)
+        self.transcript.add(card)
+        self._show_middle()
+        self.transcript.follow()
+        card.take_focus()
+
+    def _make_room(self, way: Way, told: Conversation) -> None:
+        question = self.composer.text.strip()
+        if not question or self._room_card is None:
+            return
+        self._room_card.set_busy(busy=True)
+        self.replies.stop_ahead()
+        self.room.make(way, told, question, self._deployment(told))
+        self._refresh_composer()
+
+    def _ask_with_room(self, _: Conversation, shorter: Conversation, question: str) -> None:
+        if self._room_card is None:
+            return
+        self.composer.set_text("")
+        self._save_draft()
+        self._show(shorter)
+        self._ask(shorter.with_turn(Turn("user", question)), words=question)
+
+    def _show_refusal(self, _: Conversation, error: UserFacingError | None) -> None:
+        if self._room_card is None:
+            return
+        self._room_card.set_busy(busy=False)
+        self._refresh_composer()
+        if error:
             self._add_problem(error)
 
     def _give_back(self, exchange: Exchange) -> None:
@@ -460,6 +526,7 @@ class ChatPage(QWidget):
     def _end(self, _: Exchange) -> None:
         self._reply = None
         self._refresh()
+        self.room.measure(self.conversation, self._deployment(self.conversation))
         self.profile.refresh()
 
     def _copy_all(self) -> None:

@@ -177,4 +177,5 @@ def _bars(t: Tokens) -> str:
     return f"""
 QProgressBar {{ background: {t.line}; border: none; border-radius: 3px; max-height: 6px; min-height: 6px; }}
 QProgressBar::chunk {{ background: {t.accent}; border-radius: 3px; }}
+QProgressBar[tone="warning"]::chunk {{ background: {t.warning}; }}
 """

@@ -16,6 +16,7 @@ from ui.pages.welcome import WelcomePage
 from ui.theme import Appearance
 from ui.tour.scene import Scene
 from ui.tour.scenes_activity import activity_scenes
+from ui.tour.scenes_context import context_scenes
 from ui.tour.scenes_identities import identity_scenes
 from ui.tour.scenes_models import model_scenes
 from ui.tour.scenes_settings import settings_scenes
@@ -82,6 +83,7 @@ def scenes() -> list[Scene]:
         Scene("chat", "narrow", _answered, NARROW, _talked),
         Scene("chat", "narrow-menu", _narrow_menu, NARROW, _talked),
         Scene("ais", "narrow", lambda stage, look: _page(stage, look, Page.AIS), NARROW, _several),
+        *context_scenes(),
         *model_scenes(),
         *identity_scenes(),
         *wallet_scenes(),

@@ -15,8 +15,10 @@ from functools import cached_property
 from pathlib import Path
 
 from personal_ai.app.vault_door import VaultDoor
+from personal_ai.chat import cuts
 from personal_ai.chat.conversation import Conversation, Place, ReplyFacts, Turn
 from personal_ai.chat.presets import Preset
+from personal_ai.chat.session import ContextUse
 from personal_ai.chat.store import ConversationSummary
 from personal_ai.common.errors import Cancelled, IdentityError
 from personal_ai.common.jobs import Cancel, Progress, ProgressCallback
@@ -55,6 +57,8 @@ class Script:
 
     words: Sequence[str] = ("Only ", "you. ", "Your key ", "controls it.")
     fallback_reason: str | None = None
+    context_length: int = 512
+    before_summary: Callable[[Cancel], None] = lambda _: None
     before_prepare: Callable[[Conversation, Cancel], None] = lambda _, __: None
     before_word: Callable[[int, Cancel], None] = lambda _, __: None
     before_step: Callable[[Progress, Cancel], None] = lambda _, __: None
@@ -180,6 +184,21 @@ class ScriptedChat:
             said.insert(0, asked.turns[-1].text)
             asked = asked.before(asked.turns[-1].id)
         return asked.with_turn(Turn("assistant", "".join(said), facts))
+
+    def context_use(self, conversation: Conversation) -> ContextUse:
+        """A token for every four characters that are told."""
+        told = sum(len(message.content) for message in conversation.messages())
+        return ContextUse(told // 4, self._script.context_length)
+
+    def leave_out(self, conversation: Conversation, question: str) -> Conversation:
+        return cuts.with_cut(conversation, len(conversation.turns))
+
+    def summarise(self, conversation: Conversation, question: str, cancel: Cancel) -> Conversation:
+        self._script.before_summary(cancel)
+        return cuts.with_cut(conversation, len(conversation.turns), "You asked who pays, and learned that Rowan does.")
+
+    def carry_on(self, conversation: Conversation, question: str, title: str) -> Conversation:
+        return cuts.carried_on(conversation, len(conversation.turns) - 2, title)
 
     def close(self) -> None:
         pass

@@ -62,19 +62,25 @@ class BringCard(QFrame):
         by_name.addWidget(self.field, 1)
         by_name.addWidget(self.look_up)
         layout.addLayout(by_name)
-        layout.addLayout(self._other_ways())
+        layout.addLayout(self._from_here())
+        layout.addLayout(self._helps())
         layout.addWidget(self._token)
         layout.addLayout(self._catalogue)
 
-    def _other_ways(self) -> QHBoxLayout:
+    def _from_here(self) -> QHBoxLayout:
         ways = row(spacing=SPACE_S)
         ways.addWidget(Button(tr("From a folder…"), on_click=self.folder_wanted.emit))
         ways.addWidget(Button(tr("From a file…"), on_click=self.file_wanted.emit))
         ways.addWidget(self.quantisation)
         ways.addStretch()
-        ways.addWidget(Button(tr("Models that fit"), "quiet", icon="list", on_click=self.catalogue_wanted.emit))
-        ways.addWidget(Button(tr("Access token…"), "quiet", icon="key", on_click=self.ask_for_token))
         return ways
+
+    def _helps(self) -> QHBoxLayout:
+        helps = row(spacing=SPACE_S)
+        helps.addWidget(Button(tr("Models that fit"), "quiet", icon="list", on_click=self.catalogue_wanted.emit))
+        helps.addWidget(Button(tr("Access token…"), "quiet", icon="key", on_click=self.ask_for_token))
+        helps.addStretch()
+        return helps
 
     def _look_up(self) -> None:
         if wanted := self.field.text().strip():

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QFrame, QPlainTextEdit, QWidget
 from ui.text import tr
 from ui.theme.tokens import SPACE_L, SPACE_M, SPACE_S
 from ui.widgets.basic import Button, column, label, row, set_look
+from ui.widgets.context_meter import ContextMeter
 
 _LINES_MAX = 8
 _SENDING_KEYS = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
@@ -34,6 +35,7 @@ class Composer(QFrame):
         self._words.textChanged.connect(self.changed)
         self._words.escaped.connect(self._escape)
         self._note = label("", "small")
+        self.meter = ContextMeter()
         self._leave = Button(tr("Leave it as it was"), "action", icon="cross", on_click=self.edit_left.emit)
         self._editing = self._edit_line()
         self.button = Button(tr("Send"), "primary", on_click=self._click)
@@ -42,6 +44,7 @@ class Composer(QFrame):
         layout.addWidget(self._words)
         foot = row(spacing=SPACE_M)
         foot.addWidget(self._note, 1)
+        foot.addWidget(self.meter)
         foot.addWidget(self.button)
         layout.addLayout(foot)
         self.setFocusProxy(self._words)

@@ -21,6 +21,7 @@ from personal_ai.ic.ledger_types import (
     BLOCKS,
     CREATE_CANISTER_ARGS,
     CREATE_CANISTER_RESULT,
+    CREATION_FAILED_MEMO,
     CYCLES_DECIMALS,
     CYCLES_LEDGER_FEE,
     CYCLES_LEDGER_ID,
@@ -58,7 +59,6 @@ from personal_ai.replica.state import StateStore
 
 _NAME, _SYMBOL = "Trillion Cycles", "TCYCLES"
 _CREATE_CANISTER_MEMO = b"\xfe" * MAX_MEMO_BYTES
-_REFUND_MEMO = b"\xfd" * MAX_MEMO_BYTES
 _SELF_AUTHENTICATING_SIZE_BYTES = 29
 _MAX_AMOUNT = (1 << 128) - 1
 
@@ -165,7 +165,7 @@ class CyclesLedger(BuiltInCanister):
                 subnet=wanted.get("subnet_selection"),
             )
         except CallRejected as rejection:
-            refund_block = self._refund(at, sender, amount, _REFUND_MEMO)
+            refund_block = self._refund(at, sender, amount, CREATION_FAILED_MEMO)
             failure = {"fee_block": block, "refund_block": refund_block, "error": rejection.reject_message}
             return "Err", ("FailedToCreate", failure)
         blocks.note_canister(at.db, block, canister_id.bytes)
