@@ -14,8 +14,9 @@ from personal_ai.common.jobs import Cancel
 from personal_ai.common.paths import Paths
 from ui.pages.chat import ChatPage
 from ui.pages.unlock import UnlockPage
+from ui.preferences import save_appearance
 from ui.shell import Shell
-from ui.theme import Appearance, theme
+from ui.theme import Appearance
 from ui.tour.scripted import PASSWORD, ScriptedCore
 from ui.window import Window
 
@@ -42,8 +43,8 @@ class Stage:
         if self.core.has_vault:
             self._paths.vault.parent.mkdir(parents=True, exist_ok=True)
             self._paths.vault.touch()
+        save_appearance(self._paths.settings, appearance)
         self._window = Window(lambda: self.core, self._paths)
-        theme().choose(appearance)
         self._window.bridge.crashed.connect(self.crashes.append)
         self._window.closed.connect(self._end)
         if self._size:
