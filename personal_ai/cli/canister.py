@@ -10,13 +10,10 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 
 from personal_ai.app.canisters import delete_deployment, open_canister
-from personal_ai.app.recovery import recover
-from personal_ai.app.workspace import PRACTICE
-from personal_ai.cli import controllers, runway, snapshots, upkeep
-from personal_ai.cli.console import ProgressLine, amount, cycles, stoppable
+from personal_ai.cli import controllers, recover, runway, snapshots, upkeep
+from personal_ai.cli.console import amount, cycles, stoppable
 from personal_ai.cli.session import (
     add_canister_command,
-    add_password_option,
     find_deployment,
     opened_canister,
     workspace,
@@ -26,7 +23,6 @@ from personal_ai.deployments import removal
 from personal_ai.deployments.funds import SECONDS_PER_DAY
 from personal_ai.deployments.removal import Loss
 from personal_ai.ic.management import CanisterSettings, CanisterStatus, LogLine
-from personal_ai.ic.principal import Principal
 from personal_ai.ic.rejections import printable
 
 _TRILLION = 10**12
@@ -58,19 +54,9 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     snapshots.add_commands(group)
     upkeep.add_commands(group)
     controllers.add_commands(group)
-    _add_adopt(group)
+    recover.add_command(group, "adopt", "take on a canister that one of your identities controls already")
     delete = add_canister_command(group, "delete", _delete, "delete it for ever, with all that is in it")
     delete.add_argument("--confirm", metavar="NAME", help="the deployment's name once more; asked for on a terminal")
-
-
-def _add_adopt(group: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    adopt = group.add_parser("adopt", help="take on a canister that one of your identities controls already")
-    adopt.add_argument("canister", help="the canister's id")
-    adopt.add_argument("--name", help="a name for it; a tree if not given")
-    adopt.add_argument("--network", default=PRACTICE)
-    adopt.add_argument("--json", action="store_true", help="answer as JSON")
-    add_password_option(adopt)
-    adopt.set_defaults(run=_adopt)
 
 
 def show_list(arguments: argparse.Namespace) -> None:
@@ -163,23 +149,6 @@ def _scaled(given: float | None, unit: int) -> int | None:
     if given is not None and not 0 <= given < _SETTING_MAX:
         raise BadInputError(f"A setting of {given:g} makes no sense.", not_lost="Nothing was changed.")
     return None if given is None else round(given * unit)
-
-
-def _adopt(arguments: argparse.Namespace) -> None:
-    canister_id = Principal.from_text(arguments.canister)
-    with workspace(arguments, unlock=True) as opened, stoppable() as cancel:
-        found = recover(
-            opened,
-            canister_id,
-            network=arguments.network,
-            name=arguments.name,
-            on_progress=ProgressLine(),
-            cancel=cancel,
-        )
-    if arguments.json:
-        print(json.dumps(asdict(found)))
-    else:
-        print(f"{found.name}: {found.model} answers from canister {found.canister_id}.")
 
 
 def _delete(arguments: argparse.Namespace) -> None:

@@ -13,7 +13,12 @@ from personal_ai.ic.principal import Principal
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    command = commands.add_parser("recover", help="go on with a canister of yours: find its identity, fetch its model")
+    add_command(commands, "recover", "go on with a canister of yours: find its identity, fetch its model")
+
+
+def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, text: str) -> None:
+    """One command with two names: for a new computer, and for a canister that was not deployed from this one."""
+    command = commands.add_parser(name, help=text)
     command.add_argument("canister", help="the canister's id; the recovery sheet has it")
     command.add_argument("--name", help="a name for it; a tree if not given")
     command.add_argument("--network", default=PRACTICE)

@@ -13,6 +13,7 @@ from personal_ai.deployments.runway import Reading
 
 FORMAT_VERSION = 1
 _KEPT_DAYS = 400
+_SPACING_S = 600
 _NS_PER_S = 10**9
 
 _SCHEMA = """
@@ -56,8 +57,14 @@ class BurnHistory(JournalFile):
         )
 
     def note(self, network: str, canister_id: str, cycles: int, time_ns: int | None = None) -> None:
-        """Writes down what a canister has now; what is older than 400 days is forgotten."""
+        """Writes down what a canister has now; what is older than 400 days is forgotten.
+
+        A few minutes after the last reading nothing is written, unless cycles came in: pages look often.
+        """
         now_ns = time.time_ns() if time_ns is None else time_ns
+        last = self.readings(network, canister_id)[-1:]
+        if last and now_ns - last[0].time_ns < _SPACING_S * _NS_PER_S and cycles <= last[0].cycles:
+            return
         oldest_ns = now_ns - _KEPT_DAYS * SECONDS_PER_DAY * _NS_PER_S
         with self._transaction():
             row = (network, canister_id, now_ns, str(cycles))  # cycles outgrow SQLite's 64 bits

@@ -92,7 +92,9 @@ class Deployer:
         canister = OwnCanister(self.agent, self._create(creation, costs, on_progress, cancel))
         cancel.raise_if_cancelled()
         raise_memory_limit(canister, heap_need(program).most_bytes)
-        Installation(self.journal, deployment_id, INSTALL, InstallMode.INSTALL, wasm).run(canister, on_progress)
+        installed = self.journal.step(deployment_id, INSTALL)
+        if installed is None or not installed.done:  # a newer engine is put in by an upgrade, with a way back
+            Installation(self.journal, deployment_id, INSTALL, InstallMode.INSTALL, wasm).run(canister, on_progress)
         client = canister.client
         self._upload(deployment_id, client, upload, on_progress, cancel)
         self.activate(deployment_id, client, upload, on_progress, cancel)

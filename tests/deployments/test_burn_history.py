@@ -28,13 +28,21 @@ def test_the_golden_file_of_version_1_is_read(tmp_path: Path) -> None:
 
 def test_readings_come_back_in_order_and_old_ones_go(tmp_path: Path) -> None:
     history = BurnHistory(tmp_path / "burn.sqlite")
-    history.note(*PLACE, 10**20, 2 * DAY_NS)
     history.note(*PLACE, 7, DAY_NS)
+    history.note(*PLACE, 10**20, 2 * DAY_NS)
     history.note("ic", PLACE[1], 1, DAY_NS)
     assert history.readings(*PLACE) == [Reading(DAY_NS, 7), Reading(2 * DAY_NS, 10**20)]
     history.note(*PLACE, 5, 402 * DAY_NS)
     assert history.readings(*PLACE) == [Reading(2 * DAY_NS, 10**20), Reading(402 * DAY_NS, 5)]
     assert history.readings("ic", PLACE[1]) == []
+    history.close()
+
+
+def test_looking_often_fills_no_disk_but_a_top_up_is_seen(tmp_path: Path) -> None:
+    history = BurnHistory(tmp_path / "burn.sqlite")
+    for time_ns, cycles in ((DAY_NS, 9), (DAY_NS + 10**9, 8), (DAY_NS + 2 * 10**9, 20), (DAY_NS + 10**12, 19)):
+        history.note(*PLACE, cycles, time_ns)
+    assert [reading.cycles for reading in history.readings(*PLACE)] == [9, 20, 19]
     history.close()
 
 
