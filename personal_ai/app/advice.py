@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from personal_ai.app.workspace import PRACTICE, Workspace
-from personal_ai.common.errors import BadInputError
 from personal_ai.common.jobs import Cancel, ProgressCallback
 from personal_ai.common.machine import memory_bytes
 from personal_ai.deployments.fit import Candidate, Fit, candidate_of, fit
@@ -18,16 +17,14 @@ from personal_ai.models.speed import known_speed, measured_speed
 _OFFERED: tuple[Quantisation, ...] = ("int8", "int4")
 
 
-def prices_of(network: str) -> NetworkProfile:
+def prices_of(workspace: Workspace, network: str) -> NetworkProfile:
     """The network whose prices hold: the practice network has the real one's. Raises BadInputError."""
-    if network not in (PRACTICE, IC.name):
-        raise BadInputError(f"There are no prices of a network named {network!r}.", next_step="Use practice or ic.")
-    return IC
+    return IC if network == PRACTICE else workspace.networks.known(network)
 
 
 def deployment_plan(workspace: Workspace, model: str, network: str) -> tuple[Plan, Fit]:
     """The bill of deploying a model of the library, and what it would be like. Raises ModelObstaclesError."""
-    package, profile = workspace.model(model), prices_of(network)
+    package, profile = workspace.model(model), prices_of(workspace, network)
     bill = plan(profile, contents_of(package))
     quantisation = package.manifest.quantisation
     speed = known_speed(workspace.speed_file)

@@ -26,7 +26,7 @@ def open_canister(
     if deployment.canister_id is None:
         raise NetworkUnreachableError(f"{deployment.name} has no canister yet.", next_step="Finish deploying it.")
     acting = principal or Principal.from_text(deployment.principal)
-    with closing(workspace.agent(workspace.practice_network.profile(), acting)) as agent:
+    with closing(workspace.agent(workspace.networks.known(deployment.network), acting)) as agent:
         yield OwnCanister(agent, Principal.from_text(deployment.canister_id))
 
 

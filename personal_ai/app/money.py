@@ -13,7 +13,7 @@ from personal_ai.ic.account_identifier import AccountIdentifier
 from personal_ai.ic.agent import Agent
 from personal_ai.ic.cycles_minting import ConversionRate
 from personal_ai.ic.principal import Principal
-from personal_ai.ic.profile import NetworkProfile, load_profiles
+from personal_ai.ic.profile import load_profiles
 from personal_ai.ic.transport import connect
 from personal_ai.identities import linking
 from personal_ai.identities.linking import LinkWarning
@@ -132,7 +132,7 @@ def open_wallet(workspace: Workspace, network: str, identity: str | None) -> Ite
 
     Raises BadInputError, VaultLockedError and what starting a network raises.
     """
-    profile = _profile(workspace, network)
+    profile = workspace.networks.started(network)
     principal = _principal(workspace, identity)
     transport = connect(profile, workspace.proxy_for(principal))
     with (
@@ -158,16 +158,6 @@ def link_warning(workspace: Workspace, wallet: Wallet, preview: Preview) -> Link
         return None
     paid = {owners[canister] for canister in map(str, wallet.paid_canisters()) if canister in owners}
     return linking.fund(wallet.principal, owner, paid, ledger, own)
-
-
-def _profile(workspace: Workspace, network: str) -> NetworkProfile:
-    if network == PRACTICE:
-        return workspace.practice_network.start()
-    profiles = load_profiles(workspace.paths.networks)
-    if network not in profiles:
-        known = ", ".join(sorted((PRACTICE, *profiles)))
-        raise BadInputError(f"There is no network named {network}.", next_step=f"Known are: {known}.")
-    return profiles[network]
 
 
 def _principal(workspace: Workspace, identity: str | None) -> Principal:

@@ -51,13 +51,43 @@ def set_budget(workspace: Workspace, deployment: Deployment, budget: Budget | No
         history.set_budget(deployment.network, _canister_id(deployment), budget)
 
 
-def preview_top_up(workspace: Workspace, deployment: Deployment, wallet: Wallet, cycles: int) -> Preview:
-    """What a top-up would cost. On the practice network what is lacking comes from its faucet, and is worth nothing."""
-    preview = wallet.preview(Kind.TOP_UP, cycles, _canister_id(deployment))
-    if preview.affordable or deployment.network != PRACTICE:
-        return preview
-    workspace.practice_network.fund(wallet.principal, preview.total - preview.available)
+def preview_top_up(deployment: Deployment, wallet: Wallet, cycles: int) -> Preview:
+    """What putting cycles into the canister would cost. Raises BadInputError, NetworkError."""
     return wallet.preview(Kind.TOP_UP, cycles, _canister_id(deployment))
+
+
+def top_up(workspace: Workspace, deployment: Deployment, wallet: Wallet, preview: Preview, cancel: Cancel) -> Payment:
+    """Pays what was previewed. On the practice network its faucet gives what is lacking: money that is worth nothing.
+
+    Raises BadInputError where the account has too little, and what `Wallet.pay` raises.
+    """
+    lacking = preview.total - preview.available
+    if lacking > 0 and deployment.network == PRACTICE:
+        workspace.practice_network.fund(wallet.principal, lacking)
+        preview = preview_top_up(deployment, wallet, preview.amount)
+    return wallet.pay(preview, cancel)
+
+
+def tend_all(
+    workspace: Workspace, cancel: Cancel
+) -> tuple[list[tuple[Deployment, Payment]], list[tuple[Deployment, UserFacingError]]]:
+    """Tends every canister, to be called every day or so: what was paid, and what went wrong for which.
+
+    One that goes wrong keeps none of the others waiting.
+    """
+    paid: list[tuple[Deployment, Payment]] = []
+    troubled: list[tuple[Deployment, UserFacingError]] = []
+    for deployment in workspace.deployments():
+        if deployment.canister_id is None:
+            continue
+        cancel.raise_if_cancelled()
+        try:
+            payment = tend(workspace, deployment, cancel)
+        except UserFacingError as error:
+            troubled.append((deployment, error))
+        else:
+            paid += [] if payment is None else [(deployment, payment)]
+    return paid, troubled
 
 
 def tend(workspace: Workspace, deployment: Deployment, cancel: Cancel) -> Payment | None:
@@ -66,9 +96,11 @@ def tend(workspace: Workspace, deployment: Deployment, cancel: Cancel) -> Paymen
     The deployment's own identity pays, so that nothing is tied together. A payment that was interrupted is gone on
     with first, so that nothing is paid twice. Raises BudgetSpentError, BadInputError where the account has too little.
     """
+    with _history(workspace) as history:
+        if history.budget(deployment.network, _canister_id(deployment)) is None:
+            return None
     seen = outlook(workspace, deployment)
-    if seen.budget is None:
-        return None
+    assert seen.budget is not None
     with open_wallet(workspace, deployment.network, deployment.principal) as wallet:
         for payment in wallet.open_payments():
             if payment.kind is Kind.TOP_UP and payment.target == deployment.canister_id:
@@ -77,14 +109,14 @@ def tend(workspace: Workspace, deployment: Deployment, cancel: Cancel) -> Paymen
             return None
         allowed = _allowed(deployment, wallet, seen.budget)
         wanted = min(seen.runway.lacking(seen.budget.keep_days + _BEYOND_DAYS), allowed)
-        return wallet.pay(preview_top_up(workspace, deployment, wallet, wanted), cancel)
+        return top_up(workspace, deployment, wallet, preview_top_up(deployment, wallet, wanted), cancel)
 
 
 def _allowed(deployment: Deployment, wallet: Wallet, budget: Budget) -> int:
     """What one top-up may still bring, its fee taken off. Raises BudgetSpentError where that is nothing."""
     since_ns = time.time_ns() - BUDGET_DAYS * SECONDS_PER_DAY * _NS_PER_S
     left = budget.cycles_per_30_days - wallet.topped_up(_canister_id(deployment), since_ns)
-    fee = wallet.preview(Kind.TOP_UP, 1, _canister_id(deployment)).fee
+    fee = preview_top_up(deployment, wallet, 1).fee
     if left <= fee:
         raise BudgetSpentError(
             f"{deployment.name} needs cycles, and its budget for {BUDGET_DAYS} days is used up.",

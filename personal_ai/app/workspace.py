@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from personal_ai.app.activity import Activity
+from personal_ai.app.networks import PRACTICE, Networks
 from personal_ai.app.vault_door import VaultDoor
 from personal_ai.canister.client import CanisterClient
 from personal_ai.chat.answerers import CanisterAnswerer, LocalAnswerer
@@ -56,7 +57,7 @@ if TYPE_CHECKING:
     from personal_ai.app.model_room import ModelRoom
     from personal_ai.app.money import Money
 
-PRACTICE = "practice"
+__all__ = ["PRACTICE", "ModelSummary", "Workspace"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,7 @@ class Workspace:
         self.door = VaultDoor(paths.vault)
         self._closing = ExitStack()
         self.practice_network = PracticeNetwork(paths.practice_network)
+        self.networks = Networks(paths.networks, self.practice_network)
         self._place = place_of(paths.models, paths.library_place)
         self.library = Library(self._place.folder, self._place.mark)
 
@@ -236,14 +238,17 @@ class Workspace:
         network: str = PRACTICE,
         name: str | None = None,
         resume: str | None = None,
+        canister_id: Principal | None = None,
         on_progress: ProgressCallback,
         cancel: Cancel,
     ) -> Deployment:
         """Takes a model into a canister of its own, under an identity of its own; `resume` is a deployment's id.
 
-        Raises Cancelled (resume it later) and UserFacingError.
+        canister_id: one that the deployment's identity controls already, to be used instead of a new one.
+        On the practice network its faucet pays, elsewhere the identity's account of the cycles ledger.
+        Raises Cancelled (resume it later), NotFundedError and UserFacingError.
         """
-        deployment = self.journal.deployment(resume) if resume else self._begin(model, network, name)
+        deployment = self.journal.deployment(resume) if resume else self.begin(model, network=network, name=name)
         package = self.model(deployment.model)
         if package.manifest_sha256 != deployment.model_sha256:
             raise BadInputError(
@@ -251,31 +256,34 @@ class Workspace:
                 not_lost="The canister and what is in it are untouched.",
                 next_step="Import the old model again, or begin a new deployment.",
             )
-        profile = self._start_network(on_progress, cancel)
+        practising = deployment.network == PRACTICE
+        profile = self._start_network(deployment.network, on_progress, cancel)
         with closing(self.agent(profile, Principal.from_text(deployment.principal))) as agent:
             deployer = Deployer(
                 self.journal,
                 agent,
                 package,
                 self.paths.programs,
-                self.practice_network.fund if deployment.network == PRACTICE else None,
+                faucet=self.practice_network.fund if practising else None,
+                directory=self.practice_network.canisters_of if practising else None,
+                canister_id=canister_id,
             )
             return deployer.run(deployment.id, on_progress, cancel)
 
-    def _begin(self, model: str, network: str, name: str | None) -> Deployment:
+    def begin(
+        self, model: str, *, network: str = PRACTICE, name: str | None = None, identity: Principal | None = None
+    ) -> Deployment:
+        """Writes a deployment down; nothing is sent or paid. identity: of the vault; a fresh one if not given."""
         if network != PRACTICE:
-            raise BadInputError(
-                f"This version deploys to the practice network only, not to {network!r}.",
-                next_step="Deploy without a network's name.",
-            )
+            self.networks.known(network)
         package = self.model(model)
         chosen = name or next_name([deployment.name for deployment in self.deployments()])
-        identity = self.vault.new_identity(chosen)
+        owner = identity or self.vault.new_identity(chosen).principal
         deployment = Deployment(
             id=uuid.uuid4().hex,
             name=chosen,
             network=network,
-            principal=str(identity.principal),
+            principal=str(owner),
             model=package.name,
             model_sha256=package.manifest_sha256,
             state=DeploymentState.RUNNING,
@@ -307,9 +315,11 @@ class Workspace:
 
     # Networks
 
-    def _start_network(self, on_progress: ProgressCallback, cancel: Cancel) -> NetworkProfile:
+    def _start_network(self, name: str, on_progress: ProgressCallback, cancel: Cancel) -> NetworkProfile:
+        if name != PRACTICE:
+            return self.networks.started(name, cancel)
         meter = Meter("Starting the practice network", 1, "step", on_progress)
-        profile = self.practice_network.start(cancel)
+        profile = self.networks.started(name, cancel)
         meter.advance()
         return profile
 
@@ -334,7 +344,7 @@ class Workspace:
         """The client of a deployment's canister; the network need not be reachable."""
         if deployment.canister_id is None:
             raise NetworkUnreachableError(f"{deployment.name} has no canister yet.", next_step="Finish deploying it.")
-        agent = self.agent(self.practice_network.profile(), Principal.from_text(deployment.principal))
+        agent = self.agent(self.networks.known(deployment.network), Principal.from_text(deployment.principal))
         self._closing.callback(agent.close)
         return CanisterClient(agent, Principal.from_text(deployment.canister_id))
 

@@ -11,6 +11,7 @@ from typing import Any, get_args
 from personal_ai.chat import turn_fields
 from personal_ai.chat.conversation import Conversation, Finish, Place, ReplyFacts, Turn, branch_to
 from personal_ai.common.errors import FormatError, UnknownVersionError
+from personal_ai.models.messages import Role
 from personal_ai.models.sampling import Sampling
 
 FORMAT = "personal-ai-conversations"
@@ -23,12 +24,21 @@ _ID_LENGTH_MAX = 64
 
 
 def to_markdown(conversation: Conversation) -> str:
-    """What is shown of a conversation, as Markdown. Replies keep their own Markdown."""
+    """What is shown of a conversation, as Markdown. Replies keep their own Markdown; cuts are marked."""
     parts = [f"# {conversation.title}"]
     if conversation.instructions:
         parts.append(f"## Instructions\n\n{conversation.instructions.strip()}")
-    parts += [f"## {_SPEAKERS[turn.role]}\n\n{turn.text.strip()}".rstrip() for turn in conversation.turns]
+    parts += [_cut(turn) if turn.role == "system" else _said(turn) for turn in conversation.turns]
     return "\n\n".join(parts) + "\n"
+
+
+def _said(turn: Turn) -> str:
+    return f"## {'You' if turn.role == 'user' else 'Reply'}\n\n{turn.text.strip()}"
+
+
+def _cut(turn: Turn) -> str:
+    told = f" It is told instead: {turn.text.strip()}" if turn.text else ""
+    return f"---\n\n*The model is no longer told what stands above.{told}*"
 
 
 def to_json(conversations: Sequence[Conversation]) -> bytes:
@@ -99,7 +109,7 @@ def _conversation(fields: dict[str, Any]) -> Conversation:
 
 def _turn(fields: dict[str, Any]) -> Turn:
     role, facts, parent, created_at_ns = fields["role"], fields["facts"], fields["parent"], fields["created_at_ns"]
-    if role not in _SPEAKERS or not isinstance(created_at_ns, int) or not 0 <= created_at_ns < 1 << 63:
+    if role not in get_args(Role) or not isinstance(created_at_ns, int) or not 0 <= created_at_ns < 1 << 63:
         raise ValueError("no turn")
     return Turn(
         role=role,

@@ -67,7 +67,7 @@ def show_plan(opened: Workspace, model: str, network: str, as_json: bool) -> Non
     if as_json:
         print(json.dumps({**plan_fields(bill), "fit": fit_fields(fit)}))
     else:
-        print("\n".join((f"{model} on {network}:", *_plan_lines(bill), "", *_fit_lines(fit))))
+        print("\n".join((f"{model} on {network}:", *plan_lines(bill), "", *_fit_lines(fit))))
 
 
 def plan_fields(bill: Plan) -> dict[str, Any]:
@@ -107,7 +107,7 @@ def fit_fields(fit: Fit) -> dict[str, Any]:
     }
 
 
-def _plan_lines(bill: Plan) -> list[str]:
+def plan_lines(bill: Plan) -> list[str]:
     lines = [f"  {item.what:<10} {cycles(item.cycles):>20}" for item in bill.items]
     lines.append(f"  {'total':<10} {cycles(bill.total):>20}   about {usd(bill.total):.2f} USD")
     for days in STORAGE_DAYS:

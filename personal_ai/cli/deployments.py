@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import argparse
+import sys
 
-from personal_ai.app.workspace import PRACTICE, Workspace
-from personal_ai.cli.advice import show_plan
+from personal_ai.app.funding import open_till
+from personal_ai.app.networks import PRACTICE
+from personal_ai.app.workspace import Workspace
+from personal_ai.cli.advice import plan_lines, show_plan
 from personal_ai.cli.canister import show_list
-from personal_ai.cli.console import ProgressLine, stoppable
+from personal_ai.cli.console import ProgressLine, cycles, stoppable
 from personal_ai.cli.session import add_password_option, workspace
-from personal_ai.deployments.journal import DeploymentState
+from personal_ai.cli.wallet import confirmed
+from personal_ai.common.errors import BadInputError
+from personal_ai.common.jobs import Cancel
+from personal_ai.deployments.deployer import CREATE
+from personal_ai.deployments.journal import Deployment, DeploymentState
+from personal_ai.ic.principal import Principal
+from personal_ai.wallet.amounts import Token
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -17,6 +26,10 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     deploy.add_argument("--model", help="which model; the starter model if not given")
     deploy.add_argument("--name", help="a name for the deployment; a tree if not given")
     deploy.add_argument("--network", default=PRACTICE)
+    deploy.add_argument("--identity", help="who is to control it: label or principal; a fresh identity if not given")
+    deploy.add_argument("--canister", help="use this canister, which the identity controls, instead of a new one")
+    deploy.add_argument("--yes", action="store_true", help="pay without asking, ICP for lacking cycles included")
+    deploy.add_argument("--linked", action="store_true", help="pay although that ties identities together in public")
     deploy.add_argument("--new", action="store_true", help="begin a new one even if one of this model is unfinished")
     deploy.add_argument("--plan", action="store_true", help="say what it would cost and be like, and do nothing")
     deploy.add_argument("--json", action="store_true", help="with --plan: all figures as JSON")
@@ -33,15 +46,50 @@ def _deploy(arguments: argparse.Namespace) -> None:
         return
     with workspace(arguments, unlock=True) as opened, stoppable() as cancel:
         model = arguments.model or opened.models()[0].name
+        deployment = _begun(opened, model, arguments)
+        canister_id = None if arguments.canister is None else Principal.from_text(arguments.canister)
+        if arguments.network != PRACTICE and canister_id is None and opened.journal.step(deployment.id, CREATE) is None:
+            _agree(opened, deployment, arguments, cancel)
         deployment = opened.deploy(
             model,
-            network=arguments.network,
-            name=arguments.name,
-            resume=None if arguments.new else _unfinished(opened, model, arguments.network),
+            resume=deployment.id,
+            canister_id=canister_id,
             on_progress=ProgressLine(),
             cancel=cancel,
         )
     print(f"{deployment.name}: {deployment.model} runs in canister {deployment.canister_id}.")
+
+
+def _begun(opened: Workspace, model: str, arguments: argparse.Namespace) -> Deployment:
+    """The one to go on with, or a new one."""
+    unfinished = None if arguments.new else _unfinished(opened, model, arguments.network)
+    if unfinished is not None:
+        return opened.journal.deployment(unfinished)
+    identity = None if arguments.identity is None else _identity(opened, arguments.identity)
+    return opened.begin(model, network=arguments.network, name=arguments.name, identity=identity)
+
+
+def _identity(opened: Workspace, named: str) -> Principal:
+    for record in opened.identities():
+        if named in (record.label, str(record.principal)):
+            return record.principal
+    raise BadInputError(f"There is no identity {named} in the vault.")
+
+
+def _agree(opened: Workspace, deployment: Deployment, arguments: argparse.Namespace, cancel: Cancel) -> None:
+    """Shows what it costs in real money, asks, and turns ICP into the cycles that are lacking."""
+    with open_till(opened, deployment) as till:
+        offer = till.offer(cancel)
+        print("\n".join((f"{deployment.model} on {deployment.network}:", *plan_lines(offer.bill))), file=sys.stderr)
+        print(f"On its account: {cycles(offer.needs.available)} of {cycles(offer.needs.cycles)}.", file=sys.stderr)
+        if offer.conversion is not None:
+            print(f"{Token.ICP.show(offer.conversion.total)} will be turned into what is lacking.", file=sys.stderr)
+        if offer.warning is not None and not arguments.linked:
+            raise BadInputError(str(offer.warning), not_lost="Nothing was paid.", next_step="To pay anyway: --linked")
+        if not (arguments.yes or confirmed()):
+            raise BadInputError("Nothing was paid.", next_step="Use --yes to pay without being asked.")
+        if offer.conversion is not None:
+            till.convert(offer.conversion, cancel)
 
 
 def _unfinished(opened: Workspace, model: str, network: str) -> str | None:

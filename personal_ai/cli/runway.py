@@ -8,11 +8,11 @@ import sys
 from dataclasses import asdict
 
 from personal_ai.app.money import link_warning, open_wallet
-from personal_ai.app.runway import BUDGET_DAYS, Outlook, outlook, preview_top_up, set_budget, tend
+from personal_ai.app.runway import BUDGET_DAYS, Outlook, outlook, preview_top_up, set_budget, tend_all, top_up
 from personal_ai.cli.console import cycles, stoppable
-from personal_ai.cli.session import add_canister_command, find_deployment, workspace
+from personal_ai.cli.session import add_canister_command, add_password_option, find_deployment, workspace
 from personal_ai.cli.wallet import confirmed, described, payment_fields, payment_line
-from personal_ai.common.errors import BadInputError
+from personal_ai.common.errors import BadInputError, NetworkError
 from personal_ai.deployments.burn_history import Budget
 from personal_ai.deployments.runway import Level, Runway
 from personal_ai.wallet.amounts import Token
@@ -33,7 +33,10 @@ def add_commands(group: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     )
     budget.add_argument("--no-budget", action="store_true", help="spend nothing by itself any more")
     runway.add_argument("--keep-days", type=int, default=_KEEP_DAYS, help="with --budget: how long it shall last")
-    runway.add_argument("--tend", action="store_true", help="top it up now if its budget says so (for a timer)")
+    tended = group.add_parser("tend", help="top up every canister whose budget says so; for a timer, once a day")
+    tended.add_argument("--json", action="store_true", help="answer as JSON")
+    add_password_option(tended)
+    tended.set_defaults(run=_tend)
     topup = add_canister_command(group, "topup", _topup, "put cycles into it")
     topup.add_argument("amount", help="trillions of cycles, like 1.5")
     topup.add_argument("--from", dest="payer", metavar="IDENTITY", help="who pays; its own identity if not given")
@@ -42,20 +45,16 @@ def add_commands(group: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
 
 
 def _runway(arguments: argparse.Namespace) -> None:
-    with workspace(arguments, unlock=True) as opened, stoppable() as cancel:
+    with workspace(arguments, unlock=True) as opened:
         deployment = find_deployment(opened, arguments.deployment)
         if arguments.budget is not None:
             set_budget(opened, deployment, Budget(Token.CYCLES.parse(arguments.budget), arguments.keep_days))
         elif arguments.no_budget:
             set_budget(opened, deployment, None)
-        paid = tend(opened, deployment, cancel) if arguments.tend else None
         seen = outlook(opened, deployment)
     if arguments.json:
-        fields = {**_fields(seen), "paid": None if paid is None else payment_fields(paid)}
-        print(json.dumps(fields))
+        print(json.dumps(_fields(seen)))
         return
-    if paid is not None:
-        print(payment_line(paid))
     for line in _lines(seen):
         print(line)
 
@@ -93,17 +92,31 @@ def _reasons(runway: Runway) -> list[str]:
     return reasons
 
 
+def _tend(arguments: argparse.Namespace) -> None:
+    with workspace(arguments, unlock=True) as opened, stoppable() as cancel:
+        paid, troubled = tend_all(opened, cancel)
+    if arguments.json:
+        problems = {deployment.name: str(error) for deployment, error in troubled}
+        print(json.dumps({"paid": [payment_fields(payment) for _, payment in paid], "problems": problems}))
+    else:
+        for deployment, payment in paid:
+            print(f"{deployment.name}: {payment_line(payment)}")
+    if troubled:
+        told = "\n".join(f"{deployment.name}: {error}" for deployment, error in troubled)
+        raise NetworkError(told, next_step="The others were looked after.")
+
+
 def _topup(arguments: argparse.Namespace) -> None:
     amount = Token.CYCLES.parse(arguments.amount)
     with workspace(arguments, unlock=True) as opened, stoppable() as cancel:
         deployment = find_deployment(opened, arguments.deployment)
         with open_wallet(opened, deployment.network, arguments.payer or deployment.principal) as wallet:
-            preview = preview_top_up(opened, deployment, wallet, amount)
+            preview = preview_top_up(deployment, wallet, amount)
             print(described(preview), file=sys.stderr)
             warning = link_warning(opened, wallet, preview)
             if warning is not None and not arguments.linked:
                 raise BadInputError(str(warning), not_lost="Nothing was paid.", next_step="To pay anyway: --linked")
-            if preview.affordable and not arguments.yes and not confirmed():
+            if not arguments.yes and not confirmed():
                 raise BadInputError("Nothing was paid.", next_step="Use --yes to pay without being asked.")
-            payment = wallet.pay(preview, cancel)
+            payment = top_up(opened, deployment, wallet, preview, cancel)
     print(json.dumps(payment_fields(payment)) if arguments.json else payment_line(payment))

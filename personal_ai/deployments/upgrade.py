@@ -7,6 +7,7 @@ found by its time, the module hash tells whether the engine is there, and a fail
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -19,7 +20,7 @@ from personal_ai.common.errors import (
     RejectedError,
     UserFacingError,
 )
-from personal_ai.common.jobs import Cancel, Meter, ProgressCallback
+from personal_ai.common.jobs import Cancel, Meter, Progress, ProgressCallback
 from personal_ai.deployments import funds, snapshots
 from personal_ai.deployments.canister import OwnCanister
 from personal_ai.deployments.engine import Installation
@@ -28,6 +29,7 @@ from personal_ai.ic.management import InstallMode
 
 UPGRADE, SNAPSHOT, INSTALL = "upgrade", "upgrade-snapshot", "upgrade-install"
 CHECK, ROLL_BACK = "upgrade-check", "upgrade-roll-back"
+_STANDSTILL_S = 600.0
 _CANISTER_SAID_NO = (4, 5)  # reject codes: the program refused or failed; others are the network's, and pass
 
 Question = Callable[[CanisterClient, Cancel], None]
@@ -108,7 +110,7 @@ class Upgrade:
             installation = Installation(self.journal, deployment_id, INSTALL, InstallMode.UPGRADE, self.wasm)
             installation.run(self.canister, on_progress)
             client = self.canister.client
-            client.activate(on_progress=on_progress, cancel=cancel)
+            client.activate(on_progress=impatient(on_progress), cancel=cancel)
             self.question(client, cancel)
         except (CanisterRefusedError, RejectedError, FormatError) as error:
             if not _engines_fault(error):
@@ -131,6 +133,21 @@ class Upgrade:
         self.journal.set_module_hash(deployment_id, module_hash.hex())
         self.journal.finish(deployment_id, ROLL_BACK)
         meter.advance()
+
+
+def impatient(on_progress: ProgressCallback, clock: Callable[[], float] = time.monotonic) -> ProgressCallback:
+    """Hands progress on; raises CanisterRefusedError once it has stood still for ten minutes."""
+    furthest, moved_s = -1, clock()
+
+    def report(progress: Progress) -> None:
+        nonlocal furthest, moved_s
+        if progress.done != furthest:
+            furthest, moved_s = progress.done, clock()
+        elif clock() - moved_s > _STANDSTILL_S:
+            raise CanisterRefusedError("It does not get on with loading the model.", variant="standstill")
+        on_progress(progress)
+
+    return report
 
 
 def _engines_fault(error: UserFacingError) -> bool:

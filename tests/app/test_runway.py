@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from personal_ai.app.money import open_wallet
-from personal_ai.app.runway import BudgetSpentError, outlook, preview_top_up, set_budget, tend
+from personal_ai.app.runway import BudgetSpentError, outlook, preview_top_up, set_budget, tend, tend_all, top_up
 from personal_ai.app.workspace import Workspace
 from personal_ai.common.jobs import Cancel
 from personal_ai.deployments.burn_history import Budget
@@ -26,9 +26,9 @@ def test_a_new_canister_holds_back_ninety_days_of_rent(profile: Workspace, deplo
 def test_its_own_identity_pays_and_the_faucet_helps_out(profile: Workspace, deployed: Deployment) -> None:
     before = outlook(profile, deployed).runway
     with open_wallet(profile, deployed.network, deployed.principal) as wallet:
-        preview = preview_top_up(profile, deployed, wallet, T)
-        assert preview.affordable
-        assert wallet.pay(preview).state is State.DONE
+        preview = preview_top_up(deployed, wallet, T)
+        assert not preview.affordable
+        assert top_up(profile, deployed, wallet, preview, Cancel()).state is State.DONE
         assert wallet.topped_up(deployed.canister_id or "", 0) == T + preview.fee
         assert wallet.topped_up("2vxsx-fae", 0) == 0
     after = outlook(profile, deployed).runway
@@ -51,6 +51,8 @@ def test_by_itself_it_pays_what_is_due_and_no_more_than_was_allowed(profile: Wor
     assert paid.amount + paid.fee <= T
     with pytest.raises(BudgetSpentError, match="used up"):
         tend(profile, deployed, Cancel())
+    paid_for, [(troubled, error)] = tend_all(profile, Cancel())
+    assert (paid_for, troubled.name) == ([], deployed.name) and isinstance(error, BudgetSpentError)
     set_budget(profile, deployed, None)
     assert outlook(profile, deployed).budget is None and tend(profile, deployed, Cancel()) is None
 
@@ -70,8 +72,8 @@ def test_an_interrupted_payment_is_finished_before_another_is_begun(
         patch.setattr(CyclesLedger, "withdraw", paid_and_lost)
         with pytest.raises(KeyboardInterrupt):
             tend(profile, deployed, Cancel())
-    paid = tend(profile, deployed, Cancel())
-    assert paid is not None and paid.state is State.DONE
+    [(_, paid)], troubled = tend_all(profile, Cancel())
+    assert paid.state is State.DONE and troubled == []
     arrived = outlook(profile, deployed).runway.cycles - before
     assert arrived == pytest.approx(paid.amount, rel=0.001), "once, not twice"
     set_budget(profile, deployed, None)

@@ -27,11 +27,13 @@ import numpy.typing as npt
 import wasmtime
 
 from personal_ai.canister.build import WASM
+from personal_ai.canister.instructions import engine_costs, kind, terms
 from personal_ai.canister.upload import Upload
 from personal_ai.common.jobs import Cancel, Meter, ignore_progress
 from personal_ai.common.paths import resource
 from personal_ai.compiler.builder import Builder
 from personal_ai.compiler.compile import ProgramInfo, compile_onnx
+from personal_ai.compiler.foretelling import foretell
 from personal_ai.compiler.format import Code, RowSource
 from personal_ai.compiler.ir import ONE
 from personal_ai.compiler.onnx_graph import Int4Matrix
@@ -169,6 +171,7 @@ def _figures(name: str, weights: Quantisation, counts: Counts) -> dict[str, Any]
         "tokens_per_query": max(0, int((QUERY_LIMIT - fixed) / step)),
         "instructions_per_token": round(step),
         "instructions_per_weight": round(step / counts.weights, 4),
+        "other_share": round(1 - _product_instructions(name, weights) / step, 4),
         "page_touch_instructions": round(touches),
         "prefill_instructions_per_token": round(counts.prompt / PROMPT),
         "prompt_tokens_per_update": int((UPDATE_LIMIT - fixed) * PROMPT / counts.prompt),
@@ -176,6 +179,17 @@ def _figures(name: str, weights: Quantisation, counts: Counts) -> dict[str, Any]
         "tokens_per_second_at_profile": round(per_update / seconds, 2),
         "heap_bytes": round(counts.heap_bytes),
     }
+
+
+def _product_instructions(name: str, weights: Quantisation) -> float:
+    """What the products of weights take of a token: their terms by the engine's measured costs."""
+    program = foretell(SHAPES[name], weights)
+    return sum(
+        cost * term
+        for step in program.steps
+        if step.code is Code.MATMUL
+        for cost, term in zip(engine_costs().token[kind(step, program.kept)], terms(step, 1, CONTEXT), strict=True)
+    )
 
 
 def counts_of(decoder: Decoder, weights: Quantisation) -> Counts:
@@ -187,8 +201,8 @@ def counts_of(decoder: Decoder, weights: Quantisation) -> Counts:
         prompt = _outcome(canister, 0, tokens, 1, tokens)
         one = _outcome(canister, CONTEXT, [1], 1, tokens)  # other tokens than before: what is known is not computed
         three = _outcome(canister, CONTEXT, [2], 3, tokens)
-    accesses = {kind: kind.pages_touched + kind.pages_dirtied for kind in (prompt, one, three)}
-    plain = {kind: kind.instructions - PAGE_TOUCH_INSTRUCTIONS * accesses[kind] for kind in (prompt, one, three)}
+    accesses = {use: use.pages_touched + use.pages_dirtied for use in (prompt, one, three)}
+    plain = {use: use.instructions - PAGE_TOUCH_INSTRUCTIONS * accesses[use] for use in (prompt, one, three)}
     return Counts(
         *(plain[prompt], plain[one], plain[three], accesses[one], accesses[prompt]),
         *(info.weights_per_token, info.heap_bytes),

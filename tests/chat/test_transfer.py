@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from personal_ai.chat.conversation import Conversation, Place, ReplyFacts, Turn
+from personal_ai.chat.cuts import with_cut
 from personal_ai.chat.store import ConversationStore
 from personal_ai.chat.transfer import from_json, to_json, to_markdown
 from personal_ai.common.errors import FormatError, UnknownVersionError
@@ -39,6 +40,11 @@ def test_json_brings_everything_back() -> None:
 
 def test_markdown_shows_what_is_shown() -> None:
     assert to_markdown(replace(_talk(), title="Names")) == "# Names\n\n## Instructions\n\nBe brief.\n\n## You\n\nWas?\n"
+
+
+def test_markdown_marks_where_the_model_stopped_being_told() -> None:
+    talk = with_cut(Conversation("guide", title="T").with_turn(Turn("user", "A")).with_turn(Turn("assistant", "B")), 2)
+    assert to_markdown(talk).endswith("## Reply\n\nB\n\n---\n\n*The model is no longer told what stands above.*\n")
 
 
 def test_importing_merges(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +15,26 @@ from tests.cli.conftest import Run
 pytestmark = pytest.mark.usefixtures("cheap_passwords")
 
 
-def test_from_its_first_status_to_its_end(run: Run, profile: Paths, password_file: str, tmp_path: Path) -> None:
+Ask = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def canister(run: Run, profile: Paths, password_file: str) -> Ask:
+    """`canister` commands with JSON read back; `small` is deployed as Rowan."""
     unlock = ("--password-file", password_file)
     assert run("deploy", "--model", "small", *unlock).exit_code == 0
 
-    def canister(*arguments: str) -> dict[str, Any]:
+    def ask(*arguments: str) -> dict[str, Any]:
         result = run("canister", *arguments, *unlock, "--json")
         assert result.exit_code == 0, result.errors
         answer: dict[str, Any] = json.loads(result.output)
         return answer
 
+    return ask
+
+
+def test_from_its_first_status_to_its_end(run: Run, canister: Ask, password_file: str, tmp_path: Path) -> None:
+    unlock = ("--password-file", password_file)
     [listed] = json.loads(run("canister", "list", "--json").output)["canisters"]
     assert (listed["name"], listed["state"]) == ("Rowan", "active")
     assert run("canister", "list").output == run("deployments").output
@@ -49,15 +60,6 @@ def test_from_its_first_status_to_its_end(run: Run, profile: Paths, password_fil
     assert (folder / "snapshot.json").exists()
     assert canister("snapshot", "delete", "Rowan", str(taken))["id"] == taken
 
-    asked = run("canister", "topup", "Rowan", "1", *unlock)
-    assert asked.exit_code == 1 and "Nothing was paid" in asked.errors
-    assert canister("topup", "Rowan", "1", "--yes")["state"] == "done"
-    runway = canister("runway", "Rowan", "--budget", "2", "--keep-days", "60", "--tend")
-    assert (runway["level"], runway["paid"], runway["freezing_days"]) == ("fine", None, 45)
-    shown = run("canister", "runway", "Rowan", *unlock).output
-    assert "It lasts " in shown and "held back for 45 days" in shown and "up to 2.000 T cycles in 30 days" in shown
-    assert canister("runway", "Rowan", "--no-budget")["budget"] is None
-
     assert canister("upgrade", "Rowan") == {"upgraded": False, "module_hash": listed["module_hash"]}
     guide = run("model", "list").output.split()[0]
     assert canister("replace", "Rowan", "--model", guide)["model"] == guide
@@ -70,6 +72,22 @@ def test_from_its_first_status_to_its_end(run: Run, profile: Paths, password_fil
     assert run("canister", "list").output == ""
     gone = run("canister", "status", "Rowan", *unlock)
     assert gone.exit_code == 1 and "no deployment Rowan" in gone.errors
+
+
+def test_it_is_kept_alive_within_a_budget(run: Run, canister: Ask, password_file: str) -> None:
+    unlock = ("--password-file", password_file)
+    asked = run("canister", "topup", "Rowan", "1", *unlock)
+    assert asked.exit_code == 1 and "Nothing was paid" in asked.errors
+    assert canister("topup", "Rowan", "1", "--yes")["state"] == "done"
+    runway = canister("runway", "Rowan", "--budget", "2", "--keep-days", "60")
+    assert (runway["level"], runway["freezing_days"]) == ("fine", 90)
+    assert canister("tend") == {"paid": [], "problems": {}}
+    shown = run("canister", "runway", "Rowan", *unlock).output
+    assert "It lasts " in shown and "held back for 90 days" in shown and "up to 2.000 T cycles in 30 days" in shown
+    canister("runway", "Rowan", "--budget", "0.5", "--keep-days", "3650")
+    spent = run("canister", "tend", *unlock)
+    assert spent.exit_code == 1 and "Rowan: Rowan needs cycles" in spent.errors
+    assert canister("runway", "Rowan", "--no-budget")["budget"] is None
 
 
 def test_a_canister_that_is_controlled_already_is_adopted(run: Run, profile: Paths, password_file: str) -> None:

@@ -10,12 +10,12 @@ import pytest
 
 from personal_ai.canister.client import CanisterClient
 from personal_ai.common.errors import CanisterRefusedError, NetworkUnreachableError
-from personal_ai.common.jobs import Cancel, ignore_progress
+from personal_ai.common.jobs import Cancel, Progress, ignore_progress
 from personal_ai.common.paths import resource
 from personal_ai.deployments import health, snapshots
 from personal_ai.deployments.journal import Journal
 from personal_ai.deployments.plan import CANISTER_WASM
-from personal_ai.deployments.upgrade import Question, Upgrade, UpgradeFailedError
+from personal_ai.deployments.upgrade import Question, Upgrade, UpgradeFailedError, impatient
 from personal_ai.ic.leb128 import unsigned
 from tests.deployments.conftest import DEPLOYMENT_ID, Placed
 
@@ -79,6 +79,18 @@ def test_a_network_that_is_away_is_no_reason_to_go_back(placed: Placed) -> None:
     assert len(snapshots.kept(placed.canister)) == 1
     assert upgrade(placed, engine(3)) and answers(placed)
     assert snapshots.kept(placed.canister) == []
+
+
+def test_an_engine_that_stands_still_is_not_waited_for() -> None:
+    now_s = [0.0]
+    heard: list[Progress] = []
+    report = impatient(heard.append, lambda: now_s[0])
+    for now_s[0], done in ((500.0, 0), (1000.0, 5), (1500.0, 5)):
+        report(Progress("Loading the model", done, 9, "bytes"))
+    assert len(heard) == 3
+    now_s[0] = 1700.0
+    with pytest.raises(CanisterRefusedError, match="does not get on"):
+        report(heard[-1])
 
 
 class Killed(BaseException):

@@ -286,17 +286,18 @@ test "any number of rows, outputs and blocks gives the bits of the plain loop" {
     for ([_]usize{ 1, 3, 4, 5, 255, 256, 257, 280 }) |outputs| try case.check(5, outputs, 1);
 }
 
-test "the greatest sum does not overflow" {
+test "the greatest sums of 8,192 inputs do not overflow" {
+    const count = 8192 / format.block;
     const weights: [pairs][8]i8 = @splat(@splat(-128));
-    const block = [1]Block{.{ .scales = @splat(1), .weights = weights }};
-    var x: [144]u8 align(16) = undefined;
-    @as(*[64]i16, @ptrCast(&x)).* = @splat(-32768);
-    @as(*f32, @ptrCast(@alignCast(x[128..]))).* = 1;
+    const blocks: [count]Block = @splat(.{ .scales = @splat(1), .weights = weights });
+    var x: [count * 132]u8 align(16) = undefined; // the numbers of all blocks, then their scales
+    @as(*[8192]i16, @ptrCast(&x)).* = @splat(-32768);
+    @as(*[count]f32, @ptrCast(@alignCast(x[2 * 8192 ..]))).* = @splat(1);
     var y: [4]f32 align(16) = undefined;
-    const matrix = Case.matrix(&x, 1, 64, 144);
-    var scratch: [1]F32x4 = undefined;
-    multiply(matrix, &block, null, Case.matrix(std.mem.sliceAsBytes(&y), 1, 4, 16), &scratch);
-    try testing.expectEqual([4]f32{ 1 << 28, 1 << 28, 1 << 28, 1 << 28 }, y);
+    const matrix = Case.matrix(&x, 1, 8192, x.len);
+    var scratch: [count]F32x4 = undefined;
+    multiply(matrix, &blocks, null, Case.matrix(std.mem.sliceAsBytes(&y), 1, 4, 16), &scratch);
+    try testing.expectEqual([4]f32{ 1 << 35, 1 << 35, 1 << 35, 1 << 35 }, y);
 }
 
 test "a row is read back as it was packed" {
