@@ -123,6 +123,11 @@ class Bridge(QObject):
     def busy(self) -> bool:
         return bool(self._operations)
 
+    @property
+    def long_work(self) -> bool:
+        """Whether there is a reply, a deployment or an import under way."""
+        return any(operation.lane is not Lane.DESK for operation in self._operations)
+
     def runs(self, lane: Lane) -> bool:
         """Whether anything is under way on this lane."""
         return any(operation.lane is lane for operation in self._operations)

@@ -18,10 +18,7 @@ _ROOTS = ("personal_ai", "ui", "site-packages", "lib")
 
 def report(error: BaseException) -> str:
     """The report of one exception and those that led to it, as plain text."""
-    lines = [
-        f"Personal AI {version('personal-ai')}, Python {platform.python_version()}, "
-        f"Qt bindings {version('PySide6-Essentials')}, {platform.system()} {platform.machine()}"
-    ]
+    lines = [versions()]
     for depth, link in enumerate(_chain(error)):
         lines.append("" if depth == 0 else "\nwhich came from")
         lines.append(f"{type(link).__module__}.{type(link).__qualname__} (its message is left out)")
@@ -30,6 +27,14 @@ def report(error: BaseException) -> str:
             for frame in traceback.extract_tb(link.__traceback__)[-_FRAMES_MAX:]
         ]
     return "\n".join(lines)
+
+
+def versions() -> str:
+    """What runs on what, in one line."""
+    return (
+        f"Personal AI {version('personal-ai')}, Python {platform.python_version()}, "
+        f"Qt bindings {version('PySide6-Essentials')}, {platform.system()} {platform.machine()}"
+    )
 
 
 def _chain(error: BaseException) -> list[BaseException]:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QFrame, QStackedWidget, QWidget
+from PySide6.QtWidgets import QDialog, QFrame, QStackedWidget, QWidget
 
 from personal_ai.common.errors import UserFacingError
+from personal_ai.common.paths import Paths
 from personal_ai.deployments.journal import Deployment
 from ui.pages.activity import ActivityPage
 from ui.pages.ais import AisPage
 from ui.pages.chat import ChatPage
+from ui.pages.identities import IdentitiesPage
 from ui.pages.models import ModelsPage
 from ui.pages.settings import SettingsPage
 from ui.pages.wallet import WalletPage
@@ -22,6 +22,7 @@ from ui.theme.tokens import NARROW_BELOW, SPACE_M, SPACE_S, SPACE_XL
 from ui.widgets.basic import Button, column, row
 from ui.widgets.notice import Problem
 from ui.widgets.rail import Page, Rail
+from ui.widgets.settings_dialogs import ShortcutsDialog
 from ui.widgets.toast import Toast
 
 
@@ -29,8 +30,9 @@ class Shell(QWidget):
     """`appearance_chosen` carries the user's choice of look."""
 
     appearance_chosen = Signal(Appearance)
+    lock_wanted = Signal()
 
-    def __init__(self, profile: Profile, home: Path) -> None:
+    def __init__(self, profile: Profile, paths: Paths) -> None:
         super().__init__()
         self._profile = profile
         self._narrow = False
@@ -41,17 +43,19 @@ class Shell(QWidget):
         self.chat = ChatPage(profile, self.toast)
         self.ais = AisPage(profile)
         self.models = ModelsPage(profile, self.toast)
+        self.identities = IdentitiesPage(profile, self.toast)
         self.wallet = WalletPage(profile, self.toast)
         self.activity = ActivityPage(profile, self.toast, self.ais.works_on)
-        self._settings = SettingsPage(theme().appearance, home)
+        self.settings = SettingsPage(profile, paths, theme().appearance, self.toast)
         self._pages = QStackedWidget()
         self._by_page = {
             Page.CHAT: self.chat,
             Page.AIS: self.ais,
             Page.MODELS: self.models,
+            Page.IDENTITIES: self.identities,
             Page.WALLET: self.wallet,
             Page.ACTIVITY: self.activity,
-            Page.SETTINGS: self._settings,
+            Page.SETTINGS: self.settings,
         }
         self._menu = Button(tr("Menu"), "quiet", icon="menu", on_click=lambda: self.toggle(self.rail))
         self._chats = Button(tr("Chats"), "quiet", icon="list", on_click=lambda: self.toggle(self.chat.list))
@@ -77,6 +81,7 @@ class Shell(QWidget):
     def _connect(self) -> None:
         self._profile.changed.connect(self._refresh)
         self.rail.chosen.connect(self.show_page)
+        self.rail.lock_wanted.connect(self.lock_wanted)
         self.chat.deploy_wanted.connect(lambda: self.show_page(Page.AIS))
         self.chat.list.selected.connect(lambda _: self._fold_away())
         self.ais.chat_wanted.connect(self.new_chat)
@@ -85,7 +90,7 @@ class Shell(QWidget):
             lambda name: self._tell_elsewhere(tr("Deploying {name} stopped: see My AIs.").format(name=name))
         )
         self.activity.resume_wanted.connect(self._resume)
-        self._settings.appearance_chosen.connect(self.appearance_chosen)
+        self.settings.appearance_chosen.connect(self.appearance_chosen)
 
     def _top_bar(self) -> QFrame:
         bar = QFrame()
@@ -136,6 +141,9 @@ class Shell(QWidget):
         if not self.toast.undo():
             self.chat.composer.undo()
 
+    def show_shortcuts(self) -> None:
+        ShortcutsDialog(self).open()
+
     def show_problem(self, error: UserFacingError) -> None:
         """An error of no page's own, above the pages until it is closed."""
         problem = Problem(error, closable=True)
@@ -169,6 +177,8 @@ class Shell(QWidget):
         self.rail.set_identity(newest.name if newest else "")
 
     def prepare_to_close(self) -> None:
-        """What was deleted is deleted for good; a reply under way stops and is kept."""
+        """What was deleted is deleted for good; a reply under way stops and is kept. Dialogs go."""
+        for dialog in self.findChildren(QDialog):
+            dialog.reject()
         self.toast.settle()
         self.chat.prepare_to_close()

@@ -75,6 +75,16 @@ class VaultDoor:
         """From now on whoever is logged in opens the vault, without a password. Raises KeyringUnavailableError."""
         keyring_store.move_to_keyring(self.vault())
 
+    def reveal_phrase(self, password: str | None) -> str:
+        """The recovery phrase, to be written down again; `password` is None where the keyring opened the vault.
+
+        Raises WrongPasswordError.
+        """
+        vault = self.vault()
+        if vault.keyring_entry is None:
+            vault.check_password(password or "")
+        return vault.reveal_phrase()
+
     def use(self) -> None:
         """Somebody is there: the time without use begins anew."""
         self._used_s = self._clock()

@@ -56,6 +56,7 @@ from personal_ai.models.tokenizer import ChatTokenizer
 if TYPE_CHECKING:
     from personal_ai.app.model_room import ModelRoom
     from personal_ai.app.money import Money
+    from personal_ai.app.safekeeping import Safekeeping
 
 __all__ = ["PRACTICE", "ModelSummary", "Workspace"]
 
@@ -134,6 +135,13 @@ class Workspace:
 
     def identities(self) -> tuple[IdentityRecord, ...]:
         return self.vault.identities
+
+    @cached_property
+    def safekeeping(self) -> Safekeeping:
+        """Backups, recovery sheets, recovery."""
+        from personal_ai.app.safekeeping import Safekeeping  # noqa: PLC0415 - it is made of a workspace
+
+        return Safekeeping(self)
 
     # Models
 

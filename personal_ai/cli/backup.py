@@ -6,12 +6,11 @@ import argparse
 import json
 from pathlib import Path
 
-from personal_ai.app.safekeeping import create_backup, recovery_sheet, restore_backup
+from personal_ai.app.safekeeping import Safekeeping
 from personal_ai.backup.backup import Restored
 from personal_ai.cli.console import ProgressLine, read_password, stoppable
 from personal_ai.cli.session import add_password_option, unlock_vault, workspace
-from personal_ai.common.errors import BadInputError
-from personal_ai.common.files import write_atomically
+from personal_ai.identities.key_files import refuse_existing
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -35,7 +34,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def _create(arguments: argparse.Namespace) -> None:
     with workspace(arguments, unlock=True) as opened, stoppable() as cancel:
         password = read_password(arguments.backup_password_file, new=True)
-        create_backup(opened, arguments.file, password, on_progress=ProgressLine(), cancel=cancel)
+        Safekeeping(opened).create_backup(arguments.file, password, on_progress=ProgressLine(), cancel=cancel)
     size_bytes = arguments.file.stat().st_size
     done = f"Everything is in {arguments.file} ({size_bytes:,} bytes), and was read back. Keep it on another disk."
     print(json.dumps({"file": str(arguments.file), "size_bytes": size_bytes}) if arguments.json else done)
@@ -49,8 +48,8 @@ def _restore(arguments: argparse.Namespace) -> None:
             unlock_vault(opened, arguments)
         else:
             new_password = read_password(arguments.password_file, new=True)
-        restored = restore_backup(
-            opened, arguments.file, password, new_password=new_password, on_progress=ProgressLine(), cancel=cancel
+        restored = Safekeeping(opened).restore_backup(
+            arguments.file, password, new_password=new_password, on_progress=ProgressLine(), cancel=cancel
         )
     print(json.dumps(_fields(restored)) if arguments.json else _text(restored))
 
@@ -74,11 +73,8 @@ def _text(restored: Restored) -> str:
 
 
 def _sheet(arguments: argparse.Namespace) -> None:
-    if arguments.file.exists():
-        raise BadInputError(f"{arguments.file} is there already.", next_step="Choose another file.")
+    refuse_existing(arguments.file)
     with workspace(arguments, unlock=True) as opened:
-        sheet = recovery_sheet(opened, with_phrase=arguments.with_phrase)
-    page = sheet.to_html() if arguments.file.suffix == ".html" else sheet.to_text()
-    write_atomically(arguments.file, page.encode(), mode=0o600)
+        Safekeeping(opened).save_recovery_sheet(arguments.file, with_phrase=arguments.with_phrase)
     done = f"Print {arguments.file}" + (", then delete it: the phrase stands in it." if arguments.with_phrase else ".")
     print(json.dumps({"file": str(arguments.file)}) if arguments.json else done)

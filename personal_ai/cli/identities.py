@@ -10,16 +10,15 @@ from pathlib import Path
 
 from personal_ai.cli.console import first_line
 from personal_ai.cli.session import add_password_option, workspace
-from personal_ai.common.errors import BadInputError, FormatError
-from personal_ai.common.files import storage_errors, write_atomically
+from personal_ai.common.errors import BadInputError
+from personal_ai.common.files import write_atomically
 from personal_ai.ic.account_identifier import AccountIdentifier
 from personal_ai.ic.principal import Principal
+from personal_ai.identities import key_files, qr
 from personal_ai.identities import phrase as phrases
-from personal_ai.identities import qr
+from personal_ai.identities.addresses import checked_address
 from personal_ai.identities.vault import IdentityRecord, Vault
 from personal_ai.identities.vault_notes import Notes
-
-_KEY_FILE_SIZE_MAX_BYTES = 64 << 10
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -131,8 +130,7 @@ def _rename(arguments: argparse.Namespace) -> None:
 def _import(arguments: argparse.Namespace) -> None:
     with workspace(arguments, unlock=True) as opened:
         if arguments.pem is not None:
-            content = _read_key_file(arguments.pem)
-            record = opened.vault.import_pem(arguments.label, content, _key_password(arguments))
+            record = key_files.import_key(opened.vault, arguments.label, arguments.pem, _key_password(arguments))
         else:
             phrase = first_line(arguments.phrase_file, "the phrase's file")
             record = opened.vault.import_phrase(arguments.label, phrase, _checked_index(arguments.index))
@@ -143,12 +141,10 @@ def _export(arguments: argparse.Namespace) -> None:
     path, password = Path(arguments.file), _key_password(arguments)
     with workspace(arguments, unlock=True) as opened:
         record = _find(opened.vault, arguments.identity)
-        if path.exists():
-            raise BadInputError(f"{path} is there already.", next_step="Choose another file.")
+        key_files.refuse_existing(path)
         if not arguments.yes:
             _confirm_export(record, encrypted=password is not None)
-        write_atomically(path, opened.vault.export_pem(record.principal, password), mode=0o600)
-        opened.vault.confirm_export(record.principal, _read_key_file(path), password)
+        key_files.export_key(opened.vault, record.principal, path, password)
         record = _find(opened.vault, str(record.principal))
     _say(arguments, record, f"The key of {record.label} is in {path}. Whoever has this file has the identity.")
 
@@ -165,11 +161,6 @@ def _confirm_export(record: IdentityRecord, *, encrypted: bool) -> None:
 def _key_password(arguments: argparse.Namespace) -> str | None:
     path = arguments.key_password_file
     return None if path is None else first_line(path, "the key file's password")
-
-
-def _read_key_file(path: Path) -> bytes:
-    with storage_errors(f"read {path.name}"), path.open("rb") as file:
-        return file.read(_KEY_FILE_SIZE_MAX_BYTES)
 
 
 def _verify(arguments: argparse.Namespace) -> None:
@@ -241,18 +232,8 @@ def _list_contacts(arguments: argparse.Namespace) -> None:
 
 
 def _add_contact(arguments: argparse.Namespace) -> None:
-    address = _checked_address(arguments.address)
+    address = checked_address(arguments.address)
     _change_notes(arguments, lambda notes: notes.with_contact(arguments.name, address), f"{arguments.name}: {address}")
-
-
-def _checked_address(text: str) -> str:
-    """A principal or an account id in its one spelling. Raises BadInputError: money sent to a slip is gone."""
-    for kind in (Principal, AccountIdentifier):
-        try:
-            return str(kind.from_text(text))
-        except FormatError:
-            continue
-    raise BadInputError("This is neither a principal nor an account id.", next_step="Check it for slips.")
 
 
 def _remove_contact(arguments: argparse.Namespace) -> None:

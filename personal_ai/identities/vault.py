@@ -212,6 +212,10 @@ class Vault:
         """Whether the user has shown that the phrase is written down."""
         return self._require().content.phrase_confirmed
 
+    def places_to_verify(self) -> tuple[int, ...]:
+        """Random places of the phrase whose words `confirm_phrase` is to be given."""
+        return phrases.places_to_verify(self.reveal_phrase())
+
     def confirm_phrase(self, typed: Mapping[int, str]) -> None:
         """Takes words typed again, by place, as proof that the phrase is written down. Raises PhraseError."""
         phrases.verify_words(self.reveal_phrase(), typed)

@@ -8,15 +8,17 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QLabel, QWidget
+from PySide6.QtWidgets import QApplication, QLabel, QLineEdit, QPlainTextEdit, QPushButton, QWidget
 
-from personal_ai.common.errors import StorageError
+from personal_ai.common.errors import NetworkUnreachableError, StorageError
+from personal_ai.common.jobs import Cancel
 from personal_ai.common.paths import Paths
 from ui.pages.unlock import UnlockPage
 from ui.pages.welcome import WelcomePage
 from ui.tour.scripted import PASSWORD, PHRASE, ScriptedCore, ScriptedModel
 from ui.tour.stage import Stage, until
 from ui.widgets.composer import Composer
+from ui.widgets.form_dialog import FormDialog
 from ui.widgets.notice import Problem
 from ui.window import Window
 
@@ -57,7 +59,13 @@ def test_from_the_first_start_to_an_answer_by_keyboard_alone(make_stage: MakeSta
     press(Qt.Key.Key_Return)
     QTest.keyClicks(focused(), PASSWORD)
     press(Qt.Key.Key_Return)
+    stage.settle()
+    for _ in range(3):
+        place = int(focused().accessibleName().removeprefix("Word "))
+        QTest.keyClicks(focused(), PHRASE.split()[place - 1])
+        press(Qt.Key.Key_Return)
     stage.until(lambda: stage.window.shell is not None)
+    assert stage.core.vault.phrase_confirmed
     assert stage.core.has_vault
     assert stage.core.password == PASSWORD
     stage.settle()
@@ -106,6 +114,8 @@ def test_a_vault_that_cannot_be_written_says_so_and_can_be_tried_again(make_stag
     assert "the disk is full" in stage.find(Problem).accessibleName()
     core.full = False
     page.chosen.emit(PHRASE, PASSWORD)
+    stage.settle()
+    page.left.emit()
     stage.until(lambda: stage.window.shell is not None)
 
 
@@ -170,3 +180,74 @@ def test_a_core_that_does_not_load_can_be_tried_again(qapp: object, own_home: Pa
     until(lambda: window.findChild(WelcomePage) is not None)
     window.close()
     until(lambda: tries[-1].closed)
+
+
+def test_a_wrong_word_is_named_and_checking_can_be_put_off(make_stage: MakeStage) -> None:
+    stage = make_stage().show()
+    page = stage.find(WelcomePage)
+    page.chosen.emit(PHRASE, PASSWORD)
+    stage.settle()
+    assert page.phrase_shown == ""  # let go once the vault has it
+    for line in page.currentWidget().findChildren(QLineEdit):
+        line.setText("harvset")
+    button(page, "Check").click()
+    stage.settle()
+    assert "perhaps harvest" in stage.find(Problem).accessibleName()
+    button(page, "Later").click()
+    stage.until(lambda: stage.window.shell is not None)
+    assert not stage.core.vault.phrase_confirmed
+
+
+def button(page: WelcomePage, words: str) -> QPushButton:
+    (found,) = [one for one in page.findChildren(QPushButton) if one.isVisible() and one.text() == words]
+    return found
+
+
+def come_back(stage: Stage, way: str) -> FormDialog:
+    page = stage.show().find(WelcomePage)
+    button(page, "I was here before").click()
+    button(page, way).click()
+    return stage.find(FormDialog)
+
+
+def test_a_backup_brings_everything_back(make_stage: MakeStage, tmp_path: Path) -> None:
+    stage = make_stage()
+    dialog = come_back(stage, "I have a backup file…")
+    dialog.files[0].line.setText(str(tmp_path / "all.backup"))
+    for line, text in zip(dialog.lines, ("of the backup", PASSWORD, PASSWORD), strict=True):
+        line.setText(text)
+    dialog.go.click()
+    stage.until(lambda: stage.window.shell is not None)
+    assert stage.core.safekeeping.asked == [("restore", tmp_path / "all.backup", "of the backup", PASSWORD)]
+
+
+def test_the_words_bring_identities_and_canisters_back(make_stage: MakeStage) -> None:
+    stage = make_stage()
+    dialog = come_back(stage, "I have my recovery words…")
+    dialog.findChild(QPlainTextEdit).setPlainText(PHRASE)
+    for line, text in zip(dialog.lines, ("aaaaa-aa, 2vxsx-fae", PASSWORD, PASSWORD), strict=True):
+        line.setText(text)
+    dialog.go.click()
+    stage.until(lambda: stage.window.shell is not None)
+    assert stage.core.safekeeping.asked == [("phrase", PHRASE, PASSWORD, ["aaaaa-aa", "2vxsx-fae"])]
+
+
+def test_coming_back_can_be_left_before_and_after_it_began(make_stage: MakeStage) -> None:
+    def fail(_: Cancel) -> None:
+        raise NetworkUnreachableError("The network does not answer.")
+
+    stage = make_stage()
+    stage.core.safekeeping.before_end = fail
+    come_back(stage, "I have my recovery words…").leave.click()
+    stage.settle()
+    assert stage.window.shell is None
+    button(stage.find(WelcomePage), "I have my recovery words…").click()
+    (dialog,) = [one for one in stage.window.findChildren(FormDialog) if one.isVisible()]
+    dialog.findChild(QPlainTextEdit).setPlainText(PHRASE)
+    for line in dialog.lines[1:]:
+        line.setText(PASSWORD)
+    dialog.go.click()
+    stage.settle()
+    assert "does not answer" in stage.find(Problem).accessibleName()
+    dialog.leave.click()  # the vault is there: the rest can be done later
+    stage.until(lambda: stage.window.shell is not None)

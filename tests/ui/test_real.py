@@ -55,7 +55,10 @@ def _first_run(window: Window) -> Shell:
     page.started.emit()
     until(lambda: page.phrase_shown != "")
     assert len(page.phrase_shown.split()) == 12
+    phrase = page.phrase_shown.split()
     page.chosen.emit(page.phrase_shown, PASSWORD)
+    until(lambda: page.places_asked != (), UNLOCK_TIMEOUT_MS)
+    page.typed.emit({place: phrase[place - 1] for place in page.places_asked})
     until(lambda: window.shell is not None, UNLOCK_TIMEOUT_MS)
     assert window.shell is not None
     return window.shell

@@ -1,26 +1,57 @@
-"""Settings: how the window looks, and where the data lies."""
+"""Settings: the look, the locks, the way into networks, backups, where the data lies, and help."""
 
 from __future__ import annotations
 
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QButtonGroup, QFrame, QRadioButton, QScrollArea, QWidget
+from PySide6.QtCore import Qt, QUrl, Signal
+from PySide6.QtGui import QDesktopServices, QShowEvent
+from PySide6.QtWidgets import (
+    QButtonGroup,
+    QComboBox,
+    QFrame,
+    QHBoxLayout,
+    QRadioButton,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
 
-from ui.text import tr
+from personal_ai.common.errors import UserFacingError
+from personal_ai.common.paths import Paths
+from ui.profile import Profile
+from ui.text import count, duration, network_name, tr
 from ui.theme import Appearance
 from ui.theme.tokens import SPACE_L, SPACE_S, SPACE_XL, SPACE_XS, SPACE_XXL
-from ui.widgets.basic import centred, column, frame, label
+from ui.upkeep import Settings, Upkeep
+from ui.widgets import settings_dialogs as dialogs
+from ui.widgets.basic import Button, centred, clear, column, frame, label, row
+from ui.widgets.form_dialog import FormDialog
+from ui.widgets.notice import Notice, Problem
+from ui.widgets.toast import Toast
+
+if TYPE_CHECKING:
+    from personal_ai.backup.backup import Restored
+
+_IDLE_LOCKS_S = (60, 300, 900, 3600, 0)
+_MARGINS = (SPACE_XL, SPACE_L, SPACE_XL, SPACE_L)
 
 
 class SettingsPage(QScrollArea):
-    """`appearance_chosen` carries the new look."""
+    """`appearance_chosen` carries the new look. What is set is read whenever the page is shown."""
 
     appearance_chosen = Signal(Appearance)
 
-    def __init__(self, appearance: Appearance, home: Path) -> None:
+    def __init__(self, profile: Profile, paths: Paths, appearance: Appearance, toast: Toast) -> None:
         super().__init__()
+        self._profile = profile
+        self._paths = paths
+        self._toast = toast
+        self._upkeep = Upkeep(profile.core, profile.bridge, paths, self)
+        self._settings: Settings | None = None
+        self._news = column()
         self.setWidgetResizable(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
@@ -29,17 +60,25 @@ class SettingsPage(QScrollArea):
         inner = QWidget()
         layout = column(inner, spacing=SPACE_L)
         layout.addWidget(label(tr("Settings"), "heading1"))
-        layout.addWidget(self._appearance(appearance))
-        layout.addWidget(_data(home))
+        layout.addLayout(self._news)
+        for card in (
+            self._appearance(appearance),
+            self._locks(),
+            self._networks(),
+            self._backups(),
+            self._data(),
+            self._help(),
+        ):
+            layout.addWidget(card)
         outer = column(content)
         outer.addLayout(centred(inner, margins=(SPACE_XXL, SPACE_XL, SPACE_XXL, SPACE_XL)))
         outer.addStretch()
         self.setWidget(content)
 
+    # Cards
+
     def _appearance(self, current: Appearance) -> QFrame:
-        card, layout = frame("card", margins=(SPACE_XL, SPACE_L, SPACE_XL, SPACE_L), spacing=SPACE_XS)
-        layout.addWidget(label(tr("Look"), "heading2"))
-        layout.addSpacing(SPACE_XS)
+        card, layout = _card(tr("Look"))
         self._choices = QButtonGroup(self)
         names = {
             Appearance.SYSTEM: tr("Like the system"),
@@ -56,21 +95,213 @@ class SettingsPage(QScrollArea):
             layout.addWidget(choice)
         return card
 
+    def _locks(self) -> QFrame:
+        card, layout = _card(tr("Locking"))
+        self.idle_lock = QComboBox()
+        self.idle_lock.setAccessibleName(tr("Lock when nobody was here for"))
+        for seconds in _IDLE_LOCKS_S:
+            self.idle_lock.addItem(_idle_words(seconds), seconds)
+        self.idle_lock.activated.connect(lambda _: self._set_idle_lock())
+        line = row(spacing=SPACE_S)
+        line.addWidget(label(tr("Lock when nobody was here for")), 1)
+        line.addWidget(self.idle_lock)
+        layout.addLayout(line)
+        self._opens = label("", wrap=True)
+        layout.addWidget(self._opens)
+        self._keyring = Button(tr("Open without a password…"), on_click=self._move_to_keyring)
+        self._password = Button(tr("Change the password…"), on_click=self._change_password)
+        layout.addLayout(_line(self._password, self._keyring))
+        return card
 
-def _data(home: Path) -> QFrame:
-    card, layout = frame("card", margins=(SPACE_XL, SPACE_L, SPACE_XL, SPACE_L), spacing=SPACE_S)
-    layout.addWidget(label(tr("Your data"), "heading2"))
-    layout.addWidget(
-        label(
-            tr("Keys and conversations are encrypted in this folder. Nothing is sent to us, and nobody is counted."),
-            wrap=True,
+    def _networks(self) -> QFrame:
+        card, layout = _card(tr("Networks"))
+        self._proxy = label("", wrap=True)
+        layout.addWidget(self._proxy)
+        layout.addLayout(_line(Button(tr("Use a proxy…"), on_click=self._change_proxy)))
+        self._profiles = column(spacing=SPACE_XS)
+        layout.addLayout(self._profiles)
+        return card
+
+    def _backups(self) -> QFrame:
+        card, layout = _card(tr("Backups"))
+        layout.addWidget(
+            label(
+                tr(
+                    "A backup brings everything back, your conversations too. The recovery sheet brings back your "
+                    "canisters with your recovery words alone."
+                ),
+                wrap=True,
+            )
         )
+        layout.addLayout(
+            _line(
+                Button(tr("Make a backup…"), on_click=self._make_backup),
+                Button(tr("Bring one back…"), on_click=self._restore),
+                Button(tr("Recovery sheet…"), on_click=self._save_sheet),
+            )
+        )
+        return card
+
+    def _data(self) -> QFrame:
+        card, layout = _card(tr("Your data"))
+        layout.addWidget(
+            label(
+                tr(
+                    "Keys and conversations are encrypted in this folder. Nothing is sent to us, and nobody is counted."
+                ),
+                wrap=True,
+            )
+        )
+        home = str(self._paths.home)
+        folder = label(home, "small", wrap=True)
+        folder.setTextInteractionFlags(
+            Qt.TextInteractionFlag.TextSelectableByMouse | Qt.TextInteractionFlag.TextSelectableByKeyboard
+        )
+        folder.setAccessibleName(tr("Folder of your data: {folder}").format(folder=home))
+        layout.addWidget(folder)
+        opener = Button(tr("Open the folder"), on_click=lambda: QDesktopServices.openUrl(QUrl.fromLocalFile(home)))
+        layout.addLayout(_line(opener))
+        return card
+
+    def _help(self) -> QFrame:
+        card, layout = _card(tr("Help"))
+        layout.addWidget(label(tr("Personal AI {version}").format(version=version("personal-ai")), "small"))
+        layout.addLayout(
+            _line(
+                Button(tr("Keyboard shortcuts"), on_click=lambda: dialogs.ShortcutsDialog(self).open()),
+                Button(tr("Diagnostics…"), on_click=self._diagnose),
+            )
+        )
+        return card
+
+    # Showing
+
+    def showEvent(self, event: QShowEvent) -> None:  # noqa: N802 - Qt's name
+        super().showEvent(event)
+        self.refresh()
+
+    def refresh(self) -> None:
+        self._upkeep.read().on_success(self._show_settings).on_failure(self._show_problem)
+
+    def _show_settings(self, settings: Settings) -> None:
+        self._settings = settings
+        at = self.idle_lock.findData(settings.notes.idle_lock_s)
+        if at < 0:  # set on the command line
+            self.idle_lock.addItem(_idle_words(settings.notes.idle_lock_s), settings.notes.idle_lock_s)
+            at = self.idle_lock.count() - 1
+        self.idle_lock.setCurrentIndex(at)
+        self._opens.setText(
+            tr("A password opens it.")
+            if settings.wants_password
+            else tr("This computer's keyring opens it for whoever is logged in as you; no password is asked for.")
+        )
+        self._password.setText(tr("Change the password…") if settings.wants_password else tr("Use a password…"))
+        self._keyring.setVisible(settings.wants_password)
+        proxy = settings.notes.proxy
+        self._proxy.setText(
+            tr("Through {proxy}, each identity on a way of its own.").format(proxy=proxy)
+            if proxy
+            else tr("Networks are reached directly: they see this computer's address.")
+        )
+        clear(self._profiles)
+        for one in settings.networks:
+            self._profiles.addWidget(label(network_name(one.name), "strong"))
+            self._profiles.addWidget(label(", ".join(one.gateways), "small", wrap=True))
+
+    def _show_problem(self, error: UserFacingError) -> None:
+        clear(self._news)
+        self._news.addWidget(Problem(error, closable=True))
+        self.ensureVisible(0, 0)
+
+    # Acting
+
+    def _set_idle_lock(self) -> None:
+        changed = self._upkeep.set_idle_lock(self.idle_lock.currentData())
+        changed.on_failure(self._show_problem).on_end(self.refresh)
+
+    def _change_password(self) -> None:
+        if self._settings is not None:
+            dialog = dialogs.password_dialog(self, self._upkeep, wants_password=self._settings.wants_password)
+            self._open(dialog, tr("The new password is in force."))
+
+    def _move_to_keyring(self) -> None:
+        def ask(available: bool) -> None:
+            if available:
+                self._open(dialogs.keyring_dialog(self, self._upkeep), tr("The keyring opens it from now on."))
+            else:
+                self._toast.tell(tr("This computer has no keyring that keeps secrets, so the password stays."))
+
+        self._upkeep.keyring_available().on_success(ask)
+
+    def _change_proxy(self) -> None:
+        if self._settings is not None:
+            self._open(
+                dialogs.proxy_dialog(self, self._upkeep, self._settings.notes.proxy), tr("It is used from now on.")
+            )
+
+    def _make_backup(self) -> None:
+        dialog = dialogs.backup_dialog(self, self._upkeep, Path.home() / "personal-ai.backup")
+        self._open(dialog, tr("The backup was written and read back."))
+
+    def _restore(self) -> None:
+        dialog = dialogs.restore_dialog(self, self._upkeep)
+        dialog.done_with.connect(self._tell_restored)
+        self._open(dialog)
+
+    def _tell_restored(self, restored: Restored) -> None:
+        clear(self._news)
+        self._news.addWidget(Notice(restored_words(restored)))
+        self.ensureVisible(0, 0)
+        self._profile.refresh()
+
+    def _save_sheet(self) -> None:
+        if self._settings is not None:
+            dialog = dialogs.sheet_dialog(
+                self,
+                self._upkeep,
+                Path.home() / "recovery-sheet.html",
+                wants_password=self._settings.wants_password,
+            )
+            self._open(dialog, tr("Print the sheet, then delete the file."))
+
+    def _diagnose(self) -> None:
+        def show(text: str) -> None:
+            target = Path.home() / "personal-ai-diagnostics.txt"
+            self._open(dialogs.diagnostics_dialog(self, self._upkeep, text, target), tr("Saved."))
+
+        self._upkeep.diagnose().on_success(show).on_failure(self._show_problem)
+
+    def _open(self, dialog: FormDialog, done: str = "") -> None:
+        dialog.accepted.connect(self.refresh)
+        if done:
+            dialog.accepted.connect(lambda: self._toast.tell(done))
+        dialog.open()
+
+
+def restored_words(restored: Restored) -> str:
+    """What a backup brought, and what has still to be fetched."""
+    said = tr("Brought back: {conversations} and {deployments}.").format(
+        conversations=count(restored.conversations, tr("conversation"), tr("conversations")),
+        deployments=count(restored.deployments, tr("new deployment"), tr("new deployments")),
     )
-    folder = label(str(home), "small", wrap=True)
-    folder.setTextInteractionFlags(
-        Qt.TextInteractionFlag.TextSelectableByMouse | Qt.TextInteractionFlag.TextSelectableByKeyboard
-    )
-    folder.setAccessibleName(tr("Folder of your data: {folder}").format(folder=home))
-    layout.addWidget(folder)
-    layout.addWidget(label(tr("Personal AI {version}").format(version=version("personal-ai")), "small"))
-    return card
+    missing = ", ".join(one.label or one.name for one in restored.missing_models)
+    return said + (" " + tr("Still to be fetched: {models}.").format(models=missing) if missing else "")
+
+
+def _idle_words(seconds: int) -> str:
+    return duration(seconds) if seconds else tr("never")
+
+
+def _card(title: str) -> tuple[QFrame, QVBoxLayout]:
+    card, layout = frame("card", margins=_MARGINS, spacing=SPACE_S)
+    layout.addWidget(label(title, "heading2"))
+    return card, layout
+
+
+def _line(*widgets: QWidget) -> QHBoxLayout:
+    """Buttons from the left."""
+    line = row(spacing=SPACE_S)
+    for widget in widgets:
+        line.addWidget(widget)
+    line.addStretch()
+    return line

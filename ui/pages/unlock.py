@@ -12,13 +12,15 @@ from ui.widgets.notice import Problem
 
 
 class UnlockPage(FormPage):
-    """`chosen` carries the password."""
+    """`chosen` carries the password; `keyring_chosen` follows where the system's keyring opens the vault."""
 
     chosen = Signal(str)
+    keyring_chosen = Signal()
 
     def __init__(self) -> None:
         super().__init__()
         self._busy = False
+        self._by_keyring = False
         self.column.addWidget(Mark())
         self.column.addWidget(label(tr("Personal AI is locked"), "heading1"))
         self.column.addWidget(
@@ -34,6 +36,13 @@ class UnlockPage(FormPage):
         self.column.addLayout(buttons(self.go))
         self.first = self._password.field
         self._refresh()
+
+    def use_keyring(self) -> None:
+        """No password is asked for: whoever is logged in on this computer opens the vault."""
+        self._by_keyring = True
+        self._password.hide()
+        self._refresh()
+        self.go.setFocus()
 
     def set_busy(self, busy: bool) -> None:
         self._busy = busy
@@ -53,9 +62,13 @@ class UnlockPage(FormPage):
         self._password.field.clear()
 
     def _choose(self) -> None:
-        if self.go.isEnabled():
+        if not self.go.isEnabled():
+            return
+        if self._by_keyring:
+            self.keyring_chosen.emit()
+        else:
             self.chosen.emit(self._password.text)
 
     def _refresh(self) -> None:
         self.go.setText(tr("Unlocking…") if self._busy else tr("Unlock"))
-        self.go.setEnabled(bool(self._password.text) and not self._busy)
+        self.go.setEnabled((self._by_keyring or bool(self._password.text)) and not self._busy)

@@ -1,25 +1,34 @@
-"""The first run: what this is, the twelve words, the password. Each step can be gone back from."""
+"""The first run: what this is, the twelve words, the password, the words once more. What is left is asked later."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QCheckBox, QGridLayout, QLabel, QStackedWidget, QWidget
+from PySide6.QtWidgets import QCheckBox, QLineEdit, QStackedWidget, QWidget
 
 from personal_ai.common.errors import UserFacingError
 from ui.text import tr
 from ui.theme.tokens import SPACE_S
-from ui.widgets.basic import Button, clear, column, label
+from ui.widgets.basic import Button, clear, column, label, row
 from ui.widgets.form import FormPage, Mark, PasswordField, buttons
 from ui.widgets.notice import Problem
-
-_WORD_COLUMNS = 3
+from ui.widgets.words_grid import WordsGrid
 
 
 class WelcomePage(QStackedWidget):
-    """`started` asks for a phrase, `chosen` carries phrase and password to the core."""
+    """`started` asks for a phrase, `chosen` carries phrase and password to the core.
+
+    `backup_wanted` and `words_wanted` lead back to a profile that there was before. Once there is a vault, `typed`
+    carries words of the phrase by place, and `left` puts that off.
+    """
 
     started = Signal()
     chosen = Signal(str, str)
+    backup_wanted = Signal()
+    words_wanted = Signal()
+    typed = Signal(object)
+    left = Signal()
 
     def __init__(self) -> None:
         super().__init__()
@@ -27,8 +36,16 @@ class WelcomePage(QStackedWidget):
         self._start = _StartStep()
         self._words = _WordsStep()
         self._password = _PasswordStep()
-        for step in (self._start, self._words, self._password):
+        self._check = _CheckStep()
+        self._return = _ReturnStep()
+        for step in (self._start, self._words, self._password, self._check, self._return):
             self.addWidget(step)
+        self._start.before.clicked.connect(lambda: self._show(self._return))
+        self._return.back.clicked.connect(lambda: self._show(self._start))
+        self._return.backup.clicked.connect(self.backup_wanted)
+        self._return.words.clicked.connect(self.words_wanted)
+        self._check.typed.connect(self.typed)
+        self._check.later.clicked.connect(self.left)
         self._start.go.clicked.connect(self.started)
         self._words.back.clicked.connect(lambda: self._show(self._start))
         self._words.go.clicked.connect(self.ask_password)
@@ -38,6 +55,11 @@ class WelcomePage(QStackedWidget):
     @property
     def phrase_shown(self) -> str:
         return self._phrase
+
+    @property
+    def places_asked(self) -> tuple[int, ...]:
+        """Of the words that are to be typed again."""
+        return self._check.places
 
     def take_focus(self) -> None:
         self._start.first.setFocus()
@@ -52,12 +74,24 @@ class WelcomePage(QStackedWidget):
         """The third step."""
         self._show(self._password)
 
+    def ask_words(self, places: Sequence[int]) -> None:
+        """The fourth step: the words at these places once more."""
+        self._check.ask(places)
+        self._show(self._check)
+
+    def ask_what_there_was(self) -> None:
+        """The other way in: a backup or the words."""
+        self._show(self._return)
+
     def set_busy(self, busy: bool) -> None:
         self._start.go.setEnabled(not busy)
         self._password.set_busy(busy)
+        self._check.set_busy(busy)
 
     def show_problem(self, error: UserFacingError) -> None:
-        self._password.show_problem(error)
+        """At the step that is shown, where it has a place for one."""
+        step = self._check if self.currentWidget() is self._check else self._password
+        step.show_problem(error)
 
     def forget(self) -> None:
         """Lets go of the phrase and the password once the vault holds them."""
@@ -93,8 +127,9 @@ class _StartStep(_Step):
             ),
         ):
             self.column.addWidget(label(text, wrap=True))
+        self.before = Button(tr("I was here before"), "quiet")
         self.go = Button(tr("Set up"), "primary")
-        self.column.addLayout(buttons(self.go))
+        self.column.addLayout(buttons(self.before, self.go))
         self.first = self.go
 
 
@@ -111,9 +146,8 @@ class _WordsStep(_Step):
                 wrap=True,
             )
         )
-        self._grid = QGridLayout()
-        self._grid.setSpacing(SPACE_S)
-        self.column.addLayout(self._grid)
+        self._words = WordsGrid()
+        self.column.addWidget(self._words)
         self._written = QCheckBox(tr("I have written the words down"))
         self.column.addWidget(self._written)
         self.back = Button(tr("Back"))
@@ -124,21 +158,8 @@ class _WordsStep(_Step):
         self.first = self._written
 
     def set_phrase(self, phrase: str) -> None:
-        while (item := self._grid.takeAt(0)) is not None:
-            if (widget := item.widget()) is not None:
-                widget.hide()
-                widget.deleteLater()
         self._written.setChecked(False)
-        words = phrase.split()
-        rows = -(-len(words) // _WORD_COLUMNS)
-        for at, word in enumerate(words):
-            self._grid.addWidget(_word(at + 1, word), at % rows, at // rows)
-
-
-def _word(number: int, word: str) -> QLabel:
-    made = label(f"{number}.  {word}", "word")
-    made.setAccessibleName(tr("Word {number}: {word}").format(number=number, word=word))
-    return made
+        self._words.set_phrase(phrase)
 
 
 class _PasswordStep(_Step):
@@ -205,3 +226,94 @@ class _PasswordStep(_Step):
             self._hint.setText(tr("The two are not the same."))
         else:
             self._hint.setText(tr("A few words in a row are easy to keep and hard to guess."))
+
+
+class _CheckStep(_Step):
+    """Three words of the paper, to see that it is right."""
+
+    typed = Signal(object)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lines: dict[int, QLineEdit] = {}
+        self._busy = False
+        self.column.addWidget(label(tr("Is the paper right?"), "heading1"))
+        self.column.addWidget(
+            label(tr("Take the paper and type the words that stand at these places. Wrong ones are named."), wrap=True)
+        )
+        self._fields = column(spacing=SPACE_S)
+        self.column.addLayout(self._fields)
+        self._problem = column()
+        self.column.addLayout(self._problem)
+        self.later = Button(tr("Later"))
+        self.later.setToolTip(tr("The Identities page asks for it"))
+        self.go = Button(tr("Check"), "primary", on_click=self._choose)
+        self.column.addLayout(buttons(self.later, self.go))
+
+    @property
+    def places(self) -> tuple[int, ...]:
+        return tuple(self._lines)
+
+    def ask(self, places: Sequence[int]) -> None:
+        clear(self._fields)
+        self._lines = {place: self._line(place) for place in places}
+        self.first = next(iter(self._lines.values()))
+        self._refresh()
+
+    def _line(self, place: int) -> QLineEdit:
+        name = tr("Word {number}").format(number=place)
+        line = QLineEdit()
+        line.setAccessibleName(name)
+        title = label(name, "strong")
+        title.setBuddy(line)
+        line.textChanged.connect(self._refresh)
+        line.returnPressed.connect(self._choose)
+        self._fields.addWidget(title)
+        self._fields.addWidget(line)
+        return line
+
+    def set_busy(self, busy: bool) -> None:
+        self._busy = busy
+        if busy:
+            clear(self._problem)
+        self._refresh()
+
+    def show_problem(self, error: UserFacingError) -> None:
+        clear(self._problem)
+        self._problem.addWidget(Problem(error))
+
+    def _choose(self) -> None:
+        if self.go.isEnabled():
+            self.typed.emit({place: line.text() for place, line in self._lines.items()})
+        else:
+            self.focusNextChild()
+
+    def _refresh(self) -> None:
+        self.go.setEnabled(not self._busy and all(line.text().strip() for line in self._lines.values()))
+
+
+class _ReturnStep(_Step):
+    """For those who have a backup, or the words, of before."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.column.addWidget(label(tr("Welcome back"), "heading1"))
+        self.column.addWidget(
+            label(
+                tr(
+                    "A backup brings back everything. Your recovery words bring back your identities, and with the "
+                    "number of a canister also the AI in it; conversations come back with a backup only."
+                ),
+                wrap=True,
+            )
+        )
+        self.backup = Button(tr("I have a backup file…"), "suggestion")
+        self.words = Button(tr("I have my recovery words…"), "suggestion")
+        self.column.addWidget(self.backup)
+        self.column.addWidget(self.words)
+        self.back = Button(tr("Back"))
+        row_of_buttons = row()
+        row_of_buttons.addWidget(self.back)
+        row_of_buttons.addStretch()
+        self.column.addLayout(row_of_buttons)
+        self.first = self.backup

@@ -54,6 +54,7 @@ QLabel[kind="heading1"] {{ font-size: {TYPE_HEADING_1}px; font-weight: 600; }}
 QLabel[kind="heading2"] {{ font-size: {TYPE_HEADING_2}px; font-weight: 600; }}
 QLabel[kind="number"] {{ font-size: {TYPE_NUMBER}px; font-weight: 600; }}
 QLabel[kind="strong"] {{ font-weight: 600; }}
+QLabel[kind="mono"] {{ font-family: "{CODE_FAMILY}"; font-size: {TYPE_SMALL}px; color: {t.muted}; }}
 QLabel[kind="bad"] {{ color: {t.bad}; }}
 QLabel[kind="word"] {{ background: {t.surface}; border: 1px solid {t.line}; border-radius: {RADIUS_CONTROL}px;
     padding: 9px 12px; }}

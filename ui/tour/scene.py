@@ -16,6 +16,6 @@ class Scene:
 
     page: str
     state: str
-    lead: Callable[[Stage, Appearance], None]
+    lead: Callable[[Stage, Appearance], object]
     size: tuple[int, int] | None = None
     core: Callable[[], ScriptedCore] = ScriptedCore

@@ -17,7 +17,9 @@ from ui.theme import Appearance
 from ui.tour.scene import Scene
 from ui.tour.scenes_activity import activity_scenes
 from ui.tour.scenes_context import context_scenes
+from ui.tour.scenes_identities import identity_scenes
 from ui.tour.scenes_models import model_scenes
+from ui.tour.scenes_settings import settings_scenes
 from ui.tour.scenes_wallet import wallet_scenes
 from ui.tour.scripted import PASSWORD, PHRASE, ScriptedCore, ScriptedModel, deployment
 from ui.tour.stage import Stage
@@ -57,6 +59,9 @@ def scenes() -> list[Scene]:
         Scene("welcome", "start", _show),
         Scene("welcome", "words", _words),
         Scene("welcome", "password", _password),
+        Scene("welcome", "check", _check_words),
+        Scene("welcome", "back", lambda stage, look: stage.show(look).find(WelcomePage).ask_what_there_was()),
+        Scene("welcome", "back-by-words", _back_by_words),
         Scene("unlock", "locked", _show, core=_locked),
         Scene("unlock", "wrong-password", _wrong_password, core=_locked),
         Scene("chat", "empty", _enter),
@@ -80,9 +85,10 @@ def scenes() -> list[Scene]:
         Scene("ais", "narrow", lambda stage, look: _page(stage, look, Page.AIS), NARROW, _several),
         *context_scenes(),
         *model_scenes(),
+        *identity_scenes(),
         *wallet_scenes(),
         *activity_scenes(),
-        Scene("settings", "all", lambda stage, look: _page(stage, look, Page.SETTINGS)),
+        *settings_scenes(),
         Scene("any", "crash", _crash, core=_talked),
     ]
 
@@ -145,6 +151,18 @@ def _password(stage: Stage, look: Appearance) -> None:
     once, again = page.findChildren(PasswordField)
     once.field.setText(PASSWORD)
     again.field.setText(PASSWORD[:12])
+
+
+def _check_words(stage: Stage, look: Appearance) -> None:
+    stage.show(look).find(WelcomePage).chosen.emit(PHRASE, PASSWORD)
+    stage.settle()
+
+
+def _back_by_words(stage: Stage, look: Appearance) -> None:
+    page = stage.show(look).find(WelcomePage)
+    page.ask_what_there_was()
+    page.words_wanted.emit()
+    stage.draw()
 
 
 def _wrong_password(stage: Stage, look: Appearance) -> None:

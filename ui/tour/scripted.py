@@ -5,11 +5,16 @@ The tour draws the window with it, and the window's tests drive it to every outc
 
 from __future__ import annotations
 
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
 
+from personal_ai.app.vault_door import VaultDoor
 from personal_ai.chat import cuts
 from personal_ai.chat.conversation import Conversation, Place, ReplyFacts, Turn
 from personal_ai.chat.presets import Preset
@@ -18,11 +23,14 @@ from personal_ai.chat.store import ConversationSummary
 from personal_ai.common.errors import Cancelled, IdentityError
 from personal_ai.common.jobs import Cancel, Progress, ProgressCallback
 from personal_ai.deployments.journal import Deployment, DeploymentState
+from personal_ai.identities.vault import Vault
 from ui.tour.scripted_activity import ScriptedActivity
+from ui.tour.scripted_identities import open_door
 from ui.tour.scripted_models import ScriptedModels
+from ui.tour.scripted_safekeeping import ScriptedSafekeeping
 from ui.tour.scripted_wallet import ScriptedMoney
 
-PHRASE = "lamp orbit meadow copper violin harbour ticket walnut breeze pencil saddle lantern"
+PHRASE = "lamp orbit meadow copper violin harvest ticket walnut breeze pencil saddle gallery"
 PASSWORD = "four quiet walnut trees"  # noqa: S105 - of a vault that exists only in memory
 CANISTER_ID = "bkyz2-fmaaa-aaaaa-qaaaq-cai"
 _SECONDS_PER_TOKEN = 0.019
@@ -214,6 +222,19 @@ class ScriptedCore:
         self.conversations = ScriptedConversations(self.script)
         self.money = ScriptedMoney()
         self.activity = ScriptedActivity(lambda: self.all_deployments, lambda: self.money)
+        self.safekeeping = ScriptedSafekeeping(self._restored)
+        self._closing = ExitStack()
+
+    @cached_property
+    def door(self) -> VaultDoor:
+        """A real vault in a folder that goes away with it."""
+        folder = tempfile.TemporaryDirectory()
+        self._closing.callback(folder.cleanup)
+        return open_door(Path(folder.name) / "vault", PHRASE, PASSWORD)
+
+    @property
+    def vault(self) -> Vault:
+        return self.door.vault()
 
     def new_phrase(self) -> str:
         return PHRASE
@@ -231,6 +252,13 @@ class ScriptedCore:
                 not_lost="Nothing was changed; you can try as often as you like.",
                 next_step="Check Caps Lock and the keyboard's language, then try again.",
             )
+
+        if self.door.locked:
+            self.door.unlock(PASSWORD)
+
+    def lock(self) -> None:
+        self._note_thread()
+        self.door.lock()
 
     def identities(self) -> list[ScriptedIdentity]:
         return [ScriptedIdentity(one.name) for one in self.all_deployments]
@@ -278,7 +306,12 @@ class ScriptedCore:
         self._note_thread()
         return ScriptedChat(self.script, self.practice_network, deployment)
 
+    def _restored(self, new_password: str | None) -> None:
+        if new_password is not None:
+            self.password, self.has_vault = new_password, True
+
     def close(self) -> None:
+        self._closing.close()
         self.closed = True
 
     def _note_thread(self) -> None:
@@ -286,14 +319,19 @@ class ScriptedCore:
         self.threads.add(threading.current_thread().name)
 
 
-def deployment(name: str, model: str = "starter", state: DeploymentState = DeploymentState.ACTIVE) -> Deployment:
+def deployment(
+    name: str,
+    model: str = "starter",
+    state: DeploymentState = DeploymentState.ACTIVE,
+    principal: str = "qvwlu-7aaaa-aaaaa-aaaaa-cai",
+) -> Deployment:
     """A deployment as the journal gives it."""
     active = state is DeploymentState.ACTIVE
     return Deployment(
         id=f"{name.lower()}-1",
         name=name,
         network="practice",
-        principal="qvwlu-7aaaa-aaaaa-aaaaa-cai",
+        principal=principal,
         model=model,
         model_sha256="0" * 64,
         state=state,

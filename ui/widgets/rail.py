@@ -18,6 +18,7 @@ class Page(Enum):
     CHAT = "chat"
     AIS = "ais"
     MODELS = "models"
+    IDENTITIES = "identities"
     WALLET = "wallet"
     ACTIVITY = "activity"
     SETTINGS = "settings"
@@ -27,6 +28,7 @@ class Rail(QFrame):
     """`chosen` carries the page."""
 
     chosen = Signal(Page)
+    lock_wanted = Signal()
 
     def __init__(self) -> None:
         super().__init__()
@@ -45,12 +47,16 @@ class Rail(QFrame):
             (Page.CHAT, tr("Chat")),
             (Page.AIS, tr("My AIs")),
             (Page.MODELS, tr("Models")),
+            (Page.IDENTITIES, tr("Identities")),
             (Page.WALLET, tr("Wallet")),
             (Page.ACTIVITY, tr("Activity")),
         ):
             layout.addWidget(self._button(page, words))
         layout.addStretch()
         layout.addWidget(self._button(Page.SETTINGS, tr("Settings")))
+        lock = Button(tr("Lock"), "rail", icon="lock", on_click=self.lock_wanted.emit)
+        lock.setToolTip(tr("Encrypts everything until you unlock it again (Ctrl+L)"))
+        layout.addWidget(lock)
         layout.addSpacing(SPACE_XS)
         layout.addWidget(self._identity)
 

@@ -1,0 +1,163 @@
+"""Locking: by hand, for want of use, and what is under way then; unlocking by password and by keyring."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QDialog, QPushButton
+
+from personal_ai.deployments.journal import DeploymentState
+from tests.ui.keyrings import MemoryKeyring
+from ui.pages.unlock import UnlockPage
+from ui.presence import Presence
+from ui.tour.scripted import PASSWORD, ScriptedCore
+from ui.tour.stage import Stage
+from ui.widgets.notice import Problem
+from ui.widgets.rail import Page
+
+MakeStage = Callable[..., Stage]
+
+
+def unlock_page(stage: Stage) -> UnlockPage:
+    stage.until(lambda: stage.window.shell is None)
+    stage.settle()
+    return stage.find(UnlockPage)
+
+
+def look_idle(stage: Stage) -> None:
+    """What the window does every few seconds."""
+    stage.window._watch.timeout.emit()
+    stage.settle()
+
+
+def grow_old(stage: Stage) -> None:
+    """Nobody has touched anything for longer than the vault allows."""
+    stage.find(Presence).take()
+    stage.core.door._used_s -= stage.core.vault.notes.idle_lock_s + 1e6
+
+
+def test_the_button_locks_and_the_password_opens_again(stage: Stage) -> None:
+    (button,) = [one for one in stage.shell.rail.findChildren(QPushButton) if one.text() == "Lock"]
+    button.click()
+    page = unlock_page(stage)
+    assert stage.core.door.locked
+    assert page.first.hasFocus()
+    page.chosen.emit(PASSWORD)
+    stage.until(lambda: stage.window.shell is not None)
+    assert not stage.core.door.locked
+
+
+def test_ctrl_l_locks_and_closes_the_dialogs_of_the_pages(stage: Stage) -> None:
+    stage.shell.show_page(Page.IDENTITIES)
+    stage.settle()
+    stage.shell.identities.new_identity()
+    stage.draw()
+    stage.window.lock()
+    unlock_page(stage)
+    assert not [dialog for dialog in stage.window.findChildren(QDialog) if dialog.isVisible()]
+
+
+def test_the_shortcut(stage: Stage) -> None:
+    QTest.keyClick(stage.window, Qt.Key.Key_L, Qt.KeyboardModifier.ControlModifier)
+    unlock_page(stage)
+
+
+def test_a_reply_under_way_is_stopped_and_kept(make_stage: MakeStage) -> None:
+    stage = make_stage()
+    stage.hold_word(2)
+    stage.enter().chat.send("Who controls it?")
+    stage.until(lambda: stage.chat.heard == "Only you. ")
+    stage.window.lock()
+    unlock_page(stage)
+    (kept,) = stage.core.conversations.list()
+    talk = stage.core.conversations.get(kept.id)
+    assert talk is not None
+    assert talk.turns[-1].text == "Only you. "
+
+
+def test_a_deployment_under_way_is_paused(make_stage: MakeStage) -> None:
+    stage = make_stage()
+    stage.hold_step("Uploading the weights")
+    stage.enter().shell.ais.deploy()
+    stage.until(lambda: stage.shell.ais.step == "Uploading the weights")
+    stage.window.lock()
+    unlock_page(stage)
+    assert stage.core.all_deployments[0].state is DeploymentState.RUNNING
+
+
+def test_the_window_can_be_closed_while_it_locks(make_stage: MakeStage) -> None:
+    stage = make_stage()
+    stage.hold_word(2)
+    stage.enter().chat.send("Who controls it?")
+    stage.until(lambda: stage.chat.heard == "Only you. ")
+    stage.window.lock()
+    stage.window.close()
+    stage.until(lambda: stage.core.closed)
+
+
+def test_a_closing_window_looks_for_nobody_any_more(make_stage: MakeStage) -> None:
+    stage = make_stage().enter()
+    stage.window.close()
+    stage.until(lambda: stage.core.closed)
+    assert not stage.window._watch.isActive()
+
+
+def test_it_locks_itself_when_nobody_is_there(stage: Stage) -> None:
+    grow_old(stage)
+    look_idle(stage)
+    unlock_page(stage)
+
+
+def test_it_stays_open_while_somebody_types(stage: Stage) -> None:
+    grow_old(stage)
+    QTest.keyClick(stage.window.windowHandle(), Qt.Key.Key_A)
+    look_idle(stage)
+    look_idle(stage)
+    assert stage.window.shell is not None
+
+
+def test_it_stays_open_while_a_deployment_goes_on(make_stage: MakeStage) -> None:
+    stage = make_stage()
+    stage.hold_step("Uploading the weights")
+    stage.enter().shell.ais.deploy()
+    stage.until(lambda: stage.shell.ais.step == "Uploading the weights")
+    grow_old(stage)
+    stage.window._watch.timeout.emit()
+    stage.until(lambda: not stage.core.door.idle)
+    assert stage.window.shell is not None
+
+
+def test_it_never_locks_itself_where_the_owner_wants_that(stage: Stage) -> None:
+    stage.core.vault.change_notes(lambda notes: notes.with_idle_lock(0))
+    grow_old(stage)
+    look_idle(stage)
+    assert stage.window.shell is not None
+
+
+@pytest.mark.usefixtures("system_keyring")
+def test_the_keyring_opens_at_the_start_and_by_a_button_after_locking(make_stage: MakeStage) -> None:
+    core = ScriptedCore()
+    core.door.move_to_keyring()
+    core.door.lock()
+    core.has_vault = True
+    stage = make_stage(core).show()
+    stage.until(lambda: stage.window.shell is not None)
+    stage.window.lock()
+    page = unlock_page(stage)
+    assert not page.first.isVisible()
+    page.go.click()
+    stage.until(lambda: stage.window.shell is not None)
+
+
+def test_a_key_that_the_keyring_lost_is_told(make_stage: MakeStage, system_keyring: MemoryKeyring) -> None:
+    core = ScriptedCore()
+    core.door.move_to_keyring()
+    core.door.lock()
+    core.has_vault = True
+    system_keyring.kept.clear()
+    stage = make_stage(core).show()
+    stage.settle()
+    assert "no longer has the vault's key" in stage.find(Problem).accessibleName()
