@@ -23,6 +23,7 @@ from personal_ai.models.loss import bundled_prose, read_text
 from personal_ai.models.manifest import name_from
 from personal_ai.models.place import LibraryAwayError
 from personal_ai.models.quantisation import Quantisation
+from personal_ai.models.speed import known_speed
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ class Listing:
 
     damaged: why each package that cannot be opened cannot. removed: names that can still be brought back.
     unfinished: ids on the hub whose download goes on where it stood. away: the library is on a drive that is not here.
+    speed_known: this computer was measured, so that a forecast takes no time.
     """
 
     models: Sequence[ModelSummary]
@@ -41,6 +43,7 @@ class Listing:
     free_bytes: int | None
     away: UserFacingError | None
     keeps_token: bool
+    speed_known: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,7 @@ class ModelRoom:
             free_bytes=free_bytes,
             away=away,
             keeps_token=workspace.vault.notes.hub_token is not None,
+            speed_known=known_speed(workspace.speed_file) is not None,
         )
 
     def catalogue(self) -> Sequence[Entry]:

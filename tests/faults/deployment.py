@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import os
 import random
 import sys
@@ -124,7 +125,8 @@ def run(*, everything: bool, jobs: int) -> tuple[Outcome, list[Case]]:
     choose = all_cases if everything else short_cases
     cases = choose(good[True].points, good[False].points)
     parts = [cases[start : start + CASES_IN_A_WORLD] for start in range(0, len(cases), CASES_IN_A_WORLD)]
-    with ProcessPoolExecutor(jobs) as pool:
+    fresh = multiprocessing.get_context("spawn")  # forked, wasmtime would wait for threads that are not there
+    with ProcessPoolExecutor(jobs, mp_context=fresh) as pool:
         verdicts = [one for part in pool.map(_endure_all, parts) for one in part]
     return judge(verdicts, good), [case for case, one in verdicts if wrong(case, one, good)]
 

@@ -82,6 +82,15 @@ def test_fit_is_told_with_its_reasons_and_prices(stage: Stage) -> None:
     assert "could read its memory" in shown
 
 
+def test_how_a_model_runs_is_listed_where_this_computer_was_measured(stage: Stage, make_stage: MakeStage) -> None:
+    line = "Here: runs well, about 30.5 tokens/s  ·  in a canister: runs well, about 7.8 tokens/s"
+    assert words(stage).count(line) == 2, "of both that chat"
+    other = go(make_stage(ScriptedCore(model_room=ScriptedModels(speed_known=False))).enter())
+    assert "Here: runs well" not in words(other)
+    press(other, "How well does it fit? (Starter guide (knows only this app))")
+    assert words(other).count(line) == 1
+
+
 def test_measuring_and_checking(stage: Stage) -> None:
     press(stage, "Measure (SmolLM2-135M-Instruct)")
     assert "Perplexity 14.8 on a page" in words(stage)

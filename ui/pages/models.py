@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -30,6 +30,7 @@ from ui.widgets.work_card import WorkCard
 if TYPE_CHECKING:
     from personal_ai.app.model_room import Listing, Offer
     from personal_ai.app.workspace import ModelSummary
+    from personal_ai.deployments.fit import Fit
     from personal_ai.models.quantisation import Quantisation
 
 _WIDTH_MAX = 900
@@ -104,6 +105,8 @@ class ModelsPage(QScrollArea):
             if model.name not in self._cards:
                 self._cards[model.name] = self._card(model, bundled=model.name == listing.bundled)
                 self._models.insertWidget(at, self._cards[model.name])
+                if listing.speed_known and not model.embeds:
+                    self._judge(self._cards[model.name])
 
     def _show_lines(self, listing: Listing) -> None:
         clear(self._lines)
@@ -155,6 +158,16 @@ class ModelsPage(QScrollArea):
         )
         card.remove_wanted.connect(partial(self.remove, model.name))
         return card
+
+    def _judge(self, card: ModelCard) -> None:
+        """Shows how a model runs without being asked; what hinders it is told to whoever asks."""
+        name = card.model.name
+
+        def show(fits: Sequence[Fit]) -> None:
+            if self._cards.get(name) is card:
+                card.show_verdicts(fits[0])
+
+        self.desk.fit(name).on_success(show).on_failure(lambda _: None)
 
     def _ask(self, card: ModelCard, words: str, operation: Operation[Any]) -> None:
         """Shows on the card that something is asked of its model, and what comes of it."""

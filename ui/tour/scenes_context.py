@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from personal_ai.chat.conversation import Conversation, Turn
+from personal_ai.chat.conversation import Conversation, Place, ReplyFacts, Turn
 from personal_ai.chat.session import ContextFullError
 from personal_ai.common.jobs import Cancel
 from ui.theme import Appearance
@@ -32,8 +32,9 @@ def _long() -> ScriptedCore:
     core = ScriptedCore()
     core.script.context_length = 96
     talk = Conversation("starter", title="What storage costs")
+    facts = ReplyFacts(Place.LOCAL, 21, 0.4, "end", calls=0, instructions=0)
     for question, answer in _TALK:
-        talk = talk.with_turn(Turn("user", question)).with_turn(Turn("assistant", answer))
+        talk = talk.with_turn(Turn("user", question)).with_turn(Turn("assistant", answer, facts))
     core.conversations.save(talk)
     return core
 

@@ -16,6 +16,15 @@ if TYPE_CHECKING:
 _TONES = {"well": "good", "slowly": "warning", "not": "bad"}
 
 
+def verdict_line(fit: Fit) -> str:
+    """Both verdicts in one line."""
+    here, canister = fit.here, fit.canister
+    parts = [tr("Here: {verdict}").format(verdict=_paced(here.verdict, here.tokens_per_s))]
+    pace = canister.tokens_per_s if canister.plan else None
+    parts.append(tr("in a canister: {verdict}").format(verdict=_paced(canister.verdict, pace)))
+    return DOT.join(parts)
+
+
 class FitView(QWidget):
     """One model in one quantisation."""
 
@@ -32,7 +41,7 @@ class FitView(QWidget):
 class _Verdict(QWidget):
     def __init__(self, where: str, verdict: str, reason: str, facts: str) -> None:
         super().__init__()
-        words = {"well": tr("Runs well"), "slowly": tr("Runs slowly"), "not": tr("Does not run")}[verdict]
+        words = _verdict(verdict)
         self.setAccessibleName(f"{where}: {words}. {reason}")
         layout = column(self, spacing=SPACE_XS)
         head = row(spacing=SPACE_S)
@@ -43,6 +52,17 @@ class _Verdict(QWidget):
         layout.addWidget(label(reason, wrap=True))
         if facts:
             layout.addWidget(label(facts, "small", wrap=True))
+
+
+def _verdict(verdict: str) -> str:
+    return {"well": tr("Runs well"), "slowly": tr("Runs slowly"), "not": tr("Does not run")}[verdict]
+
+
+def _paced(verdict: str, tokens_per_s: float | None) -> str:
+    words = _verdict(verdict).lower()
+    if tokens_per_s is None:
+        return words
+    return tr("{verdict}, about {pace} tokens/s").format(verdict=words, pace=f"{tokens_per_s:.1f}")
 
 
 def _here_facts(here: Here) -> str:

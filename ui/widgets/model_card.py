@@ -13,7 +13,7 @@ from personal_ai.common.jobs import Progress
 from ui.text import DOT, progress_line, size, tr
 from ui.theme.tokens import SPACE_L, SPACE_M, SPACE_S, SPACE_XL
 from ui.widgets.basic import Button, chip, clear, column, label, row
-from ui.widgets.fit_view import FitView
+from ui.widgets.fit_view import FitView, verdict_line
 from ui.widgets.notice import Problem
 
 if TYPE_CHECKING:
@@ -48,6 +48,9 @@ class ModelCard(QFrame):
         layout.addLayout(head)
         if model.loss is not None:
             layout.addWidget(label(loss_sentence(model.loss), "small", wrap=True))
+        self._verdicts = label("", "small", wrap=True)
+        self._verdicts.hide()
+        layout.addWidget(self._verdicts)
         self._found = column(spacing=SPACE_M)
         layout.addLayout(self._found)
         self._line = label("", "small", wrap=True)
@@ -99,7 +102,14 @@ class ModelCard(QFrame):
         clear(self._found)
         self._found.addWidget(label(words, wrap=True))
 
+    def show_verdicts(self, fit: Fit) -> None:
+        """How it runs, in one line."""
+        self._verdicts.setText(verdict_line(fit))
+        self._verdicts.show()
+
     def show_fits(self, fits: Sequence[Fit]) -> None:
+        """How it runs, and why."""
+        self.show_verdicts(fits[0])
         clear(self._found)
         for fit in fits:
             self._found.addWidget(FitView(fit))

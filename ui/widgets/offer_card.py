@@ -35,13 +35,13 @@ class OfferCard(QFrame):
         self._quantisations = [fit.quantisation for fit in offer.fits]
         for at, fit in enumerate(offer.fits):
             choice = QRadioButton(bits(fit.quantisation))
-            choice.setChecked(at == 0)
             self._choices.addButton(choice, at)
             view = FitView(fit)
             layout.addWidget(choice)
             layout.addWidget(view)
-            view.setVisible(choice.isChecked())
+            view.hide()
             choice.toggled.connect(view.setVisible)
+        self._choices.button(0).setChecked(True)  # once all are there: Tab then leads to the chosen one alone
         self.fetch = Button(tr("Fetch it"), "primary", on_click=self._fetch)
         foot = row(spacing=SPACE_S)
         foot.addStretch()
