@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
+import pytest
 from PySide6.QtGui import QImage
 
-from ui.tour.__main__ import write_tour
-from ui.tour.scenes import scenes
+from ui.theme import Appearance
+from ui.tour.__main__ import write_index, write_look
 
 WANTED = {"chat-empty", "ais-deploying", "chat-streaming", "chat-offline", "chat-error", "welcome-start", "chat-narrow"}
 
 
-def test_the_tour_writes_all_its_pictures(qapp: object, tmp_path: Path) -> None:
-    write_tour(tmp_path)
-    files = json.loads((tmp_path / "tour.json").read_text("utf-8"))
-    assert {f"{state}-{look}" for state in WANTED for look in ("light", "dark")} <= set(files)
-    assert len(files) == 2 * len(scenes())
-    pictures = [QImage(str(tmp_path / file)) for file in files.values()]
+@pytest.mark.parametrize("look", [Appearance.LIGHT, Appearance.DARK])
+def test_the_tour_draws_all_its_pictures(qapp: object, tmp_path: Path, look: Appearance) -> None:
+    write_look(tmp_path, look)
+    files = [file for name, file in write_index(tmp_path).items() if name.endswith(look.value)]
+    pictures = [QImage(str(tmp_path / file)) for file in files]
     assert not any(picture.isNull() for picture in pictures)
     assert len({bytes(picture.constBits()) for picture in pictures}) == len(pictures)
+
+
+def test_the_index_names_every_state_in_both_looks(tmp_path: Path) -> None:
+    files = write_index(tmp_path)
+    assert {f"{state}-{look}" for state in WANTED for look in ("light", "dark")} <= set(files)
+    assert len(files) >= 2 * 40

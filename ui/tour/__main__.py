@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -28,25 +29,45 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m ui.tour", description=__doc__)
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the pictures")
     parser.add_argument("--only", metavar="TEXT", default="", help="only states with TEXT in their name")
+    parser.add_argument("--look", choices=[look.value for look in _LOOKS], help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    application = make_application()
-    print(f"{write_tour(arguments.out, arguments.only)} pictures in {arguments.out}")
-    application.quit()
+    if arguments.look:
+        application = make_application()
+        write_look(arguments.out, Appearance(arguments.look), arguments.only)
+        application.quit()
+        return 0
+    _write_looks_side_by_side(arguments.out, arguments.only)
+    files = write_index(arguments.out, arguments.only)
+    print(f"{len(files)} pictures in {arguments.out}")
     return 0
 
 
-def write_tour(out: Path, only: str = "") -> int:
-    """Draws the scenes whose name holds `only`, lists them in tour.json, and returns how many there are."""
+def _write_looks_side_by_side(out: Path, only: str) -> None:
+    """Each in a process of its own."""
+    command = [sys.executable, "-m", "ui.tour", "--out", str(out), "--only", only, "--look"]
+    processes = [subprocess.Popen([*command, look.value]) for look in _LOOKS]  # noqa: S603 - this program itself
+    codes = [process.wait() for process in processes]
+    if any(codes):
+        raise SystemExit("a scene could not be drawn")
+
+
+def write_look(out: Path, look: Appearance, only: str = "") -> None:
+    """Draws the scenes whose name holds `only` in one look."""
     out.mkdir(parents=True, exist_ok=True)
-    files = {}
-    for look in _LOOKS:  # one after the other: dressing the application anew takes as long as drawing a scene
-        for scene in scenes():
-            name = f"{scene.page}-{scene.state}-{look.value}"
-            if only in name:
-                _draw(scene, look).save(str(out / f"{name}.png"))
-                files[name] = f"{name}.png"
+    for name, scene in _named(look, only):
+        _draw(scene, look).save(str(out / f"{name}.png"))
+
+
+def write_index(out: Path, only: str = "") -> dict[str, str]:
+    """Writes DIR/tour.json, state -> file, and returns it."""
+    files = {name: f"{name}.png" for look in _LOOKS for name, _ in _named(look, only)}
     (out / "tour.json").write_text(json.dumps(files, indent=2) + "\n", "utf-8")
-    return len(files)
+    return files
+
+
+def _named(look: Appearance, only: str) -> list[tuple[str, Scene]]:
+    named = [(f"{scene.page}-{scene.state}-{look.value}", scene) for scene in scenes()]
+    return [(name, scene) for name, scene in named if only in name]
 
 
 def _draw(scene: Scene, look: Appearance) -> QPixmap:
