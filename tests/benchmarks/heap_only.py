@@ -28,7 +28,7 @@ from personal_ai.replica.execution import Entry, InstallMode, Message, Outcome
 from tests.benchmarks.engine import SHAPES, compile_shape
 from tests.canister.installed import INSTALL_LIMIT, OWNER, Installed, Network, Trapped
 from tests.canister.models import Talk, load
-from tests.replica.conftest import with_custom_section
+from tests.support.programs import with_custom_section
 
 _KEEPING = ("icp:private enhanced-orthogonal-persistence", b"")
 _PROMPT = [7 * at for at in range(40)]

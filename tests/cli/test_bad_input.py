@@ -124,6 +124,6 @@ def test_a_folder_that_is_no_model(run: Run, own_home: Path, tmp_path: Path) -> 
     assert refused.exit_code == 1 and _told(refused.errors)
 
 
-def test_another_network_is_not_pretended(run: Run, profile: Paths, password_file: str) -> None:
-    refused = run("deploy", "--model", "small", "--network", "ic", "--password-file", password_file)
-    assert refused.exit_code == 1 and "practice network only" in refused.errors
+def test_a_network_that_nobody_described(run: Run, profile: Paths, password_file: str) -> None:
+    refused = run("deploy", "--model", "small", "--network", "moon", "--password-file", password_file)
+    assert refused.exit_code == 1 and _told(refused.errors) and "moon" in refused.errors
