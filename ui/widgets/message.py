@@ -164,6 +164,7 @@ class ReplyMessage(MessageView):
         self._parts: QVBoxLayout = column(spacing=SPACE_M)
         self._facts = label("", "small", wrap=True)
         self._facts.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self._facts.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # it may be empty, and then has no name
         layout = column(self, margins=_MARGINS, spacing=SPACE_XS)
         layout.addLayout(self._parts)
         line = row(spacing=SPACE_XS)
