@@ -221,7 +221,8 @@ class Bridge(QObject):
         try:
             callback()
         except Exception as error:  # whatever it is, it is a bug of ours
-            self.crashed.emit(error)
+            if not _listener_is_gone(error):
+                self.crashed.emit(error)
 
 
 class _Done:
@@ -230,6 +231,11 @@ class _Done:
     def __init__(self, value: Any = None, error: BaseException | None = None) -> None:
         self.value = value
         self.error = error
+
+
+def _listener_is_gone(error: Exception) -> bool:
+    """Locking takes pages away while work for them is under way; Qt tells it in no other way than these words."""
+    return isinstance(error, RuntimeError) and str(error).endswith(("already deleted.", "has been deleted"))
 
 
 def _work_through(queue: SimpleQueue[Callable[[], None] | None]) -> None:
