@@ -81,7 +81,7 @@ def engine_meaning(engine: Engine) -> str:
 
 def cycles_words(cycles: int) -> str:
     """A sum of cycles with three digits or so: 3.41 T."""
-    if cycles >= _TRILLION // 100:
+    if cycles >= _TRILLION // 10:
         return f"{cycles / _TRILLION:,.2f}{FIRM}T"
     return big_number(cycles)
 

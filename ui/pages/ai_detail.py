@@ -37,7 +37,7 @@ class AiDetail(QWidget):
         self.back = Button(tr("All AIs"), "quiet", icon="left", on_click=self.left.emit)
         self.chat = Button(tr("Chat"), "primary", icon="chat", on_click=lambda: self.chat_wanted.emit(self.deployment))
         self.chat.setAccessibleName(tr("Chat with {name}").format(name=deployment.name))
-        self.again = Button(tr("Look again"), icon="again", on_click=lambda: self._desk.look(self.deployment))
+        self.again = Button(tr("Look again"), "quiet", icon="again", on_click=lambda: self._desk.look(self.deployment))
         self._mark, self._engine = chip("", "plain"), chip("", "plain")
         self._news = column(spacing=SPACE_L)
         self.cycles = CyclesCard()
@@ -46,7 +46,11 @@ class AiDetail(QWidget):
         self._refresh(deployment.id)
 
     def _arrange(self, model: Model | None) -> None:
-        self.column.addWidget(self.back, 0, Qt.AlignmentFlag.AlignLeft)
+        way = row()
+        way.addWidget(self.back)
+        way.addStretch()
+        way.addWidget(self.again)
+        self.column.addLayout(way)
         self.column.addLayout(self._header(model))
         self.column.addLayout(self._news)
         for section in self._sections():
@@ -58,12 +62,15 @@ class AiDetail(QWidget):
         line = label(deployment_line(self.deployment, model), "small", wrap=True)
         line.setToolTip(self.deployment.canister_id or "")
         words.addWidget(line)
+        marks = row(spacing=SPACE_S)
+        for mark in (self._mark, self._engine):
+            marks.addWidget(mark)
+        marks.addStretch()
+        words.addSpacing(SPACE_S)
+        words.addLayout(marks)
         header = row(spacing=SPACE_S)
         header.addLayout(words, 1)
-        for mark in (self._mark, self._engine):
-            header.addWidget(mark)
-        header.addWidget(self.again)
-        header.addWidget(self.chat)
+        header.addWidget(self.chat, 0, Qt.AlignmentFlag.AlignTop)
         return header
 
     def _sections(self) -> tuple[QWidget, ...]:

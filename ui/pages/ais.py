@@ -215,6 +215,8 @@ class AisPage(ScrollPage):
             card.chat_wanted.connect(lambda: self.chat_wanted.emit(deployment))
             card.details_wanted.connect(lambda: self.open_ai(deployment))
             card.top_up_wanted.connect(lambda: self._top_up(deployment))
+            if self.isVisible():
+                self.desk.look(deployment)
         return self._ais[deployment.id]
 
     def _show_all(self) -> None:

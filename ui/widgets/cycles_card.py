@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QFrame, QWidget
 
+from personal_ai.deployments.health import Health
 from ui.ai_words import (
     cycles_words,
     runway_advice,
@@ -79,7 +80,8 @@ class CyclesCard(QFrame):
         self._cycles.show_figure(cycles_words(runway.cycles), tr("cycles"))
         self._runway.show_figure(runway_number(runway), runway_words(runway, sight.seen_at_ns))
         self._day.show_figure(cycles_words(runway.burned_per_day), tr("cycles"))
-        self._advice.setText(runway_advice(runway))
+        frozen = sight.look.health is Health.FROZEN  # which the page says above all
+        self._advice.setText("" if frozen else runway_advice(runway))
         self._advice.setVisible(bool(self._advice.text()))
         self._show_reasons(runway)
         self._show_budget(sight.look.budget)
