@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from PySide6.QtCore import QObject, Signal
@@ -12,16 +13,23 @@ from PySide6.QtCore import QObject, Signal
 from personal_ai.common.errors import UserFacingError
 from personal_ai.common.jobs import Progress
 from personal_ai.deployments.journal import Deployment
+from personal_ai.ic.principal import Principal
 from ui.bridge import Lane, Operation, Task
 from ui.core import Core
 from ui.profile import Profile
+from ui.text import tr
 
 if TYPE_CHECKING:
     from personal_ai.app.canisters import Look
     from personal_ai.app.controllers import Control
     from personal_ai.app.money import Offer
+    from personal_ai.app.snapshots import SnapshotPrice
     from personal_ai.deployments.burn_history import Budget
+    from personal_ai.deployments.removal import Loss
     from personal_ai.deployments.runway import Reading
+    from personal_ai.ic.management import CanisterSettings, CanisterStatus, LogLine, Snapshot
+    from personal_ai.identities.linking import LinkWarning
+    from personal_ai.identities.vault import IdentityRecord
     from personal_ai.wallet.journal import Payment
     from personal_ai.wallet.wallet import Preview
 
@@ -137,22 +145,143 @@ class AiDesk(QObject):
         operation = self._profile.bridge.run(lambda _: self._core.runway.set_budget(deployment, budget))
         return operation.on_end(lambda: self.look(deployment))
 
+    # Snapshots, log
+
+    def read_snapshots(self, deployment: Deployment) -> Operation[tuple[list[Snapshot], SnapshotPrice]]:
+        """Those that are kept, and what one more would cost."""
+        doors = self._core.snapshots
+        return self._profile.bridge.run(lambda _: (doors.kept(deployment), doors.price(deployment)), lane=Lane.LOOK)
+
+    def take_snapshot(self, deployment: Deployment) -> Operation[Snapshot]:
+        return self._care(deployment, lambda: self._core.snapshots.take(deployment))
+
+    def delete_snapshot(self, deployment: Deployment, snapshot: Snapshot) -> Operation[Snapshot]:
+        return self._care(deployment, lambda: self._core.snapshots.delete(deployment, snapshot.id.hex()))
+
+    def read_log(self, deployment: Deployment, from_index: int) -> Operation[list[LogLine]]:
+        return self._profile.bridge.run(lambda _: self._core.canisters.log(deployment, from_index), lane=Lane.LOOK)
+
+    # Who controls it, settings, stopping
+
+    def identities(self) -> Operation[Sequence[IdentityRecord]]:
+        """Of the vault."""
+        return self._profile.bridge.run(lambda _: self._core.vault.identities)
+
+    def link_warning(self, deployment: Deployment, added: Principal) -> Operation[LinkWarning | None]:
+        return self._profile.bridge.run(
+            lambda _: self._core.controllers.link_warning(deployment, added), lane=Lane.LOOK
+        )
+
+    def add_controller(self, deployment: Deployment, added: str) -> Operation[Control]:
+        """added: a principal as it was typed."""
+        return self._care(
+            deployment, lambda: self._core.controllers.add(deployment, Principal.from_text(added.strip()))
+        )
+
+    def remove_controller(self, deployment: Deployment, removed: Principal) -> Operation[Control]:
+        return self._care(deployment, lambda: self._core.controllers.remove(deployment, removed))
+
+    def prove_controller(self, deployment: Deployment, principal: Principal) -> Operation[None]:
+        return self._care(deployment, lambda: self._core.controllers.prove(deployment, principal))
+
+    def change_settings(self, deployment: Deployment, settings: CanisterSettings) -> Operation[CanisterStatus]:
+        return self._care(deployment, lambda: self._core.canisters.change(deployment, settings))
+
+    def switch(self, deployment: Deployment, *, running: bool) -> Operation[CanisterStatus]:
+        canisters = self._core.canisters
+        return self._care(deployment, lambda: canisters.start(deployment) if running else canisters.stop(deployment))
+
+    def _care(self, deployment: Deployment, act: Callable[[], T]) -> Operation[T]:
+        """A short change, after which the AI is looked at again."""
+        operation = self._profile.bridge.run(lambda _: act(), lane=Lane.CARE)
+        return operation.on_end(lambda: self.look(deployment))
+
+    # Coming and going
+
+    def networks(self) -> Operation[tuple[str, ...]]:
+        return self._profile.bridge.run(lambda _: self._core.money.networks())
+
+    def adopt(self, canister: str, network: str, name: str) -> Operation[Deployment]:
+        """Takes on a canister that one of the vault's identities controls; its number as it was typed."""
+        operation = self._profile.bridge.run(
+            lambda task: self._core.safekeeping.recover(
+                Principal.from_text(canister.strip()),
+                network=network,
+                name=name.strip() or None,
+                on_progress=task.tell,
+                cancel=task.cancel,
+            ),
+            lane=Lane.DEPLOY,
+        )
+        return operation.on_end(self._profile.refresh)
+
+    def loss(self, deployment: Deployment) -> Operation[Loss | None]:
+        """What deleting it would lose."""
+        return self._profile.bridge.run(lambda _: self._core.canisters.loss(deployment), lane=Lane.LOOK)
+
+    def delete(self, deployment: Deployment, confirmed: str) -> Operation[None]:
+        operation = self._profile.bridge.run(
+            lambda _: self._core.canisters.delete(deployment, confirmed=confirmed.strip()), lane=Lane.CARE
+        )
+        return operation.on_end(self._profile.refresh)
+
     # Long work
 
-    def begin(
+    def upgrade(self, deployment: Deployment, on_done: Callable[[bool], object]) -> None:
+        self._begin(
+            deployment,
+            tr("Upgrading the engine of {name}").format(name=deployment.name),
+            lambda task: self._core.upkeep.upgrade(deployment, task.tell, task.cancel),
+            on_done,
+        )
+
+    def replace_model(self, deployment: Deployment, model: str, on_done: Callable[[Deployment], object]) -> None:
+        self._begin(
+            deployment,
+            tr("Another model for {name}").format(name=deployment.name),
+            lambda task: self._core.upkeep.replace(deployment, model, task.tell, task.cancel),
+            on_done,
+        )
+
+    def restore_snapshot(
+        self, deployment: Deployment, snapshot: Snapshot, on_done: Callable[[Deployment], object]
+    ) -> None:
+        self._begin(
+            deployment,
+            tr("{name} goes back to a snapshot").format(name=deployment.name),
+            lambda task: self._core.snapshots.restore(deployment, snapshot.id.hex(), task.tell, task.cancel),
+            on_done,
+        )
+
+    def download_snapshot(
+        self, deployment: Deployment, snapshot: Snapshot, folder: Path, on_done: Callable[[Snapshot], object]
+    ) -> None:
+        self._begin(
+            deployment,
+            tr("Downloading a snapshot of {name}").format(name=deployment.name),
+            lambda task: self._core.snapshots.download(deployment, snapshot.id.hex(), folder, task.tell, task.cancel),
+            on_done,
+        )
+
+    def _begin(
         self,
         deployment: Deployment,
         title: str,
         start: Callable[[Task], T],
         on_done: Callable[[T], object],
     ) -> None:
-        """Begins work on one AI; `on_done` is given what comes of it."""
-        if self.work is not None and self.work.running:
+        """Begins work on one AI; `on_done` is given what comes of it. One at a time, deployments included."""
+        if self.busy:
             return
         self._run(Work(deployment, title, start, on_done))
 
+    @property
+    def busy(self) -> bool:
+        """Whether something long is under way, on whichever AI."""
+        return self._profile.bridge.runs(Lane.DEPLOY)
+
     def begin_again(self) -> None:
-        if self.work is not None and not self.work.running:
+        if self.work is not None and not self.busy:
             work = self.work
             self._run(Work(work.deployment, work.title, work.start, work.on_done))
 

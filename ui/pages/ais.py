@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QTimer, Signal
+from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QHideEvent, QShowEvent
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QWidget
 
@@ -16,6 +16,7 @@ from ui.pages.ai_detail import AiDetail
 from ui.profile import Profile
 from ui.text import DOT, network_name, tr
 from ui.theme.tokens import SPACE_L, SPACE_S
+from ui.widgets.ai_dialogs import adopt_dialog
 from ui.widgets.basic import Button, clear, column, label, row
 from ui.widgets.deployment_card import AiCard, RunCard, UnfinishedCard, empty_card
 from ui.widgets.scroll_page import ScrollPage
@@ -66,6 +67,8 @@ class AisPage(ScrollPage):
         layout = column(self._list, spacing=SPACE_L)
         layout.addLayout(self._header())
         layout.addLayout(self._cards)
+        self.adopt = Button(tr("Take on a canister that you control already…"), "quiet", on_click=self._adopt)
+        layout.addWidget(self.adopt, 0, Qt.AlignmentFlag.AlignLeft)
         layout.addWidget(self._network)
         self.column.addWidget(self._list)
 
@@ -186,6 +189,7 @@ class AisPage(ScrollPage):
         if not overview.deployments and not self._run:
             self._cards.addWidget(empty_card(overview.models[0]))
         self.deploy_button.setEnabled(self._operation is None)
+        self.adopt.setEnabled(self._operation is None)
         self._fill_models()
         self._network.setVisible(self._operation is None and bool(overview.deployments))
         self._network.refresh()
@@ -235,10 +239,11 @@ class AisPage(ScrollPage):
     def open_ai(self, deployment: Deployment) -> None:
         """Shows all of one AI in the place of the list."""
         self.close_ai()
-        self.detail = AiDetail(self.desk, self._toast, deployment, self._profile.overview.model(deployment.model))
+        self.detail = AiDetail(self.desk, self._toast, deployment, lambda: self._profile.overview.models)
         self.detail.left.connect(self._leave_ai)
         self.detail.chat_wanted.connect(self.chat_wanted)
         self.detail.wallet_wanted.connect(self.wallet_wanted)
+        self.detail.problem_shown.connect(lambda: self.verticalScrollBar().setValue(0))
         self._list.hide()
         self.column.addWidget(self.detail)
         self.verticalScrollBar().setValue(0)
@@ -259,6 +264,14 @@ class AisPage(ScrollPage):
         self.close_ai()
         if left in self._ais:
             self._ais[left].details.setFocus()
+
+    def _adopt(self) -> None:
+        self.desk.networks().on_success(self._ask_what_to_adopt)
+
+    def _ask_what_to_adopt(self, networks: tuple[str, ...]) -> None:
+        dialog = adopt_dialog(self, self.desk, networks)
+        dialog.done_with.connect(lambda one: self._toast.tell(tr("{name} is among your AIs.").format(name=one.name)))
+        dialog.open()
 
     def _top_up(self, deployment: Deployment) -> None:
         self.open_ai(deployment)

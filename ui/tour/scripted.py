@@ -230,7 +230,7 @@ class ScriptedCore:
         self.conversations = ScriptedConversations(self.script)
         self.money = ScriptedMoney()
         self.activity = ScriptedActivity(lambda: self.all_deployments, lambda: self.money)
-        self.safekeeping = ScriptedSafekeeping(self._restored)
+        self.safekeeping = ScriptedSafekeeping(self._restored, self._adopted)
         self.ais = ScriptedAis()
         self.canisters = ScriptedCanisters(self.ais, self.all_deployments.remove)
         self.runway = ScriptedRunways(self.ais)
@@ -328,6 +328,11 @@ class ScriptedCore:
     def _restored(self, new_password: str | None) -> None:
         if new_password is not None:
             self.password, self.has_vault = new_password, True
+
+    def _adopted(self, name: str, network: str, canister_id: str) -> Deployment:
+        found = replace(deployment(name), network=network, canister_id=canister_id)
+        self.all_deployments.insert(0, found)
+        return found
 
     def close(self) -> None:
         self._closing.close()

@@ -109,7 +109,7 @@ class TopUpDialog(FittedDialog):
             self._outcome.addWidget(Problem(error))
             return
         self._outcome.addWidget(label(tr("Working out what it costs…"), "muted"))
-        asking = self._asking = self._desk.offer_top_up(self._deployment, wanted)
+        asking = self._asking = self._desk.offer_top_up(self._deployment, wanted).owned_by(self)
         asking.on_success(lambda offer: self._show_offer(asking, offer))
         asking.on_failure(lambda error: self._show_problem(asking, error))
 

@@ -1,4 +1,4 @@
-"""A model on its way in: its steps with rate and time left, stopping, and trying again."""
+"""Long work: its steps with rate and time left, stopping, and trying again."""
 
 from __future__ import annotations
 
@@ -15,22 +15,21 @@ from ui.widgets.steps import Steps
 
 
 class WorkCard(QFrame):
-    """pausable: what was done so far is kept when it is stopped, so that it can go on."""
+    """pausable: what was done so far is kept when it is stopped, so that it can go on. hint: what stopping means."""
 
     stop_wanted = Signal()
     again_wanted = Signal()
     closed = Signal()
 
-    def __init__(self, title: str, *, pausable: bool) -> None:
+    def __init__(self, title: str, *, pausable: bool, hint: str = "") -> None:
         super().__init__()
         self.setProperty("kind", "card")
         self.setAccessibleName(title)
         self._steps = Steps()
         self._tail = column(spacing=SPACE_M)
         self._stop = Button(tr("Pause") if pausable else tr("Cancel"), on_click=self._ask_to_stop)
-        self._stop.setToolTip(
-            tr("What is fetched is kept, and it goes on later") if pausable else tr("Leaves nothing behind")
-        )
+        kept = tr("What is fetched is kept, and it goes on later") if pausable else tr("Leaves nothing behind")
+        self._stop.setToolTip(hint or kept)
         self._again = Button(tr("Go on") if pausable else tr("Try again"), on_click=self.again_wanted.emit)
         self._close = Button(tr("Close"), "quiet", on_click=self.closed.emit)
         layout = column(self, margins=(SPACE_XL, SPACE_L, SPACE_XL, SPACE_L), spacing=SPACE_M)
