@@ -127,15 +127,15 @@ class Window(QMainWindow):
 
         def create(phrase: str, password: str) -> None:
             page.set_busy(True)
-            self._ask(lambda core: core.create_vault(phrase, password)).on_success(
+            self._ask(lambda core: core.create_vault(phrase, password)).owned_by(page).on_success(
                 lambda _: self._check_words(page)
             ).on_failure(page.show_problem).on_end(lambda: page.set_busy(False))
 
         def check(typed: dict[int, str]) -> None:
             page.set_busy(True)
-            self._ask(lambda core: core.vault.confirm_phrase(typed)).on_success(lambda _: self._enter(page)).on_failure(
-                page.show_problem
-            ).on_end(lambda: page.set_busy(False))
+            self._ask(lambda core: core.vault.confirm_phrase(typed)).owned_by(page).on_success(
+                lambda _: self._enter(page)
+            ).on_failure(page.show_problem).on_end(lambda: page.set_busy(False))
 
         page.started.connect(lambda: self._ask(lambda core: core.new_phrase()).on_success(page.show_phrase))
         page.chosen.connect(create)
@@ -189,7 +189,7 @@ class Window(QMainWindow):
 
         def unlock(act: Callable[[Core], None]) -> None:
             page.set_busy(True)
-            self._ask(act).on_success(lambda _: self._enter(page)).on_failure(page.show_problem).on_end(
+            self._ask(act).owned_by(page).on_success(lambda _: self._enter(page)).on_failure(page.show_problem).on_end(
                 lambda: page.set_busy(False)
             )
 
@@ -207,7 +207,7 @@ class Window(QMainWindow):
                 page.use_keyring()
                 by_keyring()
 
-        self._ask(lambda core: core.door.wants_password).on_success(take).on_failure(page.show_problem)
+        self._ask(lambda core: core.door.wants_password).owned_by(page).on_success(take).on_failure(page.show_problem)
 
     def _enter(self, page: WelcomePage | UnlockPage) -> None:
         """The vault is open: the secrets that were typed are let go, and the pages appear."""
