@@ -221,6 +221,7 @@ def _open_old(stage: Stage, look: Appearance) -> None:
 def _backup_controller(stage: Stage, look: Appearance) -> None:
     stage.core.ais.warning = LINKED
     _open_rowan(stage, look)
+    stage.core.vault.new_identity("Walnut")
     _detail(stage).controllers.add.click()
     stage.settle()
     stage.find(AddControllerDialog).who.setCurrentIndex(1)

@@ -125,9 +125,7 @@ def budget_dialog(parent: QWidget, desk: AiDesk, deployment: Deployment, budget:
     on.setChecked(True)
     dialog.fields.addWidget(on)
     allowed = dialog.add_line(tr("At most, in trillions of cycles, in any 30 days"), _BUDGET_T)
-    days = QSpinBox()
-    days.setRange(1, _KEEP_DAYS_MOST)
-    days.setValue(_KEEP_DAYS)
+    days = _spin(_KEEP_DAYS, _KEEP_DAYS_MOST, least=1)
     dialog.add(tr("So that it always lasts this many days"), days)
     if budget is not None:
         allowed.setText(Token.CYCLES.show(budget.cycles_per_30_days).split()[0].replace(",", ""))
@@ -182,9 +180,10 @@ def settings_dialog(parent: QWidget, desk: AiDesk, deployment: Deployment, statu
     return dialog
 
 
-def _spin(value: int, most: int) -> QSpinBox:
+def _spin(value: int, most: int, *, least: int = 0) -> QSpinBox:
     spin = QSpinBox()
-    spin.setRange(0, max(most, value))
+    spin.setButtonSymbols(QSpinBox.ButtonSymbols.NoButtons)
+    spin.setRange(least, max(most, value))
     spin.setValue(value)
     return spin
 

@@ -14,6 +14,7 @@ class AiWorkCard(WorkCard):
         super().__init__(
             work.title, pausable=True, hint=tr("Stops at the next safe place; what is done stays done, and it goes on")
         )
+        self.again.setText(tr("Try again"))
         self.work = work
         self._told = False
 

@@ -142,7 +142,8 @@ class BurnChart(QWidget):
         if not self._small:
             painter.setFont(_small_font())
             words = tr("freezes below {cycles}").format(cycles=cycles_words(drawn.freezing))
-            painter.drawText(QPointF(area.left() + 2 * _DOT, y - 5), words)
+            below = y + _LABELS < area.bottom()  # where the curve seldom is
+            painter.drawText(QPointF(area.left() + 2 * _DOT, y + 15 if below else y - 5), words)
 
     def _draw_curve(self, painter: QPainter, area: QRectF, drawn: Curve) -> None:
         tokens = theme().tokens

@@ -30,7 +30,7 @@ class WorkCard(QFrame):
         self._stop = Button(tr("Pause") if pausable else tr("Cancel"), on_click=self._ask_to_stop)
         kept = tr("What is fetched is kept, and it goes on later") if pausable else tr("Leaves nothing behind")
         self._stop.setToolTip(hint or kept)
-        self._again = Button(tr("Go on") if pausable else tr("Try again"), on_click=self.again_wanted.emit)
+        self.again = Button(tr("Go on") if pausable else tr("Try again"), on_click=self.again_wanted.emit)
         self._close = Button(tr("Close"), "quiet", on_click=self.closed.emit)
         layout = column(self, margins=(SPACE_XL, SPACE_L, SPACE_XL, SPACE_L), spacing=SPACE_M)
         layout.addWidget(label(title, "heading2"))
@@ -38,10 +38,10 @@ class WorkCard(QFrame):
         layout.addLayout(self._tail)
         foot = row(spacing=SPACE_S)
         foot.addStretch()
-        for button in (self._close, self._again, self._stop):
+        for button in (self._close, self.again, self._stop):
             foot.addWidget(button)
         layout.addLayout(foot)
-        self._again.hide()
+        self.again.hide()
         self._close.hide()
 
     @property
@@ -61,9 +61,9 @@ class WorkCard(QFrame):
         self._steps.hold()
         self._tail.addWidget(Problem(error))
         self._stop.hide()
-        self._again.show()
+        self.again.show()
         self._close.show()
-        self._again.setFocus()
+        self.again.setFocus()
 
     def _ask_to_stop(self) -> None:
         self._stop.setEnabled(False)
