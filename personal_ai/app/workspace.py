@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from personal_ai.app.model_room import ModelRoom
     from personal_ai.app.money import Money
     from personal_ai.app.safekeeping import Safekeeping
+    from personal_ai.app.trial import Trial
 
 __all__ = ["PRACTICE", "ModelSummary", "Workspace"]
 
@@ -142,6 +143,15 @@ class Workspace:
         from personal_ai.app.safekeeping import Safekeeping  # noqa: PLC0415 - it is made of a workspace
 
         return Safekeeping(self)
+
+    @cached_property
+    def trial(self) -> Trial:
+        """Trying everything out."""
+        from personal_ai.app.trial import Trial  # noqa: PLC0415 - it is made of a workspace
+
+        trial = Trial(self)
+        self._closing.callback(trial.leave)
+        return trial
 
     # Models
 
