@@ -38,9 +38,11 @@ def begun(paths: Paths) -> Workspace:
 
 
 @pytest.mark.usefixtures("no_keyring")
-def test_a_trial_is_kept_with_all_that_is_in_it(paths: Paths) -> None:
-    opened = Workspace(paths)
+def test_a_trial_goes_on_where_it_stopped_and_is_kept_with_all_that_is_in_it(paths: Paths) -> None:
+    opened = begun(paths)
+    (first,) = opened.deployments()
     deployment = opened.trial.begin(ignore_progress, Cancel())
+    assert deployment.id == first.id
     assert deployment.state is DeploymentState.ACTIVE
     assert opened.trial.under_way and not opened.door.idle
     said = Conversation(deployment.model, deployment.id).with_turn(Turn("user", "What is a canister?"))
@@ -58,16 +60,6 @@ def test_a_trial_is_kept_with_all_that_is_in_it(paths: Paths) -> None:
     assert again.conversations.get(said.id) == said
     assert str(again.identities()[0].principal) == deployment.principal
     again.close()
-
-
-@pytest.mark.usefixtures("no_keyring")
-def test_what_was_begun_is_gone_on_with(paths: Paths) -> None:
-    opened = begun(paths)
-    (first,) = opened.deployments()
-    assert opened.trial.begin(ignore_progress, Cancel()).id == first.id
-    opened.trial.throw_away()
-    assert not opened.practice_network.running
-    assert not opened.has_vault
 
 
 @pytest.mark.usefixtures("no_keyring")

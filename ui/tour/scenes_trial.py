@@ -24,8 +24,8 @@ def trial_scenes() -> list[Scene]:
         Scene("trial", "answered", _answered),
         Scene("trial", "keep", _keep),
         Scene("trial", "words", _words),
-        Scene("trial", "closing", lambda stage, look: (_answered(stage, look), stage.window.close())),
-        Scene("trial", "left-behind", lambda stage, look: stage.show(look), core=_left_behind),
+        Scene("trial", "closing", _closing),
+        Scene("trial", "left-behind", _see_what_was_left, core=_left_behind),
     ]
 
 
@@ -72,7 +72,18 @@ def _keep(stage: Stage, look: Appearance) -> None:
     stage.draw()
 
 
+def _closing(stage: Stage, look: Appearance) -> None:
+    _answered(stage, look)
+    stage.window.close()
+
+
+def _see_what_was_left(stage: Stage, look: Appearance) -> None:
+    stage.show(look)
+    stage.until(lambda: stage.window.findChild(WelcomePage) is not None)
+
+
 def _words(stage: Stage, look: Appearance) -> None:
     _keep(stage, look)
-    stage.find(KeepDialog).findChild(PasswordStep).chosen.emit(PASSWORD)
+    (step,) = stage.find(KeepDialog).findChildren(PasswordStep)
+    step.chosen.emit(PASSWORD)
     stage.settle()
