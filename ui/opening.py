@@ -124,15 +124,15 @@ class Opening(QObject):
 
         def create(phrase: str, password: str) -> None:
             page.set_busy(True)
-            self.ask(lambda core: core.create_vault(phrase, password)).on_success(
+            self.ask(lambda core: core.create_vault(phrase, password)).owned_by(page).on_success(
                 lambda _: self._check_words(page)
             ).on_failure(page.show_problem).on_end(lambda: page.set_busy(False))
 
         def check(typed: dict[int, str]) -> None:
             page.set_busy(True)
-            self.ask(lambda core: core.vault.confirm_phrase(typed)).on_success(lambda _: self._enter(page)).on_failure(
-                page.show_problem
-            ).on_end(lambda: page.set_busy(False))
+            self.ask(lambda core: core.vault.confirm_phrase(typed)).owned_by(page).on_success(
+                lambda _: self._enter(page)
+            ).on_failure(page.show_problem).on_end(lambda: page.set_busy(False))
 
         page.trial_wanted.connect(self._try_out)
         page.started.connect(lambda: self.ask(lambda core: core.new_phrase()).on_success(page.show_phrase))
@@ -201,7 +201,9 @@ class Opening(QObject):
         self._trial.on_cancelled(self._drop_trial)
 
     def _tell_trial_failed(self, page: TrialPage, error: UserFacingError) -> None:
-        self.ask(lambda core: core.has_vault).on_success(lambda usable: page.show_problem(error, usable=usable))
+        self.ask(lambda core: core.has_vault).owned_by(page).on_success(
+            lambda usable: page.show_problem(error, usable=usable)
+        )
 
     def _leave_trial(self, page: TrialPage) -> None:
         if self._trial is not None and self._trial.running:
@@ -245,7 +247,7 @@ class Opening(QObject):
 
         def unlock(act: Callable[[Core], None]) -> None:
             page.set_busy(True)
-            self.ask(act).on_success(lambda _: self._enter(page)).on_failure(page.show_problem).on_end(
+            self.ask(act).owned_by(page).on_success(lambda _: self._enter(page)).on_failure(page.show_problem).on_end(
                 lambda: page.set_busy(False)
             )
 
@@ -267,9 +269,9 @@ class Opening(QObject):
                 page.use_keyring()
                 by_keyring()
 
-        self.ask(lambda core: (core.door.trial_is_over, core.door.wants_password)).on_success(take).on_failure(
-            page.show_problem
-        )
+        self.ask(lambda core: (core.door.trial_is_over, core.door.wants_password)).owned_by(page).on_success(
+            take
+        ).on_failure(page.show_problem)
 
     def _enter(self, page: WelcomePage | UnlockPage) -> None:
         """The vault is open: the secrets that were typed are let go."""

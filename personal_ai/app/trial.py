@@ -6,8 +6,8 @@ import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from personal_ai.app.workspace import Workspace
 from personal_ai.common.errors import BadInputError
 from personal_ai.common.files import storage_errors
 from personal_ai.common.jobs import Cancel, ProgressCallback
@@ -16,6 +16,9 @@ from personal_ai.common.paths import Paths
 from personal_ai.deployments.journal import Deployment
 from personal_ai.identities.errors import KeyringUnavailableError
 from personal_ai.models.library import starter
+
+if TYPE_CHECKING:
+    from personal_ai.app.workspace import Workspace
 
 _KEYRING_TIMEOUT_S = 5.0  # one that must ask somebody first is none to try things out with
 

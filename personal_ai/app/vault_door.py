@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from personal_ai.identities import keyring_store
@@ -25,6 +27,7 @@ class VaultDoor:
         self._clock = clock
         self._vault: Vault | None = None
         self._used_s = 0.0
+        self._this_thread = threading.local()
 
     @property
     def exists(self) -> bool:
@@ -108,7 +111,17 @@ class VaultDoor:
 
     def use(self) -> None:
         """Somebody is there: the time without use begins anew."""
-        self._used_s = self._clock()
+        if not getattr(self._this_thread, "unattended", False):
+            self._used_s = self._clock()
+
+    @contextmanager
+    def unattended(self) -> Iterator[None]:
+        """What this thread does inside is done by a timer and says of nobody that they are there."""
+        self._this_thread.unattended = True
+        try:
+            yield
+        finally:
+            self._this_thread.unattended = False
 
     def lock(self) -> None:
         if self._vault is not None:
