@@ -73,7 +73,7 @@ class Window(QMainWindow):
     # Opening
 
     def _begin(self) -> None:
-        """The first page is there at once; the core loads when it is drawn, so as not to hold it up."""
+        """The first page is there at once; the core loads once it is drawn, so as not to hold it up."""
         self._loading = False
         if self._paths.vault.exists():
             self._unlock()
@@ -84,7 +84,8 @@ class Window(QMainWindow):
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
         super().paintEvent(event)
-        self._load()
+        if not self._loading:
+            QTimer.singleShot(0, self, self._load)
 
     def _load(self) -> None:
         """On the desk, where everything asked of the core waits its turn."""
