@@ -13,6 +13,7 @@ from personal_ai.chat.conversation import Conversation, Place
 from personal_ai.common.jobs import Cancel, ProgressCallback
 from personal_ai.deployments.journal import Deployment
 from ui.core_activity import Activity
+from ui.core_ais import Ais
 from ui.core_models import ModelRoom
 from ui.core_safekeeping import Safekeeping
 from ui.core_wallet import Money
@@ -100,7 +101,16 @@ class Network(Protocol):
     def stop(self) -> None: ...
 
 
-class Core(Protocol):
+class Trial(Protocol):
+    """Trying everything out: `personal_ai.app.trial.Trial`."""
+
+    @property
+    def under_way(self) -> bool: ...
+    def begin(self, on_progress: ProgressCallback, cancel: Cancel) -> Deployment: ...
+    def throw_away(self) -> None: ...
+
+
+class Core(Ais, Protocol):
     """One person's profile."""
 
     @property
@@ -111,6 +121,8 @@ class Core(Protocol):
     def vault(self) -> Vault: ...
     @property
     def safekeeping(self) -> Safekeeping: ...
+    @property
+    def trial(self) -> Trial: ...
     def new_phrase(self) -> str: ...
     def create_vault(self, phrase: str, password: str) -> None: ...
     def unlock(self, password: str) -> None: ...
@@ -149,11 +161,16 @@ class Overview:
     deployments: tuple[Deployment, ...] = ()
     identities: tuple[Identity, ...] = ()
     network_running: bool = False
+    on_trial: bool = False
 
     @classmethod
     def of(cls, core: Core) -> Overview:
         return cls(
-            tuple(core.models()), tuple(core.deployments()), tuple(core.identities()), core.practice_network.running
+            tuple(core.models()),
+            tuple(core.deployments()),
+            tuple(core.identities()),
+            core.practice_network.running,
+            core.trial.under_way,
         )
 
     def model_label(self, name: str) -> str:
