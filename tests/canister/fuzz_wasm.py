@@ -23,7 +23,7 @@ from tests.canister.test_canister import REQUEST, RESULTS
 from tests.compiler.drawn_graphs import GRAPHS
 
 _OUT_OF_INSTRUCTIONS = "instruction"  # in the network's words for a message that did not end
-_SHARES = {"candid": 8, "manifest": 4, "generate": 5, "sampling": 2, "program": 1, "packed": 1, "run": 5}
+_SHARES = {"candid": 7, "manifest": 4, "generate": 5, "sampling": 2, "program": 1, "packed": 1, "run": 5}
 _WORDS = (0, 1, 0xFFFF_FFFF, 0x8000_0000, 0x7FFF_FFFF, 0x7FC0_0000, 0x7F80_0000, 0xFF80_0000, 0x3F80_0000)
 _METHODS = {kind: method for method, kind in METHOD_KINDS.items()}
 _NOT_CANDID = "the argument is not a Candid message"
