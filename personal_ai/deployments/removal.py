@@ -20,7 +20,7 @@ class Loss:
     cycles: int
     memory_bytes: int
     snapshots: int
-    recoverable_cycles: int
+    recoverable_cycles: int = 0
 
 
 def loss(canister: OwnCanister) -> Loss | None:
