@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 _FENCE = re.compile(r"^ {0,3}(?P<mark>`{3,}|~{3,})[ \t]*(?P<language>[^\s`]*)[^`]*$")
+_FENCE_END = re.compile(r"^ {0,3}(?P<mark>`{3,}|~{3,})\s*$")
 _MAY_BECOME_FENCE = re.compile(r"^ {0,3}(`{0,2}|~{0,2}|`{3,}[^`]*|~{3,}.*)$")
 # Prose that is longer is cut at the next paragraph: what is laid out at once must not hold up the window.
 _PROSE_LENGTH = 2000
@@ -87,5 +88,5 @@ class Cutter:
 
 
 def _closes(line: str, mark: str) -> bool:
-    stripped = line.strip()
-    return len(stripped) >= len(mark) and set(stripped) == {mark[0]}
+    end = _FENCE_END.match(line)
+    return end is not None and end["mark"].startswith(mark)
