@@ -35,9 +35,9 @@ def build_harness(target: Path) -> bytes:
     return target.read_bytes()
 
 
-def compile_harness(target: Path) -> wasmtime.Module:
+def compile_harness(wasm: bytes) -> wasmtime.Module:
     """The metered module, to be instantiated as often as wanted."""
-    return wasmtime.Module(engine(), instrument(parse(build_harness(target))).binary)
+    return wasmtime.Module(engine(), instrument(parse(wasm)).binary)
 
 
 class OpenRefused(Exception):
