@@ -4,6 +4,9 @@
 comes of it to callbacks on the window's thread. There, and nowhere else, an exception becomes something to see:
 a UserFacingError goes to `on_failure` or the bridge's `failed`, Cancelled is quiet, everything else is a bug and goes
 to `crashed`.
+
+Pages and dialogs go while work for them is under way. As with Qt's own connections, a callback ends with the object
+whose method it is; any other ends with the owner of its operation. `OwnedBridge` begins operations for one owner.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from queue import SimpleQueue
 from typing import Any, Generic, Self, TypeVar
 
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
+from shiboken6 import isValid
 
 from personal_ai.common.errors import Cancelled, UserFacingError
 from personal_ai.common.jobs import Cancel, Progress
@@ -50,8 +54,9 @@ class Task:
 class Operation(Generic[Result]):
     """Work under way. All callbacks run on the window's thread; set them where the operation was started."""
 
-    def __init__(self, lane: Lane, tell: Callable[[object], None]) -> None:
+    def __init__(self, lane: Lane, owner: QObject, tell: Callable[[object], None]) -> None:
         self.lane = lane
+        self.owner = owner
         self.task = Task(tell)
         self.running = True
         self._listeners: dict[type[Any], Callable[[Any], object]] = {}
@@ -59,6 +64,11 @@ class Operation(Generic[Result]):
         self._failure: Callable[[UserFacingError], object] | None = None
         self._cancelled: Callable[[], object] | None = None
         self._end: Callable[[], object] | None = None
+
+    def owned_by(self, owner: QObject) -> Self:
+        """Callbacks that are nobody's method end with `owner`, a dialog say, instead of with who began the work."""
+        self.owner = owner
+        return self
 
     def on(self, kind: type[News], callback: Callable[[News], object]) -> Self:
         """Hears what the work tells of this kind: pieces of `str` are joined, of `Progress` only the newest comes."""
@@ -108,9 +118,11 @@ class Bridge(QObject):
         self._batch.timeout.connect(self._deliver)
         self._woken.connect(self._wake, Qt.ConnectionType.QueuedConnection)
 
-    def run(self, work: Callable[[Task], Result], *, lane: Lane = Lane.DESK) -> Operation[Result]:
-        """Carries out `work(task)` on a lane; set the callbacks on what is returned."""
-        operation: Operation[Result] = Operation(lane, lambda news: self._post(operation, news))
+    def run(
+        self, work: Callable[[Task], Result], *, lane: Lane = Lane.DESK, owner: QObject | None = None
+    ) -> Operation[Result]:
+        """Carries out `work(task)` on a lane; set the callbacks on what is returned. Without an owner it is ours."""
+        operation: Operation[Result] = Operation(lane, owner or self, lambda news: self._post(operation, news))
         self._operations.add(operation)
         self._lane(lane).put(lambda: self._carry_out(operation, work))
         return operation
@@ -192,37 +204,58 @@ class Bridge(QObject):
             if isinstance(news, _Done):
                 self._finish(operation, news)
             elif listener := operation._listeners.get(type(news)):
-                self._guarded(partial(listener, news))
+                self._call(operation, listener, news)
 
     def _finish(self, operation: Operation[Any], outcome: _Done) -> None:
         operation.running = False
         self._operations.discard(operation)
-        self._guarded(lambda: self._call_back(operation, outcome))
-        if operation._end:
-            self._guarded(operation._end)
+        error = outcome.error
+        if error is None:
+            self._call(operation, operation._success, outcome.value)
+        elif isinstance(error, Cancelled):
+            self._call(operation, operation._cancelled)
+        elif isinstance(error, UserFacingError):
+            if operation._failure:
+                self._call(operation, operation._failure, error)
+            else:
+                self.failed.emit(error)
+        else:
+            self.crashed.emit(error)
+        self._call(operation, operation._end)
         if not self._operations:
             self.idle.emit()
 
-    def _call_back(self, operation: Operation[Any], outcome: _Done) -> None:
-        error = outcome.error
-        if error is None:
-            if operation._success:
-                operation._success(outcome.value)
-        elif isinstance(error, Cancelled):
-            if operation._cancelled:
-                operation._cancelled()
-        elif isinstance(error, UserFacingError):
-            (operation._failure or self.failed.emit)(error)
-        else:
+    def _call(self, operation: Operation[Any], callback: Callable[..., object] | None, *news: object) -> None:
+        """A bug in one callback must not swallow the news behind it."""
+        if callback is None or not isValid(_listener(callback) or operation.owner):
+            return
+        try:
+            callback(*news)
+        except Exception as error:  # whatever it is, it is a bug of ours
             self.crashed.emit(error)
 
-    def _guarded(self, callback: Callable[[], object]) -> None:
-        """A bug in one callback must not swallow the news behind it."""
-        try:
-            callback()
-        except Exception as error:  # whatever it is, it is a bug of ours
-            if not _listener_is_gone(error):
-                self.crashed.emit(error)
+
+class OwnedBridge:
+    """The bridge as one owner uses it: what it begins is not told to it any more once it is gone, and stops if long."""
+
+    def __init__(self, bridge: Bridge, owner: QObject) -> None:
+        self._bridge = bridge
+        self._owner = owner
+        self._long: set[Operation[Any]] = set()
+        # Not a method of the bridge, which may be gone before the owner is.
+        owner.destroyed.connect(partial(_cancel_all, self._long))
+
+    def run(self, work: Callable[[Task], Result], *, lane: Lane = Lane.DESK) -> Operation[Result]:
+        """See `Bridge.run`."""
+        operation = self._bridge.run(work, lane=lane, owner=self._owner)
+        if lane is not Lane.DESK:
+            self._long.difference_update([one for one in self._long if not one.running])
+            self._long.add(operation)
+        return operation
+
+    def runs(self, lane: Lane) -> bool:
+        """See `Bridge.runs`."""
+        return self._bridge.runs(lane)
 
 
 class _Done:
@@ -233,9 +266,15 @@ class _Done:
         self.error = error
 
 
-def _listener_is_gone(error: Exception) -> bool:
-    """Locking takes pages away while work for them is under way; Qt tells it in no other way than these words."""
-    return isinstance(error, RuntimeError) and str(error).endswith(("already deleted.", "has been deleted"))
+def _listener(callback: Callable[..., object]) -> QObject | None:
+    """The object whose method a callback is."""
+    bound_to = getattr(callback, "__self__", None)
+    return bound_to if isinstance(bound_to, QObject) else None
+
+
+def _cancel_all(operations: set[Operation[Any]], *_: object) -> None:
+    for operation in operations:
+        operation.cancel()
 
 
 def _work_through(queue: SimpleQueue[Callable[[], None] | None]) -> None:

@@ -12,7 +12,7 @@ from PySide6.QtCore import QObject, Signal
 from personal_ai.ic.principal import Principal
 from personal_ai.identities import key_files
 from personal_ai.identities.addresses import checked_address
-from ui.bridge import Bridge, Operation
+from ui.bridge import Operation, OwnedBridge
 
 if TYPE_CHECKING:
     from personal_ai.identities.vault import IdentityRecord, Vault
@@ -40,7 +40,7 @@ class Keys(QObject):
 
     listed = Signal(object)
 
-    def __init__(self, core: Core, bridge: Bridge, parent: QObject) -> None:
+    def __init__(self, core: Core, bridge: OwnedBridge, parent: QObject) -> None:
         super().__init__(parent)
         self._core = core
         self._bridge = bridge
@@ -76,6 +76,15 @@ class Keys(QObject):
 
     def confirm_phrase(self, typed: Mapping[int, str]) -> Operation[None]:
         return self._on_vault(lambda vault: vault.confirm_phrase(typed))
+
+    def keep(self, password: str) -> Operation[str]:
+        """Makes a trial a profile that opens with this password; gives its words, to be written down."""
+
+        def work(_: object) -> str:
+            self._core.door.change_password(None, password)
+            return self._core.door.reveal_phrase(password)
+
+        return self._bridge.run(work)
 
     def wants_password(self) -> Operation[bool]:
         """Whether a password opens the vault, or the system's keyring."""

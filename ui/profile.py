@@ -6,12 +6,12 @@ from PySide6.QtCore import QObject, Signal
 
 from personal_ai.chat.conversation import Conversation
 from personal_ai.deployments.journal import Deployment, DeploymentState
-from ui.bridge import Bridge, Lane, Operation
+from ui.bridge import Bridge, Lane, Operation, OwnedBridge
 from ui.core import Core, Overview
 
 
 class Profile(QObject):
-    """`changed` follows every refresh."""
+    """`changed` follows every refresh. Callbacks of what is asked through `bridge` end with the profile's pages."""
 
     changed = Signal()
     network_started = Signal()
@@ -19,7 +19,7 @@ class Profile(QObject):
     def __init__(self, core: Core, bridge: Bridge, overview: Overview) -> None:
         super().__init__(bridge)
         self.core = core
-        self.bridge = bridge
+        self.bridge = OwnedBridge(bridge, self)
         self.overview = overview
 
     def refresh(self) -> Operation[Overview]:

@@ -7,7 +7,7 @@ from PySide6.QtCore import QObject, Signal
 from personal_ai.chat.conversation import Conversation
 from personal_ai.common.errors import UserFacingError
 from personal_ai.deployments.journal import Deployment
-from ui.bridge import Bridge, Lane, Operation, Task
+from ui.bridge import Lane, Operation, OwnedBridge, Task
 from ui.exchange import Desk, Exchange, Moved
 
 
@@ -26,7 +26,7 @@ class Replies(QObject):
     failed = Signal(object, object)
     ended = Signal(object)
 
-    def __init__(self, desk: Desk, bridge: Bridge, parent: QObject) -> None:
+    def __init__(self, desk: Desk, bridge: OwnedBridge, parent: QObject) -> None:
         super().__init__(parent)
         self._desk = desk
         self._bridge = bridge

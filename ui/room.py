@@ -10,7 +10,7 @@ from PySide6.QtCore import QObject, Signal
 
 from personal_ai.chat.conversation import Conversation
 from personal_ai.deployments.journal import Deployment
-from ui.bridge import Bridge, Lane, Operation, Task
+from ui.bridge import Lane, Operation, OwnedBridge, Task
 from ui.exchange import Desk
 from ui.text import tr
 
@@ -37,7 +37,7 @@ class Room(QObject):
     made = Signal(object, object, str)
     refused = Signal(object, object)
 
-    def __init__(self, desk: Desk, bridge: Bridge, parent: QObject) -> None:
+    def __init__(self, desk: Desk, bridge: OwnedBridge, parent: QObject) -> None:
         super().__init__(parent)
         self._desk = desk
         self._bridge = bridge

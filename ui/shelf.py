@@ -13,7 +13,7 @@ from personal_ai.chat import transfer
 from personal_ai.chat.conversation import Conversation
 from personal_ai.chat.presets import Preset
 from personal_ai.common.files import storage_errors, write_atomically
-from ui.bridge import Bridge, Operation
+from ui.bridge import Operation, OwnedBridge
 from ui.core import Conversations
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class Shelf(QObject):
 
     listed = Signal(list)
 
-    def __init__(self, store: Callable[[], Conversations], bridge: Bridge, parent: QObject) -> None:
+    def __init__(self, store: Callable[[], Conversations], bridge: OwnedBridge, parent: QObject) -> None:
         super().__init__(parent)
         self._store = store
         self._bridge = bridge

@@ -14,7 +14,7 @@ from personal_ai.common.paths import Paths
 from personal_ai.ic.profile import NetworkProfile, load_profiles
 from personal_ai.identities import keyring_store
 from personal_ai.identities.circuits import checked_proxy
-from ui.bridge import Bridge, Operation
+from ui.bridge import Operation, OwnedBridge
 from ui.diagnostics import diagnostics
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Settings:
 class Upkeep(QObject):
     """All work is done on the bridge's desk; who asked sets the callbacks."""
 
-    def __init__(self, core: Core, bridge: Bridge, paths: Paths, parent: QObject) -> None:
+    def __init__(self, core: Core, bridge: OwnedBridge, paths: Paths, parent: QObject) -> None:
         super().__init__(parent)
         self._core = core
         self._bridge = bridge

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from personal_ai.app.workspace import PRACTICE, Workspace
+from personal_ai.app.networks import PRACTICE
 from personal_ai.common.jobs import Cancel, ProgressCallback
 from personal_ai.common.machine import memory_bytes
 from personal_ai.deployments.fit import Candidate, Fit, candidate_of, fit
@@ -13,6 +14,9 @@ from personal_ai.ic.profile import IC, NetworkProfile
 from personal_ai.models.hub.planning import HubModel
 from personal_ai.models.quantisation import Quantisation
 from personal_ai.models.speed import known_speed, measured_speed
+
+if TYPE_CHECKING:
+    from personal_ai.app.workspace import Workspace
 
 _OFFERED: tuple[Quantisation, ...] = ("int8", "int4")
 

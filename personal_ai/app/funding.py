@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from personal_ai.app.money import open_wallet
-from personal_ai.app.workspace import Workspace
 from personal_ai.common.jobs import Cancel
-from personal_ai.deployments.funding import Needs, NotFundedError, needs
 from personal_ai.deployments.journal import Deployment
 from personal_ai.deployments.plan import Plan, contents_of, plan
+from personal_ai.deployments.prepayment import Needs, NotFundedError, needs
 from personal_ai.ic.ledger_types import CYCLES_LEDGER_FEE
 from personal_ai.ic.principal import Principal
 from personal_ai.identities import linking
 from personal_ai.identities.linking import LinkWarning
 from personal_ai.wallet.journal import Kind
 from personal_ai.wallet.wallet import Preview, Wallet
+
+if TYPE_CHECKING:
+    from personal_ai.app.workspace import Workspace
 
 _RATE_MARGIN_PERCENT = 1  # the rate moves between the preview and the payment
 

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from personal_ai.app import advice
-from personal_ai.app.workspace import ModelSummary, Workspace
+from personal_ai.app.model_summary import ModelSummary
 from personal_ai.common.errors import UserFacingError
 from personal_ai.common.jobs import Cancel, ProgressCallback
 from personal_ai.common.paths import resource
@@ -24,6 +25,9 @@ from personal_ai.models.manifest import name_from
 from personal_ai.models.place import LibraryAwayError
 from personal_ai.models.quantisation import Quantisation
 from personal_ai.models.speed import known_speed
+
+if TYPE_CHECKING:
+    from personal_ai.app.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)

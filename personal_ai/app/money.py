@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from personal_ai.app.workspace import PRACTICE, Workspace
+from personal_ai.app.networks import PRACTICE
 from personal_ai.common.errors import BadInputError, FormatError
 from personal_ai.common.jobs import Cancel, ProgressCallback
 from personal_ai.ic.account_identifier import AccountIdentifier
@@ -22,6 +23,9 @@ from personal_ai.wallet.amounts import Token
 from personal_ai.wallet.history import History
 from personal_ai.wallet.journal import Kind, Payment, PaymentJournal
 from personal_ai.wallet.wallet import Balances, Preview, Wallet, icp_account
+
+if TYPE_CHECKING:
+    from personal_ai.app.workspace import Workspace
 
 WALLET_LABEL = "Wallet"
 PRACTICE_GIFT = (Token.ICP, 10 * 10**Token.ICP.digits)

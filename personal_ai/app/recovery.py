@@ -9,12 +9,13 @@ import time
 import uuid
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from personal_ai.app.workspace import PRACTICE, Workspace
+from personal_ai.app.networks import PRACTICE
 from personal_ai.backup.rebuild import rebuild
 from personal_ai.canister.client import CanisterClient, CanisterStatus
 from personal_ai.canister.upload import PROGRAM
-from personal_ai.common.errors import BadInputError, IdentityError
+from personal_ai.common.errors import IdentityError
 from personal_ai.common.files import storage_errors
 from personal_ai.common.jobs import Cancel, Meter, ProgressCallback
 from personal_ai.deployments import controllers
@@ -30,6 +31,9 @@ from personal_ai.models.library import starter
 from personal_ai.models.manifest import MANIFEST_FILE, WORD_FILES
 from personal_ai.models.package import ModelPackage
 
+if TYPE_CHECKING:
+    from personal_ai.app.workspace import Workspace
+
 IDENTITIES_SEARCHED = 500  # numbers of the phrase that are tried
 
 
@@ -44,16 +48,14 @@ def recover(
 ) -> Deployment:
     """Finds the identity that controls the canister, gets its model back, and writes the deployment down.
 
-    A second time it goes on where it stopped; what is here already is used. Raises BadInputError for another network
-    or a canister without a model, IdentityError where no identity of the phrase controls it, NetworkError,
+    A second time it goes on where it stopped; what is here already is used. Raises BadInputError for an unknown network
+    or canister, or one without a model, IdentityError where no identity of the phrase controls it, NetworkError,
     SecurityError, StorageError, Cancelled.
     """
-    if network != PRACTICE:
-        raise BadInputError(f"This version reaches the practice network only, not {network!r}.")
     for known in workspace.deployments():
-        if known.canister_id == str(canister_id):
+        if (known.network, known.canister_id) == (network, str(canister_id)):
             return known
-    profile = workspace.practice_network.start(cancel)
+    profile = workspace.networks.started(network, cancel)
     record = _controlling_identity(workspace, profile, canister_id, name=name, on_progress=on_progress, cancel=cancel)
     with closing(workspace.agent(profile, record.principal)) as agent:
         client = CanisterClient(agent, canister_id)

@@ -5,19 +5,26 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from personal_ai.app.canisters import open_canister
-from personal_ai.app.money import open_wallet
-from personal_ai.app.workspace import PRACTICE, Workspace
-from personal_ai.common.errors import NetworkUnreachableError, UserFacingError
-from personal_ai.common.jobs import Cancel
+from personal_ai.app.canisters import id_of, open_canister
+from personal_ai.app.money import Offer, link_warning, open_wallet
+from personal_ai.app.networks import PRACTICE
+from personal_ai.app.notices import Notice, NoticeKind, Told
+from personal_ai.common.errors import UserFacingError
+from personal_ai.common.jobs import Cancel, interruptible
+from personal_ai.common.locks import holding
 from personal_ai.deployments.burn_history import Budget, BurnHistory
-from personal_ai.deployments.funds import SECONDS_PER_DAY
+from personal_ai.deployments.cycles_needed import SECONDS_PER_DAY
 from personal_ai.deployments.journal import Deployment
-from personal_ai.deployments.runway import Runway, forecast
+from personal_ai.deployments.runway import Reading, Runway, forecast
+from personal_ai.ic.management import CanisterStatus
 from personal_ai.wallet.journal import Kind, Payment
 from personal_ai.wallet.wallet import Preview, Wallet
+
+if TYPE_CHECKING:
+    from personal_ai.app.workspace import Workspace
 
 BUDGET_DAYS = 30
 _BEYOND_DAYS = 30  # that a top-up lasts longer than it must, so that fees are paid once a month at most
@@ -36,87 +43,153 @@ class Outlook:
     budget: Budget | None
 
 
-def outlook(workspace: Workspace, deployment: Deployment) -> Outlook:
-    """Asks the network, writes the reading down, and forecasts. Raises NetworkError, SecurityError."""
-    with open_canister(workspace, deployment) as canister, _history(workspace) as history:
-        status = canister.status()
-        place = (deployment.network, str(canister.id))
-        history.note(*place, status.cycles)
-        return Outlook(forecast(status, history.readings(*place)), history.budget(*place))
+@dataclass(slots=True)
+class Tended:
+    """What looking after all canisters brought. elsewhere: somebody else was at it, and nothing was looked at."""
+
+    paid: list[tuple[Deployment, Payment]] = field(default_factory=list)
+    troubled: list[tuple[Deployment, UserFacingError]] = field(default_factory=list)
+    notices: list[Notice] = field(default_factory=list)
+    elsewhere: bool = False
 
 
-def set_budget(workspace: Workspace, deployment: Deployment, budget: Budget | None) -> None:
-    """None ends it."""
-    with _history(workspace) as history:
-        history.set_budget(deployment.network, _canister_id(deployment), budget)
+class Runways:
+    """Of all canisters. Raises what opening them and their identities' wallets raises."""
 
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+        self._told = Told()
 
-def preview_top_up(deployment: Deployment, wallet: Wallet, cycles: int) -> Preview:
-    """What putting cycles into the canister would cost. Raises BadInputError, NetworkError."""
-    return wallet.preview(Kind.TOP_UP, cycles, _canister_id(deployment))
+    def outlook(self, deployment: Deployment) -> Outlook:
+        """Asks the network, writes the reading down, and forecasts. Raises NetworkError, SecurityError."""
+        with open_canister(self._workspace, deployment) as canister:
+            status = canister.status()
+        return self.note(deployment, status)
 
+    def note(self, deployment: Deployment, status: CanisterStatus) -> Outlook:
+        """Writes down what the network said just now, and forecasts."""
+        place = (deployment.network, id_of(deployment))
+        with self._history() as history:
+            history.note(*place, status.cycles)
+            return Outlook(forecast(status, history.readings(*place)), history.budget(*place))
 
-def top_up(workspace: Workspace, deployment: Deployment, wallet: Wallet, preview: Preview, cancel: Cancel) -> Payment:
-    """Pays what was previewed. On the practice network its faucet gives what is lacking: money that is worth nothing.
+    def readings(self, deployment: Deployment) -> list[Reading]:
+        """What was seen of its cycles so far, in the order of time; asks nobody."""
+        with self._history() as history:
+            return history.readings(deployment.network, id_of(deployment))
 
-    Raises BadInputError where the account has too little, and what `Wallet.pay` raises.
-    """
-    lacking = preview.total - preview.available
-    if lacking > 0 and deployment.network == PRACTICE:
-        workspace.practice_network.fund(wallet.principal, lacking)
-        preview = preview_top_up(deployment, wallet, preview.amount)
-    return wallet.pay(preview, cancel)
+    def set_budget(self, deployment: Deployment, budget: Budget | None) -> None:
+        """None ends it."""
+        with self._history() as history:
+            history.set_budget(deployment.network, id_of(deployment), budget)
 
+    def offer(self, deployment: Deployment, cycles: int, payer: str | None = None) -> Offer:
+        """What putting cycles into the canister costs, and what it ties together in public.
 
-def tend_all(
-    workspace: Workspace, cancel: Cancel
-) -> tuple[list[tuple[Deployment, Payment]], list[tuple[Deployment, UserFacingError]]]:
-    """Tends every canister, to be called every day or so: what was paid, and what went wrong for which.
+        payer: an identity's label or principal, who pays from its account of the cycles ledger; else its own identity.
+        On the practice network `top_up` fetches what is lacking from the faucet. Raises BadInputError, NetworkError.
+        """
+        with self._wallet(deployment, payer) as wallet:
+            preview = _preview(deployment, wallet, cycles)
+            return Offer(preview, link_warning(self._workspace, wallet, preview))
 
-    One that goes wrong keeps none of the others waiting.
-    """
-    paid: list[tuple[Deployment, Payment]] = []
-    troubled: list[tuple[Deployment, UserFacingError]] = []
-    for deployment in workspace.deployments():
-        if deployment.canister_id is None:
-            continue
-        cancel.raise_if_cancelled()
+    def top_up(self, deployment: Deployment, preview: Preview, cancel: Cancel, payer: str | None = None) -> Payment:
+        """Pays what was offered to the same payer.
+
+        Raises BadInputError where the account has too little, and what `Wallet.pay` raises.
+        """
+        with self._wallet(deployment, payer) as wallet:
+            return self._pay(deployment, wallet, preview, cancel)
+
+    def tend(self, cancel: Cancel) -> Tended:
+        """Looks after every canister: what a timer calls, every hour or every day.
+
+        Nothing is paid but within budgets. One caller at a time, in whichever process; it counts as no use of the
+        vault; a canister that goes wrong keeps none of the others waiting. Raises VaultLockedError, Cancelled.
+        """
+        with self._workspace.door.unattended(), holding(self._workspace.paths.tending) as held:
+            done = Tended(elsewhere=not held)
+            if held:
+                self._workspace.door.vault()
+                for deployment in self._tendable():
+                    cancel.raise_if_cancelled()
+                    self._tend_into(done, deployment, cancel)
+            return done
+
+    def _tendable(self) -> list[Deployment]:
+        """Those with a canister; the practice network is not started for its own."""
+        practising = self._workspace.practice_network_running()
+        there = [one for one in self._workspace.deployments() if one.canister_id is not None]
+        return [one for one in there if practising or one.network != PRACTICE]
+
+    def _tend_into(self, done: Tended, deployment: Deployment, cancel: Cancel) -> None:
         try:
-            payment = tend(workspace, deployment, cancel)
+            seen = interruptible(lambda: self._outlook_unattended(deployment), cancel)
+        except UserFacingError as error:  # out of reach: no reason to disturb anybody
+            done.troubled.append((deployment, error))
+            return
+        done.notices += self._told.runway(deployment, seen.runway)
+        try:
+            payment = self._tend_one(deployment, seen, cancel)
         except UserFacingError as error:
-            troubled.append((deployment, error))
+            spent = isinstance(error, BudgetSpentError)
+            kind = NoticeKind.BUDGET_SPENT if spent else NoticeKind.TOP_UP_FAILED
+            done.troubled.append((deployment, error))
+            done.notices += self._told.trouble(kind, deployment, error)
         else:
-            paid += [] if payment is None else [(deployment, payment)]
-    return paid, troubled
+            done.paid += [] if payment is None else [(deployment, payment)]
+            done.notices += self._told.well(deployment, payment)
 
+    def _outlook_unattended(self, deployment: Deployment) -> Outlook:
+        with self._workspace.door.unattended():
+            return self.outlook(deployment)
 
-def tend(workspace: Workspace, deployment: Deployment, cancel: Cancel) -> Payment | None:
-    """Tops the canister up where its budget says that it should last longer; None where nothing was due.
+    def _tend_one(self, deployment: Deployment, seen: Outlook, cancel: Cancel) -> Payment | None:
+        """Tops the canister up where its budget says that it should last longer; None where nothing was due.
 
-    The deployment's own identity pays, so that nothing is tied together. A payment that was interrupted is gone on
-    with first, so that nothing is paid twice. Raises BudgetSpentError, BadInputError where the account has too little.
-    """
-    with _history(workspace) as history:
-        if history.budget(deployment.network, _canister_id(deployment)) is None:
+        The deployment's own identity pays, so that nothing is tied together. A payment that was interrupted is gone on
+        with first, so that nothing is paid twice. Raises BudgetSpentError, BadInputError where the account is short.
+        """
+        if seen.budget is None:
             return None
-    seen = outlook(workspace, deployment)
-    assert seen.budget is not None
-    with open_wallet(workspace, deployment.network, deployment.principal) as wallet:
-        for payment in wallet.open_payments():
-            if payment.kind is Kind.TOP_UP and payment.target == deployment.canister_id:
-                return wallet.go_on(payment, cancel)
-        if not seen.runway.lacking(seen.budget.keep_days):
-            return None
-        allowed = _allowed(deployment, wallet, seen.budget)
-        wanted = min(seen.runway.lacking(seen.budget.keep_days + _BEYOND_DAYS), allowed)
-        return top_up(workspace, deployment, wallet, preview_top_up(deployment, wallet, wanted), cancel)
+        with self._wallet(deployment, None) as wallet:
+            for payment in wallet.open_payments():
+                if payment.kind is Kind.TOP_UP and payment.target == deployment.canister_id:
+                    return wallet.go_on(payment, cancel)
+            if not seen.runway.lacking(seen.budget.keep_days):
+                return None
+            allowed = _allowed(deployment, wallet, seen.budget)
+            wanted = min(seen.runway.lacking(seen.budget.keep_days + _BEYOND_DAYS), allowed)
+            return self._pay(deployment, wallet, _preview(deployment, wallet, wanted), cancel)
+
+    def _pay(self, deployment: Deployment, wallet: Wallet, preview: Preview, cancel: Cancel) -> Payment:
+        """The practice network's faucet gives what is lacking: money that is worth nothing."""
+        lacking = preview.total - preview.available
+        if lacking > 0 and deployment.network == PRACTICE:
+            self._workspace.practice_network.fund(wallet.principal, lacking)
+            preview = _preview(deployment, wallet, preview.amount)
+        return wallet.pay(preview, cancel)
+
+    @contextmanager
+    def _wallet(self, deployment: Deployment, payer: str | None) -> Iterator[Wallet]:
+        with open_wallet(self._workspace, deployment.network, payer or deployment.principal) as wallet:
+            yield wallet
+
+    @contextmanager
+    def _history(self) -> Iterator[BurnHistory]:
+        with closing(BurnHistory(self._workspace.paths.burn)) as history:
+            yield history
+
+
+def _preview(deployment: Deployment, wallet: Wallet, cycles: int) -> Preview:
+    return wallet.preview(Kind.TOP_UP, cycles, id_of(deployment))
 
 
 def _allowed(deployment: Deployment, wallet: Wallet, budget: Budget) -> int:
     """What one top-up may still bring, its fee taken off. Raises BudgetSpentError where that is nothing."""
     since_ns = time.time_ns() - BUDGET_DAYS * SECONDS_PER_DAY * _NS_PER_S
-    left = budget.cycles_per_30_days - wallet.topped_up(_canister_id(deployment), since_ns)
-    fee = preview_top_up(deployment, wallet, 1).fee
+    left = budget.cycles_per_30_days - wallet.topped_up(id_of(deployment), since_ns)
+    fee = _preview(deployment, wallet, 1).fee
     if left <= fee:
         raise BudgetSpentError(
             f"{deployment.name} needs cycles, and its budget for {BUDGET_DAYS} days is used up.",
@@ -124,15 +197,3 @@ def _allowed(deployment: Deployment, wallet: Wallet, budget: Budget) -> int:
             next_step="Top it up yourself, or allow more.",
         )
     return left - fee
-
-
-def _canister_id(deployment: Deployment) -> str:
-    if deployment.canister_id is None:
-        raise NetworkUnreachableError(f"{deployment.name} has no canister yet.", next_step="Finish deploying it.")
-    return deployment.canister_id
-
-
-@contextmanager
-def _history(workspace: Workspace) -> Iterator[BurnHistory]:
-    with closing(BurnHistory(workspace.paths.burn)) as history:
-        yield history

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from personal_ai.app import recovery
-from personal_ai.app.workspace import Workspace
+from personal_ai.app.networks import PRACTICE
 from personal_ai.backup import backup
 from personal_ai.backup.backup import Restored
 from personal_ai.backup.parts import Profile
@@ -21,6 +22,9 @@ from personal_ai.ic.principal import Principal
 from personal_ai.identities.key_files import refuse_existing
 from personal_ai.identities.vault_content import Content
 from personal_ai.wallet.journal import PaymentJournal
+
+if TYPE_CHECKING:
+    from personal_ai.app.workspace import Workspace
 
 
 class Safekeeping:
@@ -69,10 +73,18 @@ class Safekeeping:
         write_atomically(target, page.encode(), mode=0o600)
 
     def recover(
-        self, canister_id: Principal, *, name: str | None = None, on_progress: ProgressCallback, cancel: Cancel
+        self,
+        canister_id: Principal,
+        *,
+        network: str = PRACTICE,
+        name: str | None = None,
+        on_progress: ProgressCallback,
+        cancel: Cancel,
     ) -> Deployment:
-        """Goes on with a canister of one's own; raises as `recovery.recover` does."""
-        return recovery.recover(self._workspace, canister_id, name=name, on_progress=on_progress, cancel=cancel)
+        """Goes on with a canister of one's own, or adopts it; raises as `recovery.recover` does."""
+        return recovery.recover(
+            self._workspace, canister_id, network=network, name=name, on_progress=on_progress, cancel=cancel
+        )
 
     def restore_from_phrase(
         self,
@@ -80,6 +92,7 @@ class Safekeeping:
         password: str,
         canister_ids: Sequence[str],
         *,
+        network: str = PRACTICE,
         on_progress: ProgressCallback,
         cancel: Cancel,
     ) -> None:
@@ -93,7 +106,7 @@ class Safekeeping:
             words = self._workspace.vault.reveal_phrase().split()
             self._workspace.vault.confirm_phrase(dict(enumerate(words, 1)))
         for canister_id in wanted:
-            self.recover(canister_id, on_progress=on_progress, cancel=cancel)
+            self.recover(canister_id, network=network, on_progress=on_progress, cancel=cancel)
 
     def _recovery_sheet(self, *, with_phrase: bool) -> Sheet:
         vault = self._workspace.vault

@@ -9,13 +9,22 @@ from __future__ import annotations
 import time
 import uuid
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from personal_ai.app.activity import Activity
+from personal_ai.app.canisters import Canisters
+from personal_ai.app.controllers import Controllers
+from personal_ai.app.model_room import ModelRoom
+from personal_ai.app.model_summary import ModelSummary
+from personal_ai.app.money import Money
 from personal_ai.app.networks import PRACTICE, Networks
+from personal_ai.app.runway import Runways
+from personal_ai.app.safekeeping import Safekeeping
+from personal_ai.app.snapshots import Snapshots
+from personal_ai.app.trial import Trial
+from personal_ai.app.upkeep import Upkeep
 from personal_ai.app.vault_door import VaultDoor
 from personal_ai.canister.client import CanisterClient
 from personal_ai.chat.answerers import CanisterAnswerer, LocalAnswerer
@@ -37,7 +46,6 @@ from personal_ai.identities import phrase as phrases
 from personal_ai.identities.circuits import PURPOSE, circuit
 from personal_ai.identities.vault import IdentityRecord, Vault
 from personal_ai.models.encoders.embedder import Embedder, TextTokens
-from personal_ai.models.encoders.encoder import Encoder
 from personal_ai.models.encoders.graph import EMBEDDING
 from personal_ai.models.hub.connection import Hub
 from personal_ai.models.hub.download import downloaded
@@ -46,40 +54,22 @@ from personal_ai.models.importing import Origin, Quantisation, import_folder
 from personal_ai.models.library import Library, starter
 from personal_ai.models.local.devices import Verdict
 from personal_ai.models.local.process import LocalProcess
-from personal_ai.models.loss import Loss, known_loss, measured_after_import
+from personal_ai.models.loss import measured_after_import
 from personal_ai.models.manifest import name_from
 from personal_ai.models.package import ModelPackage
 from personal_ai.models.place import move_library, place_of
 from personal_ai.models.sampling import Sampling
 from personal_ai.models.tokenizer import ChatTokenizer
 
-if TYPE_CHECKING:
-    from personal_ai.app.model_room import ModelRoom
-    from personal_ai.app.money import Money
-    from personal_ai.app.safekeeping import Safekeeping
-
 __all__ = ["PRACTICE", "ModelSummary", "Workspace"]
 
 
-@dataclass(frozen=True, slots=True)
-class ModelSummary:
-    """A model as a list shows it. `label` says what it is in the maker's words; empty if nobody said.
-
-    embeds: it turns texts into numbers and cannot chat. loss: what quantisation cost, where it was measured.
-    """
-
-    name: str
-    label: str
-    size_bytes: int
-    context_length: int
-    quantisation: str
-    embeds: bool = False
-    licence: str = ""
-    loss: Loss | None = None
-
-
 class Workspace:
-    """See the module's docstring. Raises what its parts raise; VaultLockedError where the vault must be open."""
+    """See the module's docstring. Raises what its parts raise; VaultLockedError where the vault must be open.
+
+    Its rooms, each with the calls about one thing: trial, money, activity, safekeeping (backups, recovery), model_room,
+    and of canisters: canisters, runway, upkeep, snapshots, controllers.
+    """
 
     def __init__(self, paths: Paths) -> None:
         self.paths = paths
@@ -89,6 +79,17 @@ class Workspace:
         self.networks = Networks(paths.networks, self.practice_network)
         self._place = place_of(paths.models, paths.library_place)
         self.library = Library(self._place.folder, self._place.mark)
+        self.trial = Trial(self)
+        self._closing.callback(self.trial.leave)
+        self.safekeeping = Safekeeping(self)
+        self.model_room = ModelRoom(self)
+        self.money = Money(self)
+        self.activity = Activity(self)
+        self.canisters = Canisters(self)
+        self.runway = Runways(self)
+        self.upkeep = Upkeep(self)
+        self.snapshots = Snapshots(self)
+        self.controllers = Controllers(self)
 
     # The vault
 
@@ -136,13 +137,6 @@ class Workspace:
     def identities(self) -> tuple[IdentityRecord, ...]:
         return self.vault.identities
 
-    @cached_property
-    def safekeeping(self) -> Safekeeping:
-        """Backups, recovery sheets, recovery."""
-        from personal_ai.app.safekeeping import Safekeeping  # noqa: PLC0415 - it is made of a workspace
-
-        return Safekeeping(self)
-
     # Models
 
     @property
@@ -152,20 +146,13 @@ class Workspace:
 
     def models(self) -> list[ModelSummary]:
         """The starter model first, then the library's, where its drive is there (`library.check_there`)."""
-        return [_summary(package) for package in (starter(), *self.library.list())]
+        return [ModelSummary.of(package) for package in (starter(), *self.library.list())]
 
     def model(self, name: str) -> ModelPackage:
         """Raises BadInputError when there is none of this name, LibraryAwayError."""
         if name not in self.library and (package := starter()).name == name:
             return package
         return self.library.get(name)
-
-    @cached_property
-    def model_room(self) -> ModelRoom:
-        """What a window does with models."""
-        from personal_ai.app.model_room import ModelRoom  # noqa: PLC0415 -- which knows the workspace
-
-        return ModelRoom(self)
 
     def move_library(self, folder: Path, *, on_progress: ProgressCallback, cancel: Cancel) -> None:
         """Moves the library, to another drive say; what was removed from it is deleted for good. See `models.place`."""
@@ -191,7 +178,7 @@ class Workspace:
         )
         if measure:
             measured_after_import(package, folder, self.library, on_progress=on_progress, cancel=cancel)
-        return _summary(package)
+        return ModelSummary.of(package)
 
     def import_from_hub(
         self,
@@ -226,7 +213,7 @@ class Workspace:
             )
             if measure:
                 measured_after_import(package, folder, self.library, on_progress=on_progress, cancel=cancel)
-        return _summary(package)
+        return ModelSummary.of(package)
 
     # Deployments
 
@@ -309,18 +296,6 @@ class Workspace:
         proxy = self.vault.notes.proxy
         return None if proxy is None else circuit(proxy, principal, self.vault.database_key(PURPOSE))
 
-    # Money, and what was begun
-
-    @cached_property
-    def money(self) -> Money:
-        from personal_ai.app.money import Money  # noqa: PLC0415 - it is built on this module
-
-        return Money(self)
-
-    @cached_property
-    def activity(self) -> Activity:
-        return Activity(self)
-
     # Networks
 
     def _start_network(self, name: str, on_progress: ProgressCallback, cancel: Cancel) -> NetworkProfile:
@@ -393,17 +368,3 @@ class Workspace:
         self._closing.close()
         self.library.empty_trash()
         self.lock()
-
-
-def _summary(package: ModelPackage) -> ModelSummary:
-    manifest = package.manifest
-    return ModelSummary(
-        manifest.name,
-        manifest.label,
-        package.size_bytes,
-        manifest.context_length,
-        manifest.quantisation,
-        embeds=isinstance(manifest.network, Encoder),
-        licence=manifest.licence,
-        loss=known_loss(package),
-    )

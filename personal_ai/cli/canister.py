@@ -8,19 +8,13 @@ import sys
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
 
-from personal_ai.app.canisters import delete_deployment, open_canister
 from personal_ai.cli import controllers, recover, runway, snapshots, upkeep
 from personal_ai.cli.console import amount, cycles, stoppable
-from personal_ai.cli.session import (
-    add_canister_command,
-    find_deployment,
-    opened_canister,
-    workspace,
-)
+from personal_ai.cli.session import add_canister_command, named_deployment, workspace
 from personal_ai.common.errors import BadInputError, Cancelled
-from personal_ai.deployments import removal
-from personal_ai.deployments.funds import SECONDS_PER_DAY
+from personal_ai.deployments.cycles_needed import SECONDS_PER_DAY
 from personal_ai.deployments.removal import Loss
 from personal_ai.ic.management import CanisterSettings, CanisterStatus, LogLine
 from personal_ai.ic.rejections import printable
@@ -70,8 +64,8 @@ def show_list(arguments: argparse.Namespace) -> None:
 
 
 def _status(arguments: argparse.Namespace) -> None:
-    with opened_canister(arguments) as canister:
-        found = canister.status()
+    with named_deployment(arguments) as (opened, deployment):
+        found = opened.canisters.status(deployment)
     _show_status(arguments, found)
 
 
@@ -93,26 +87,24 @@ def _status_fields(found: CanisterStatus) -> dict[str, object]:
 
 
 def _stop(arguments: argparse.Namespace) -> None:
-    with opened_canister(arguments) as canister:
-        canister.stop()
-        _show_status(arguments, canister.status())
+    with named_deployment(arguments) as (opened, deployment):
+        _show_status(arguments, opened.canisters.stop(deployment))
 
 
 def _start(arguments: argparse.Namespace) -> None:
-    with opened_canister(arguments) as canister:
-        canister.start()
-        _show_status(arguments, canister.status())
+    with named_deployment(arguments) as (opened, deployment):
+        _show_status(arguments, opened.canisters.start(deployment))
 
 
 def _logs(arguments: argparse.Namespace) -> None:
-    with opened_canister(arguments) as canister, stoppable() as cancel:
-        if not arguments.follow:
-            for line in canister.log():
-                _show_line(arguments, line)
+    show = partial(_show_line, arguments)
+    with named_deployment(arguments) as (opened, deployment), stoppable() as cancel:
+        if arguments.follow:
+            with suppress(Cancelled):
+                opened.canisters.follow(deployment, show, cancel)
             return
-        with suppress(Cancelled):
-            for line in canister.follow(cancel):
-                _show_line(arguments, line)
+        for line in opened.canisters.log(deployment):
+            show(line)
 
 
 def _show_line(arguments: argparse.Namespace, line: LogLine) -> None:
@@ -131,8 +123,9 @@ def _settings(arguments: argparse.Namespace) -> None:
         reserved_cycles_limit=_scaled(arguments.reserved_limit, _TRILLION),
         wasm_memory_limit=_scaled(arguments.memory_limit, _MIB),
     )
-    with opened_canister(arguments) as canister:
-        found = canister.status() if wanted == CanisterSettings() else canister.change(wanted)
+    with named_deployment(arguments) as (opened, deployment):
+        unchanged = wanted == CanisterSettings()
+        found = opened.canisters.status(deployment) if unchanged else opened.canisters.change(deployment, wanted)
     if arguments.json:
         print(json.dumps(_status_fields(found)))
         return
@@ -152,14 +145,10 @@ def _scaled(given: float | None, unit: int) -> int | None:
 
 
 def _delete(arguments: argparse.Namespace) -> None:
-    with workspace(arguments, unlock=True) as opened:
-        deployment = find_deployment(opened, arguments.deployment)
-        lost = None
-        if deployment.canister_id is not None:
-            with open_canister(opened, deployment) as canister:
-                lost = removal.loss(canister)
+    with named_deployment(arguments) as (opened, deployment):
+        lost = opened.canisters.loss(deployment)
         print(_warning(lost), file=sys.stderr)
-        delete_deployment(opened, deployment, confirmed=_confirmed(arguments, deployment.name))
+        opened.canisters.delete(deployment, confirmed=_confirmed(arguments, deployment.name))
     fields = None if lost is None else asdict(lost)
     print(json.dumps({"deleted": deployment.id, "lost": fields}) if arguments.json else f"Deleted {deployment.name}.")
 

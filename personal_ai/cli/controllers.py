@@ -5,10 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 
-from personal_ai.app import control
-from personal_ai.app.control import Control
+from personal_ai.app.controllers import Control
 from personal_ai.app.workspace import Workspace
-from personal_ai.cli.session import add_password_option, find_deployment, workspace
+from personal_ai.cli.session import add_password_option, named_deployment
 from personal_ai.common.errors import BadInputError
 from personal_ai.deployments.journal import Deployment
 from personal_ai.ic.principal import Principal
@@ -28,8 +27,8 @@ def add_commands(group: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
 
 
 def _controllers(arguments: argparse.Namespace) -> None:
-    with workspace(arguments, unlock=True) as opened:
-        found = _change(opened, find_deployment(opened, arguments.deployment), arguments)
+    with named_deployment(arguments) as (opened, deployment):
+        found = _change(opened, deployment, arguments)
     if arguments.json:
         print(json.dumps(_fields(found)))
         return
@@ -42,15 +41,15 @@ def _controllers(arguments: argparse.Namespace) -> None:
 def _change(opened: Workspace, deployment: Deployment, arguments: argparse.Namespace) -> Control:
     if arguments.add is not None:
         added = _principal(opened, arguments.add)
-        warning = control.link_warning(opened, deployment, added)
+        warning = opened.controllers.link_warning(deployment, added)
         if warning is not None and not arguments.linked:
             raise BadInputError(str(warning), not_lost="Nothing was changed.", next_step="To do it anyway: --linked")
-        return control.add_controller(opened, deployment, added)
+        return opened.controllers.add(deployment, added)
     if arguments.remove is not None:
-        return control.remove_controller(opened, deployment, _principal(opened, arguments.remove))
+        return opened.controllers.remove(deployment, _principal(opened, arguments.remove))
     if arguments.verify is not None:
-        control.prove_controller(opened, deployment, _principal(opened, arguments.verify))
-    return control.control(opened, deployment)
+        opened.controllers.prove(deployment, _principal(opened, arguments.verify))
+    return opened.controllers.read(deployment)
 
 
 def _principal(opened: Workspace, named: str) -> Principal:

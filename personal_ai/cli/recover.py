@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 
-from personal_ai.app.recovery import recover
-from personal_ai.app.workspace import PRACTICE
+from personal_ai.app.networks import PRACTICE
 from personal_ai.cli.console import ProgressLine, stoppable
 from personal_ai.cli.session import add_password_option, workspace
 from personal_ai.ic.principal import Principal
@@ -21,7 +20,7 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser], n
     command = commands.add_parser(name, help=text)
     command.add_argument("canister", help="the canister's id; the recovery sheet has it")
     command.add_argument("--name", help="a name for it; a tree if not given")
-    command.add_argument("--network", default=PRACTICE)
+    command.add_argument("--network", default=PRACTICE, help="where the canister is")
     command.add_argument("--json", action="store_true", help="answer as JSON")
     add_password_option(command)
     command.set_defaults(run=_recover)
@@ -30,8 +29,7 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser], n
 def _recover(arguments: argparse.Namespace) -> None:
     canister_id = Principal.from_text(arguments.canister)
     with workspace(arguments, unlock=True) as opened, stoppable() as cancel:
-        found = recover(
-            opened,
+        found = opened.safekeeping.recover(
             canister_id,
             network=arguments.network,
             name=arguments.name,

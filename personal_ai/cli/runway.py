@@ -7,10 +7,9 @@ import json
 import sys
 from dataclasses import asdict
 
-from personal_ai.app.money import link_warning, open_wallet
-from personal_ai.app.runway import BUDGET_DAYS, Outlook, outlook, preview_top_up, set_budget, tend_all, top_up
+from personal_ai.app.runway import BUDGET_DAYS, Outlook
 from personal_ai.cli.console import cycles, stoppable
-from personal_ai.cli.session import add_canister_command, add_password_option, find_deployment, workspace
+from personal_ai.cli.session import add_canister_command, add_password_option, named_deployment, workspace
 from personal_ai.cli.wallet import confirmed, described, payment_fields, payment_line
 from personal_ai.common.errors import BadInputError, NetworkError
 from personal_ai.deployments.burn_history import Budget
@@ -45,13 +44,12 @@ def add_commands(group: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
 
 
 def _runway(arguments: argparse.Namespace) -> None:
-    with workspace(arguments, unlock=True) as opened:
-        deployment = find_deployment(opened, arguments.deployment)
+    with named_deployment(arguments) as (opened, deployment):
         if arguments.budget is not None:
-            set_budget(opened, deployment, Budget(Token.CYCLES.parse(arguments.budget), arguments.keep_days))
+            opened.runway.set_budget(deployment, Budget(Token.CYCLES.parse(arguments.budget), arguments.keep_days))
         elif arguments.no_budget:
-            set_budget(opened, deployment, None)
-        seen = outlook(opened, deployment)
+            opened.runway.set_budget(deployment, None)
+        seen = opened.runway.outlook(deployment)
     if arguments.json:
         print(json.dumps(_fields(seen)))
         return
@@ -94,29 +92,29 @@ def _reasons(runway: Runway) -> list[str]:
 
 def _tend(arguments: argparse.Namespace) -> None:
     with workspace(arguments, unlock=True) as opened, stoppable() as cancel:
-        paid, troubled = tend_all(opened, cancel)
+        done = opened.runway.tend(cancel)
     if arguments.json:
-        problems = {deployment.name: str(error) for deployment, error in troubled}
-        print(json.dumps({"paid": [payment_fields(payment) for _, payment in paid], "problems": problems}))
+        paid = [payment_fields(payment) for _, payment in done.paid]
+        problems = {deployment.name: str(error) for deployment, error in done.troubled}
+        print(json.dumps({"paid": paid, "problems": problems, "elsewhere": done.elsewhere}))
     else:
-        for deployment, payment in paid:
+        if done.elsewhere:
+            print("The window, or another command, is looking after them just now.")
+        for deployment, payment in done.paid:
             print(f"{deployment.name}: {payment_line(payment)}")
-    if troubled:
-        told = "\n".join(f"{deployment.name}: {error}" for deployment, error in troubled)
+    if done.troubled:
+        told = "\n".join(f"{deployment.name}: {error}" for deployment, error in done.troubled)
         raise NetworkError(told, next_step="The others were looked after.")
 
 
 def _topup(arguments: argparse.Namespace) -> None:
     amount = Token.CYCLES.parse(arguments.amount)
-    with workspace(arguments, unlock=True) as opened, stoppable() as cancel:
-        deployment = find_deployment(opened, arguments.deployment)
-        with open_wallet(opened, deployment.network, arguments.payer or deployment.principal) as wallet:
-            preview = preview_top_up(deployment, wallet, amount)
-            print(described(preview), file=sys.stderr)
-            warning = link_warning(opened, wallet, preview)
-            if warning is not None and not arguments.linked:
-                raise BadInputError(str(warning), not_lost="Nothing was paid.", next_step="To pay anyway: --linked")
-            if not arguments.yes and not confirmed():
-                raise BadInputError("Nothing was paid.", next_step="Use --yes to pay without being asked.")
-            payment = top_up(opened, deployment, wallet, preview, cancel)
+    with named_deployment(arguments) as (opened, deployment), stoppable() as cancel:
+        offer = opened.runway.offer(deployment, amount, arguments.payer)
+        print(described(offer.preview), file=sys.stderr)
+        if offer.warning is not None and not arguments.linked:
+            raise BadInputError(str(offer.warning), not_lost="Nothing was paid.", next_step="To pay anyway: --linked")
+        if not arguments.yes and not confirmed():
+            raise BadInputError("Nothing was paid.", next_step="Use --yes to pay without being asked.")
+        payment = opened.runway.top_up(deployment, offer.preview, cancel, arguments.payer)
     print(json.dumps(payment_fields(payment)) if arguments.json else payment_line(payment))

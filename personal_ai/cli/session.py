@@ -6,12 +6,10 @@ import argparse
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from personal_ai.app.canisters import open_canister
 from personal_ai.app.workspace import Workspace
 from personal_ai.cli.console import read_password
 from personal_ai.common.errors import BadInputError, IdentityError
 from personal_ai.common.paths import Paths
-from personal_ai.deployments.canister import OwnCanister
 from personal_ai.deployments.journal import Deployment
 
 
@@ -70,10 +68,7 @@ def add_canister_command(
 
 
 @contextmanager
-def opened_canister(arguments: argparse.Namespace) -> Iterator[OwnCanister]:
-    """The canister that such a command names."""
-    with (
-        workspace(arguments, unlock=True) as opened,
-        open_canister(opened, find_deployment(opened, arguments.deployment)) as canister,
-    ):
-        yield canister
+def named_deployment(arguments: argparse.Namespace) -> Iterator[tuple[Workspace, Deployment]]:
+    """The unlocked workspace, and the deployment that such a command names."""
+    with workspace(arguments, unlock=True) as opened:
+        yield opened, find_deployment(opened, arguments.deployment)

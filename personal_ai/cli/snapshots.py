@@ -7,10 +7,8 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 
-from personal_ai.app.canisters import restore_snapshot
 from personal_ai.cli.console import ProgressLine, amount, stoppable
-from personal_ai.cli.session import add_canister_command, find_deployment, opened_canister, workspace
-from personal_ai.deployments import snapshots
+from personal_ai.cli.session import add_canister_command, named_deployment
 from personal_ai.ic.management import Snapshot
 
 _NS_PER_S = 10**9
@@ -33,14 +31,14 @@ def add_commands(group: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
 
 
 def _take(arguments: argparse.Namespace) -> None:
-    with opened_canister(arguments) as canister:
-        taken = snapshots.take(canister)
+    with named_deployment(arguments) as (opened, deployment):
+        taken = opened.snapshots.take(deployment)
     print(json.dumps(_fields(taken)) if arguments.json else _line(taken))
 
 
 def _list(arguments: argparse.Namespace) -> None:
-    with opened_canister(arguments) as canister:
-        found = snapshots.kept(canister)
+    with named_deployment(arguments) as (opened, deployment):
+        found = opened.snapshots.kept(deployment)
     if arguments.json:
         print(json.dumps({"snapshots": [_fields(one) for one in found]}))
         return
@@ -49,9 +47,8 @@ def _list(arguments: argparse.Namespace) -> None:
 
 
 def _restore(arguments: argparse.Namespace) -> None:
-    with workspace(arguments, unlock=True) as opened, stoppable() as cancel:
-        deployment = find_deployment(opened, arguments.deployment)
-        found = restore_snapshot(opened, deployment, arguments.snapshot, ProgressLine(), cancel)
+    with named_deployment(arguments) as (opened, deployment), stoppable() as cancel:
+        found = opened.snapshots.restore(deployment, arguments.snapshot, ProgressLine(), cancel)
     if arguments.json:
         print(json.dumps({"name": found.name, "model": found.model, "module_hash": found.module_hash}))
     else:
@@ -59,16 +56,14 @@ def _restore(arguments: argparse.Namespace) -> None:
 
 
 def _download(arguments: argparse.Namespace) -> None:
-    with opened_canister(arguments) as canister, stoppable() as cancel:
-        snapshot = snapshots.find(canister, arguments.snapshot)
-        snapshots.download(canister, snapshot, arguments.out, ProgressLine(), cancel)
+    with named_deployment(arguments) as (opened, deployment), stoppable() as cancel:
+        snapshot = opened.snapshots.download(deployment, arguments.snapshot, arguments.out, ProgressLine(), cancel)
     print(json.dumps({**_fields(snapshot), "folder": str(arguments.out)}) if arguments.json else _line(snapshot))
 
 
 def _delete(arguments: argparse.Namespace) -> None:
-    with opened_canister(arguments) as canister:
-        snapshot = snapshots.find(canister, arguments.snapshot)
-        snapshots.delete(canister, snapshot)
+    with named_deployment(arguments) as (opened, deployment):
+        snapshot = opened.snapshots.delete(deployment, arguments.snapshot)
     print(json.dumps(_fields(snapshot)) if arguments.json else "Forgotten.")
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 
-from personal_ai.app.upkeep import replace, upgrade_engine
 from personal_ai.cli.console import ProgressLine, stoppable
-from personal_ai.cli.session import add_canister_command, find_deployment, workspace
+from personal_ai.cli.session import add_canister_command, named_deployment
 
 
 def add_commands(group: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -18,9 +17,8 @@ def add_commands(group: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
 
 
 def _upgrade(arguments: argparse.Namespace) -> None:
-    with workspace(arguments, unlock=True) as opened, stoppable() as cancel:
-        deployment = find_deployment(opened, arguments.deployment)
-        upgraded = upgrade_engine(opened, deployment, ProgressLine(), cancel)
+    with named_deployment(arguments) as (opened, deployment), stoppable() as cancel:
+        upgraded = opened.upkeep.upgrade(deployment, ProgressLine(), cancel)
         module_hash = opened.journal.deployment(deployment.id).module_hash
     if arguments.json:
         print(json.dumps({"upgraded": upgraded, "module_hash": module_hash}))
@@ -30,9 +28,8 @@ def _upgrade(arguments: argparse.Namespace) -> None:
 
 
 def _replace(arguments: argparse.Namespace) -> None:
-    with workspace(arguments, unlock=True) as opened, stoppable() as cancel:
-        deployment = find_deployment(opened, arguments.deployment)
-        found = replace(opened, deployment, arguments.model, ProgressLine(), cancel)
+    with named_deployment(arguments) as (opened, deployment), stoppable() as cancel:
+        found = opened.upkeep.replace(deployment, arguments.model, ProgressLine(), cancel)
     if arguments.json:
         print(json.dumps({"name": found.name, "model": found.model, "canister": found.canister_id}))
     else:

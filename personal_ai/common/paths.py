@@ -85,6 +85,11 @@ class Paths:
         return self.home / "burn.sqlite"
 
     @property
+    def tending(self) -> Path:
+        """Held by the one process that tops canisters up by itself just now."""
+        return self.home / "tending.lock"
+
+    @property
     def conversations(self) -> Path:
         """Encrypted conversations (SQLite)."""
         return self.home / "conversations.sqlite"

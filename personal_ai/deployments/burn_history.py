@@ -8,7 +8,7 @@ from pathlib import Path
 
 from personal_ai.common.errors import BadInputError
 from personal_ai.common.journal_file import JournalFile
-from personal_ai.deployments.funds import SECONDS_PER_DAY
+from personal_ai.deployments.cycles_needed import SECONDS_PER_DAY
 from personal_ai.deployments.runway import Reading
 
 FORMAT_VERSION = 1

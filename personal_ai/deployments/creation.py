@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from personal_ai.common.errors import BadInputError, NetworkError, NetworkTimeoutError
 from personal_ai.common.jobs import Cancel
 from personal_ai.deployments import controllers
-from personal_ai.deployments.funds import SECONDS_PER_DAY
+from personal_ai.deployments.cycles_needed import SECONDS_PER_DAY
 from personal_ai.deployments.journal import Journal, StepRecord
 from personal_ai.deployments.plan import FREEZING_THRESHOLD_DAYS
 from personal_ai.ic.agent import Agent

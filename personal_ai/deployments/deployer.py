@@ -25,9 +25,9 @@ from personal_ai.deployments import upload as uploading
 from personal_ai.deployments.canister import OwnCanister
 from personal_ai.deployments.creation import CREATE, Creation, Directory
 from personal_ai.deployments.engine import Installation
-from personal_ai.deployments.funding import Faucet, provide
 from personal_ai.deployments.journal import Deployment, DeploymentState, Journal
 from personal_ai.deployments.plan import CANISTER_WASM, Plan, contents_of, plan
+from personal_ai.deployments.prepayment import Faucet, provide
 from personal_ai.ic.agent import Agent
 from personal_ai.ic.management import CanisterSettings, InstallMode
 from personal_ai.ic.principal import Principal

@@ -11,7 +11,7 @@ from personal_ai.canister.upload import Upload
 from personal_ai.common.errors import BadInputError
 from personal_ai.common.jobs import Cancel, ProgressCallback
 from personal_ai.compiler.compile import ProgramSizes
-from personal_ai.deployments import funds
+from personal_ai.deployments import cycles_needed
 from personal_ai.deployments import upload as uploading
 from personal_ai.deployments.canister import OwnCanister
 from personal_ai.deployments.deployer import Deployer, raise_memory_limit
@@ -67,5 +67,5 @@ def _require_cycles(deployer: Deployer, canister: OwnCanister, program: ProgramS
     bill = plan(profile, contents)
     added_bytes = contents.upload_bytes + heap_need(program).most_bytes
     needed = bill.cycles("upload") + bill.cycles("verify") + profile.costs.on_subnet(WORKING_CYCLES)
-    needed += funds.rent(profile, added_bytes, status.freezing_threshold_s)
-    funds.require(status, needed, "take another model")
+    needed += cycles_needed.rent(profile, added_bytes, status.freezing_threshold_s)
+    cycles_needed.require(status, needed, "take another model")

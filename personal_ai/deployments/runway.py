@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 from itertools import pairwise
 
-from personal_ai.deployments import funds
+from personal_ai.deployments import cycles_needed
 from personal_ai.ic.management import CanisterStatus
 
 LOW_DAYS, URGENT_DAYS = 30, 7
@@ -27,6 +27,11 @@ class Level(Enum):
     LOW = "low"  # less than LOW_DAYS
     URGENT = "urgent"  # less than URGENT_DAYS
     FROZEN = "frozen"  # it answers nothing until it is topped up
+
+    @property
+    def severity(self) -> int:
+        """Grows as it gets worse."""
+        return list(Level).index(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +83,8 @@ def forecast(status: CanisterStatus, readings: Sequence[Reading]) -> Runway:
     """The runway of a canister, with the readings of before and now in the order of time."""
     return Runway(
         cycles=status.cycles,
-        held_back=funds.freezing_limit(status),
-        freezing_days=status.freezing_threshold_s / funds.SECONDS_PER_DAY,
+        held_back=cycles_needed.freezing_limit(status),
+        freezing_days=status.freezing_threshold_s / cycles_needed.SECONDS_PER_DAY,
         rent_per_day=status.idle_cycles_per_day,
         used_per_day=used_per_day(readings),
     )
@@ -87,11 +92,11 @@ def forecast(status: CanisterStatus, readings: Sequence[Reading]) -> Runway:
 
 def used_per_day(readings: Sequence[Reading]) -> int | None:
     """Cycles used in a day over the last two weeks; spans in which cycles came in are left out, for they hide it."""
-    since_ns = readings[-1].time_ns - _MEASURED_DAYS * funds.SECONDS_PER_DAY * _NS_PER_S if readings else 0
+    since_ns = readings[-1].time_ns - _MEASURED_DAYS * cycles_needed.SECONDS_PER_DAY * _NS_PER_S if readings else 0
     recent = [reading for reading in readings if reading.time_ns >= since_ns]
     falls = [(earlier, later) for earlier, later in pairwise(recent) if later.cycles <= earlier.cycles]
     span_s = sum(later.time_ns - earlier.time_ns for earlier, later in falls) / _NS_PER_S
     if span_s < _MEASURED_MIN_S:
         return None
     used = sum(earlier.cycles - later.cycles for earlier, later in falls)
-    return round(used * funds.SECONDS_PER_DAY / span_s)
+    return round(used * cycles_needed.SECONDS_PER_DAY / span_s)

@@ -13,7 +13,7 @@ from pathlib import Path
 from personal_ai.common.errors import BadInputError
 from personal_ai.common.files import storage_errors, write_atomically
 from personal_ai.common.jobs import Cancel, Meter, ProgressCallback
-from personal_ai.deployments import funds
+from personal_ai.deployments import cycles_needed
 from personal_ai.deployments.canister import OwnCanister
 from personal_ai.ic.management import SNAPSHOT_READ_MAX_BYTES, Snapshot, SnapshotPart
 
@@ -26,7 +26,7 @@ FILES = {SnapshotPart.MODULE: "module.wasm", SnapshotPart.HEAP: "heap", Snapshot
 def take(canister: OwnCanister) -> Snapshot:
     """Keeps module and memories as they are now. Raises TooFewCyclesError, BadInputError where there are ten."""
     status = canister.status()
-    funds.require(status, funds.snapshot_cycles(canister.agent.profile, status), "take a snapshot")
+    cycles_needed.require(status, cycles_needed.snapshot_cycles(canister.agent.profile, status), "take a snapshot")
     if len(canister.management.snapshots(canister.id)) >= MAX_SNAPSHOTS:
         raise BadInputError(f"A canister has at most {MAX_SNAPSHOTS} snapshots.", next_step="Delete one first.")
     return canister.management.take_snapshot(canister.id)
@@ -49,7 +49,8 @@ def find(canister: OwnCanister, named: str) -> Snapshot:
 def restore(canister: OwnCanister, snapshot: Snapshot) -> None:
     """Puts module and memories back as they were; cycles, settings and controllers stay. Raises TooFewCyclesError."""
     status = canister.status()
-    funds.require(status, funds.snapshot_cycles(canister.agent.profile, status), "go back to a snapshot")
+    needed = cycles_needed.snapshot_cycles(canister.agent.profile, status)
+    cycles_needed.require(status, needed, "go back to a snapshot")
     canister.management.load_snapshot(canister.id, snapshot.id)
 
 

@@ -21,7 +21,7 @@ from personal_ai.common.errors import (
     UserFacingError,
 )
 from personal_ai.common.jobs import Cancel, Meter, Progress, ProgressCallback
-from personal_ai.deployments import funds, snapshots
+from personal_ai.deployments import cycles_needed, snapshots
 from personal_ai.deployments.canister import OwnCanister
 from personal_ai.deployments.engine import Installation
 from personal_ai.deployments.journal import Journal
@@ -80,8 +80,9 @@ class Upgrade:
     def _require_cycles(self) -> None:
         """The snapshot, the installation, and the snapshot loaded again if it must be."""
         status, profile = self.canister.status(), self.canister.agent.profile
-        needed = 2 * funds.snapshot_cycles(profile, status) + funds.install_cycles(profile, len(self.wasm))
-        funds.require(status, needed, "change its engine safely")
+        snapshots_twice = 2 * cycles_needed.snapshot_cycles(profile, status)
+        needed = snapshots_twice + cycles_needed.install_cycles(profile, len(self.wasm))
+        cycles_needed.require(status, needed, "change its engine safely")
 
     def _keep(self, deployment_id: str, on_progress: ProgressCallback) -> bytes:
         """The id of a snapshot of the state before; that of an attempt that was interrupted where there is one."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Literal
 
-from personal_ai.common.errors import FormatError, SecurityError
+from personal_ai.common.errors import FormatError, OutOfCyclesError, SecurityError
 from personal_ai.common.jobs import Cancel
 from personal_ai.ic import candid
 from personal_ai.ic import management_types as types
@@ -232,8 +232,13 @@ class Management:
         self._call("update_settings", canister_id, types.UPDATE_SETTINGS_ARGS, fields)
 
     def canister_status(self, canister_id: Principal) -> CanisterStatus:
-        """The certified status; for controllers."""
-        return _status(candid.decode([_STATUS_AS_READ], self._about("canister_status", canister_id))[0])
+        """The certified status; for controllers. A frozen canister cannot pay for that: one node tells, and signs."""
+        try:
+            reply = self._about("canister_status", canister_id)
+        except OutOfCyclesError:
+            arg = candid.encode([types.CANISTER_ID_ARGS], [{"canister_id": canister_id}])
+            reply = self._agent.query(MANAGEMENT, "canister_status", arg, effective_id=canister_id)
+        return _status(candid.decode([_STATUS_AS_READ], reply)[0])
 
     def start_canister(self, canister_id: Principal) -> None:
         """Lets the canister take calls."""

@@ -3,19 +3,60 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
-from personal_ai.app.canisters import delete_deployment, open_canister, restore_snapshot
+from personal_ai.app.canisters import Engine, open_canister
 from personal_ai.app.workspace import Workspace
-from personal_ai.common.errors import BadInputError, Cancelled, CanisterStoppedError
+from personal_ai.canister.client import CanisterClient
+from personal_ai.common.errors import BadInputError, Cancelled, CanisterStoppedError, FormatError, RejectedError
 from personal_ai.common.jobs import Cancel, Progress, ignore_progress
-from personal_ai.deployments import funds, removal, snapshots
-from personal_ai.deployments.funds import TooFewCyclesError
+from personal_ai.deployments import cycles_needed, removal, snapshots
+from personal_ai.deployments.cycles_needed import TooFewCyclesError
+from personal_ai.deployments.health import Health
 from personal_ai.deployments.journal import Deployment
 from personal_ai.ic.management import CanisterSettings, LogLine, Management, RunState, SnapshotPart
 from personal_ai.ic.principal import Principal
+
+
+def test_it_is_looked_at_in_one_go(profile: Workspace, deployed: Deployment) -> None:
+    look = profile.canisters.look(deployed, Cancel())
+    assert (look.health, look.engine, look.budget) == (Health.ANSWERING, Engine.SHIPPED, None)
+    assert look.said is not None and look.said.model is not None
+    assert look.status.cycles == look.runway.cycles == profile.runway.readings(deployed)[-1].cycles
+    profile.canisters.stop(deployed)
+    stopped = profile.canisters.look(deployed, Cancel())
+    assert (stopped.health, stopped.said) == (Health.STOPPED, None)
+    profile.canisters.start(deployed)
+    much_s = 2 * (look.status.cycles // look.status.idle_cycles_per_day) * 86_400
+    profile.canisters.change(deployed, CanisterSettings(freezing_threshold=much_s))
+    assert profile.canisters.look(deployed, Cancel()).health is Health.FROZEN
+    profile.canisters.change(deployed, CanisterSettings(freezing_threshold=look.status.freezing_threshold_s))
+    stopped_looking = Cancel()
+    stopped_looking.cancel()
+    with pytest.raises(Cancelled):
+        profile.canisters.look(deployed, stopped_looking)
+
+
+@pytest.mark.parametrize(
+    ("error", "health"),
+    [
+        (FormatError("an old engine"), Health.OUTDATED),
+        (RejectedError("no such method", reject_code=5, reject_message=""), Health.OUTDATED),
+        (RejectedError("busy", reject_code=2, reject_message=""), None),
+    ],
+)
+def test_an_engine_that_says_nothing_we_know_is_told_from_a_network_that_is_busy(
+    profile: Workspace, deployed: Deployment, monkeypatch: pytest.MonkeyPatch, error: Exception, health: Health | None
+) -> None:
+    def fail(_: CanisterClient) -> None:
+        raise error
+
+    monkeypatch.setattr(CanisterClient, "status", fail)
+    with nullcontext() if health else pytest.raises(RejectedError):
+        assert profile.canisters.look(deployed, Cancel()).health is health
 
 
 def test_it_is_stopped_started_and_set(profile: Workspace, deployed: Deployment) -> None:
@@ -29,7 +70,7 @@ def test_it_is_stopped_started_and_set(profile: Workspace, deployed: Deployment)
         assert canister.status().state is RunState.RUNNING
         changed = canister.change(CanisterSettings(freezing_threshold=86_400))
         assert changed.freezing_threshold_s == 86_400
-        assert funds.freezing_limit(changed) == changed.idle_cycles_per_day
+        assert cycles_needed.freezing_limit(changed) == changed.idle_cycles_per_day
 
 
 def test_its_log_is_followed_until_somebody_has_seen_enough(
@@ -68,7 +109,7 @@ def test_a_snapshot_is_taken_downloaded_restored_and_forgotten(
             with pytest.raises(BadInputError, match="no snapshot"):
                 snapshots.find(canister, wrong)
         canister.client.unload()
-    restored = restore_snapshot(profile, deployed, taken.id.hex(), ignore_progress, Cancel())
+    restored = profile.snapshots.restore(deployed, taken.id.hex(), ignore_progress, Cancel())
     assert (restored.model, restored.module_hash) == (deployed.model, deployed.module_hash)
     with open_canister(profile, deployed) as canister:
         model = canister.client.status().model
@@ -127,7 +168,7 @@ def test_nothing_is_begun_without_the_cycles_for_it(profile: Workspace, deployed
 def test_deleting_asks_for_the_name_and_says_what_is_lost(profile: Workspace) -> None:
     doomed = profile.deploy("small", name="Doomed", on_progress=ignore_progress, cancel=Cancel())
     with pytest.raises(BadInputError, match="confirm its name"):
-        delete_deployment(profile, doomed, confirmed="doomed")
+        profile.canisters.delete(doomed, confirmed="doomed")
     with open_canister(profile, doomed) as canister:
         snapshots.take(canister)
         lost = removal.loss(canister)
@@ -135,6 +176,6 @@ def test_deleting_asks_for_the_name_and_says_what_is_lost(profile: Workspace) ->
         assert lost.cycles == pytest.approx(canister.status().cycles, rel=0.01)
         removal.remove(canister)  # and the answer was lost: the journal still has it
         assert removal.loss(canister) is None
-    delete_deployment(profile, doomed, confirmed="Doomed")
+    profile.canisters.delete(doomed, confirmed="Doomed")
     assert "Doomed" not in [one.name for one in profile.deployments()]
     assert "Doomed" in [record.label for record in profile.identities()]

@@ -33,8 +33,9 @@ from personal_ai.compiler.planning import Plan, Sizes
 from personal_ai.compiler.values import BlockMatrix, Constant
 from personal_ai.ic.profile import IC
 from personal_ai.models.decoder import Decoder
-from tests.benchmarks.engine import CONTEXT, SHAPES, compile_shape, counts_of
+from tests.benchmarks.engine import CONTEXT, compile_shape, counts_of
 from tests.benchmarks.programs import lay_out
+from tests.benchmarks.shapes import SHAPES
 from tests.canister.engine.wasm_engine import WasmEngine
 from tests.canister.installed import Network
 from tests.canister.models import load

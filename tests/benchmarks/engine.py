@@ -17,13 +17,11 @@ import argparse
 import hashlib
 import json
 import tempfile
-import zlib
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import wasmtime
 
 from personal_ai.canister.build import WASM
@@ -39,12 +37,13 @@ from personal_ai.compiler.ir import ONE
 from personal_ai.compiler.onnx_graph import Int4Matrix
 from personal_ai.compiler.values import BlockMatrix, Constant
 from personal_ai.ic.profile import IC
-from personal_ai.models.decoder import Decoder, Rope, Weight, Windows
+from personal_ai.models.decoder import Decoder
 from personal_ai.models.manifest import MODEL_FILE
 from personal_ai.models.onnx_file import write_model
 from personal_ai.models.quantisation import Quantisation
 from personal_ai.replica.messages import Outcome
 from tests.benchmarks.programs import lay_out, write_steps
+from tests.benchmarks.shapes import CONTEXT_LENGTH, SHAPES, CheapWeights
 from tests.canister.engine.wasm_engine import WasmEngine, compile_harness
 from tests.canister.installed import QUERY_LIMIT, UPDATE_LIMIT, Installed, Network
 from tests.canister.models import GREEDY, hash_of, load
@@ -53,71 +52,7 @@ from tests.compiler.unpacking import read_unpacked
 PAGE_TOUCH_INSTRUCTIONS = 80_000
 CONTEXT = 256  # positions that are cached when a token is decoded
 PROMPT = 300  # tokens of the prompt whose first reply token is timed
-_CONTEXT_LENGTH = 512
 _VOCABULARY = 4096  # of the models that are run: heads as large as this are screened, as those of the whole are
-
-Floats = npt.NDArray[np.float32]
-
-
-def _shape(
-    vocabulary: int, hidden: int, layers: int, heads: tuple[int, int, int], inner: int, **changes: Any
-) -> Decoder:
-    """A Llama-like decoder; heads: of queries, of keys, size of each."""
-    decoder = Decoder(
-        architecture="benchmark",
-        vocabulary_size=vocabulary,
-        hidden_size=hidden,
-        layer_count=layers,
-        head_count=heads[0],
-        key_value_head_count=heads[1],
-        head_size=heads[2],
-        intermediate_size=inner,
-        context_length=_CONTEXT_LENGTH,
-        norm_epsilon=1e-5,
-        activation="silu",
-        rope=Rope(10_000.0),
-        tied_embedding=True,
-        qkv_bias=False,
-        output_bias=False,
-        mlp_bias=False,
-        qk_norm=False,
-    )
-    return replace(decoder, **changes)
-
-
-_GPT2 = {"activation": "gelu_tanh", "rope": None, "qkv_bias": True, "output_bias": True, "mlp_bias": True}
-_GEMMA3 = {
-    "activation": "gelu_tanh",
-    "qk_norm": True,
-    "post_norms": True,
-    "embedding_scale": 640**0.5,
-    "windows": Windows(512, tuple(layer for layer in range(18) if layer % 6 != 5), Rope(10_000.0)),
-}
-SHAPES: Final = {
-    "gpt2": _shape(50257, 768, 12, (12, 12, 64), 3072, **_GPT2),
-    "smollm2-135m": _shape(49152, 576, 30, (9, 3, 64), 1536),
-    "qwen2.5-0.5b": _shape(151936, 896, 24, (14, 2, 64), 4864, qkv_bias=True),
-    "qwen3-0.6b": _shape(151936, 1024, 28, (16, 8, 128), 3072, qk_norm=True),
-    "gemma3-270m": _shape(262144, 640, 18, (4, 1, 256), 2048, **_GEMMA3),
-    "llama3.2-1b": _shape(128256, 2048, 16, (32, 8, 64), 8192),
-}
-
-
-class CheapWeights:
-    """Random numbers from one small pool, another part of it for each weight (equal weights are stored once)."""
-
-    def __init__(self) -> None:
-        self._pool = np.random.default_rng(0).standard_normal(1 << 20).astype(np.float32) * np.float32(0.05)
-
-    def vector(self, weight: Weight) -> Floats:
-        return np.resize(self._part(weight), weight.shape) + np.float32(1.0)
-
-    def columns(self, weight: Weight, start: int, stop: int) -> Floats:
-        inputs = weight.shape[0 if weight.kind == "matrix" else 1]
-        return np.resize(self._part(weight), (inputs, stop - start))
-
-    def _part(self, weight: Weight) -> Floats:
-        return self._pool[zlib.crc32(weight.name.encode()) % (1 << 16) :]
 
 
 @dataclass(frozen=True)
@@ -228,7 +163,7 @@ def compile_shape(folder: Path, decoder: Decoder, weights: Quantisation) -> Prog
     meter = Meter("write", 1, "values", ignore_progress)
     write_model(folder, decoder, CheapWeights(), quantisation=weights, meter=meter, cancel=Cancel())
     target = folder / "program"
-    return compile_onnx(folder / MODEL_FILE, target, end_tokens=(), context_length=_CONTEXT_LENGTH)
+    return compile_onnx(folder / MODEL_FILE, target, end_tokens=(), context_length=CONTEXT_LENGTH)
 
 
 def kernel_costs(harness: wasmtime.Module) -> dict[str, float]:

@@ -33,7 +33,8 @@ from personal_ai.ic.profile import IC
 from personal_ai.models.decoder import Decoder
 from personal_ai.models.quantisation import Quantisation
 from personal_ai.models.sampling import Sampling
-from tests.benchmarks.engine import PROMPT, SHAPES, compile_shape
+from tests.benchmarks.engine import PROMPT, compile_shape
+from tests.benchmarks.shapes import SHAPES
 from tests.canister.installed import Installed, Network
 from tests.canister.models import forget, load
 

@@ -23,7 +23,8 @@ from personal_ai.compiler.foretelling import foretell
 from personal_ai.ic.profile import IC
 from personal_ai.models.quantisation import Quantisation
 from tests.benchmarks import calibration
-from tests.benchmarks.engine import CONTEXT, PROMPT, SHAPES, measure
+from tests.benchmarks.engine import CONTEXT, PROMPT, measure
+from tests.benchmarks.shapes import SHAPES
 from tests.canister.engine.wasm_engine import compile_harness
 from tests.canister.installed import UPDATE_LIMIT
 

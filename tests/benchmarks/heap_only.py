@@ -25,7 +25,8 @@ from personal_ai.ic.profile import IC
 from personal_ai.models.decoder import Decoder
 from personal_ai.models.quantisation import Quantisation
 from personal_ai.replica.execution import Entry, InstallMode, Message, Outcome
-from tests.benchmarks.engine import SHAPES, compile_shape
+from tests.benchmarks.engine import compile_shape
+from tests.benchmarks.shapes import SHAPES
 from tests.canister.installed import INSTALL_LIMIT, OWNER, Installed, Network, Trapped
 from tests.canister.models import Talk, load
 from tests.support.programs import with_custom_section

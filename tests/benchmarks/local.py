@@ -34,7 +34,7 @@ from personal_ai.models.package import ModelPackage, record_files
 from personal_ai.models.quantisation import Quantisation
 from personal_ai.models.sampling import Sampling
 from tests.benchmarks import llama_cpp
-from tests.benchmarks.engine import SHAPES, CheapWeights
+from tests.benchmarks.shapes import SHAPES, CheapWeights
 
 SHAPE_NAMES: Final = ("smollm2-135m", "qwen2.5-0.5b")
 PROMPT: Final = 256

@@ -18,7 +18,8 @@ from typing import Any
 
 from personal_ai.models.decoder import Decoder
 from personal_ai.models.quantisation import Quantisation
-from tests.benchmarks.engine import CONTEXT, SHAPES, compile_shape
+from tests.benchmarks.engine import CONTEXT, compile_shape
+from tests.benchmarks.shapes import SHAPES
 from tests.canister.engine.wasm_engine import WasmEngine, compile_harness
 
 LENGTHS = (2, 4, 8)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.benchmarks import local
-from tests.benchmarks.engine import SHAPES
+from tests.benchmarks.shapes import SHAPES
 
 SMALL = replace(
     SHAPES["smollm2-135m"], vocabulary_size=40_000, hidden_size=64, layer_count=1, head_count=1, key_value_head_count=1

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from personal_ai.ic.profile import IC
-from tests.benchmarks.engine import SHAPES
 from tests.benchmarks.first_word import QUESTION, SYSTEM, measure
+from tests.benchmarks.shapes import SHAPES
 
 
 def test_the_first_word_waits_for_the_question_only() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tests.benchmarks import heap_only, passes
-from tests.benchmarks.engine import SHAPES
+from tests.benchmarks.shapes import SHAPES
 
 SMALL = replace(SHAPES["smollm2-135m"], layer_count=2, vocabulary_size=1024)
 

@@ -81,7 +81,7 @@ def test_it_is_kept_alive_within_a_budget(run: Run, canister: Ask, password_file
     assert canister("topup", "Rowan", "1", "--yes")["state"] == "done"
     runway = canister("runway", "Rowan", "--budget", "2", "--keep-days", "60")
     assert (runway["level"], runway["freezing_days"]) == ("fine", 90)
-    assert canister("tend") == {"paid": [], "problems": {}}
+    assert canister("tend") == {"paid": [], "problems": {}, "elsewhere": False}
     shown = run("canister", "runway", "Rowan", *unlock).output
     assert "It lasts " in shown and "held back for 90 days" in shown and "up to 2.000 T cycles in 30 days" in shown
     canister("runway", "Rowan", "--budget", "0.5", "--keep-days", "3650")

@@ -67,6 +67,16 @@ def test_a_deployment_is_paid_from_its_identitys_own_account(
     assert again.exit_code == 0 and str(canister_id) in again.output
     assert methods.count("put_chunk") == [call["method"] for call in network.calls()].count("put_chunk")
 
+    for path in profile.home.glob("deployments.sqlite*"):
+        path.unlink()
+    adopt = ("canister", "adopt", str(canister_id), "--password-file", password_file)
+    nowhere = run(*adopt, "--network", "moon")
+    assert nowhere.exit_code == 1 and "There is no network named moon" in nowhere.errors
+    adopted = run(*adopt, "--network", REHEARSAL)
+    assert adopted.exit_code == 0 and adopted.output == f"Rowan: small answers from canister {canister_id}.\n"
+    [listed] = json.loads(run("canister", "list", "--json").output)["canisters"]
+    assert (listed["network"], listed["principal"]) == (REHEARSAL, str(paying))
+
 
 def test_networks_that_nobody_knows_are_refused(run: Run, profile: Paths, password_file: str) -> None:
     unknown = run("deploy", "--model", "small", "--network", "moon", "--password-file", password_file)

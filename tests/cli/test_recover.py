@@ -55,11 +55,3 @@ def test_from_phrase_and_canister_id_to_the_first_answer(
             assert run("vault", "create", *unlock).exit_code == 1
         finally:
             PracticeNetwork(new.practice_network).stop()
-
-
-@pytest.mark.usefixtures("cheap_passwords")
-def test_another_network_is_not_pretended(run: Run, own_home: Path, password_file: str) -> None:
-    unlock = ("--password-file", password_file)
-    assert run("vault", "create", *unlock).exit_code == 0
-    refused = run("recover", "aaaaa-aa", "--network", "ic", *unlock)
-    assert refused.exit_code == 1 and "practice network only" in refused.errors

@@ -10,7 +10,7 @@ from personal_ai.deployments.fit import Candidate, Fit, candidate_of, fit
 from personal_ai.ic.profile import IC, Pacing
 from personal_ai.models.library import starter
 from personal_ai.models.speed import Speed
-from tests.benchmarks.engine import SHAPES
+from tests.benchmarks.shapes import SHAPES
 
 SPEED = Speed({"int8": 10e9, "int4": 15e9})
 GB = 10**9

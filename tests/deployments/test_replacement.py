@@ -11,8 +11,8 @@ from personal_ai.canister.client import CanisterClient, NoRoom
 from personal_ai.common.errors import BadInputError, Cancelled, RejectedError
 from personal_ai.common.jobs import Cancel, Progress, ignore_progress
 from personal_ai.deployments import health
+from personal_ai.deployments.cycles_needed import TooFewCyclesError
 from personal_ai.deployments.deployer import Deployer
-from personal_ai.deployments.funds import TooFewCyclesError
 from personal_ai.deployments.journal import DeploymentState
 from personal_ai.deployments.replacement import replace_model
 from personal_ai.deployments.upload import STEP

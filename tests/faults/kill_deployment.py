@@ -1,8 +1,12 @@
-"""Kills a deployment again and again and lets it go on: `python -m tests.faults.kill_deployment [--json]`.
+"""Kills program and network while models are deployed: `python -m tests.faults.kill_deployment [--kills N]`.
 
-A package of random weights is deployed by the real command line onto a practice network of its own. After every
-`--every` acknowledged chunks the command is killed with SIGKILL and started again. At the end the network's own call
-log must show one canister, and no chunk that the network acknowledged sent a second time.
+The real command line pays (ICP into cycles, cycles into a canister), uploads a package of random weights and asks a
+question, on a network of its own that it does not know as a practice network. At random moments the command and the
+network are killed in turn with SIGKILL; the network is started again, and so is the command until it ends well. As
+long as kills are left, another deployment of another identity follows. `--pace ic` lets the network take its time as
+the real one does, so that most kills come while an answer is awaited; it takes several times as long.
+
+The judge is the network: its audit, its ledgers' blocks, its canisters and its log of calls.
 """
 
 from __future__ import annotations
@@ -10,55 +14,162 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import random
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
-from dataclasses import asdict, dataclass
+from contextlib import closing
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
-from personal_ai.common.errors import NetworkError
+import httpx
+
+from personal_ai.app.workspace import Workspace
+from personal_ai.common.jobs import Cancel, ignore_progress
 from personal_ai.common.paths import HOME_VARIABLE, Paths
-from personal_ai.deployments.practice import PracticeNetwork
+from personal_ai.ic.account_identifier import AccountIdentifier
+from personal_ai.ic.agent import Agent
+from personal_ai.ic.icp_ledger import IcpIndex
+from personal_ai.ic.icp_types import E8S_PER_ICP
+from personal_ai.ic.ledgers import CyclesLedger
+from personal_ai.ic.principal import Principal
+from tests.replica.network.running import Running
 from tests.support.checkpoints import Shape, write_checkpoint
 
-_MODEL = "random"
+KILLS = 8
+SIZE_BYTES = 14_000_000
+SEED = 11
+_MODEL, _NETWORK, _PASSWORD = "random", "elsewhere", "correct horse battery"
+_CALLS_MOST = 3  # a kill comes after so many more calls
+_DELAY_MOST_S = {"none": 0.1, "ic": 2.0}  # and so much later
 _POLL_S = 0.02
-_TIMEOUT_S = 500.0
+_PATIENCE_S = 120.0  # for one life of the program
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the network's call log says at the end."""
+    """What the network says at the end. deployments: how many were begun; answered: how many answer a question.
+
+    double_payments: blocks of the two ledgers that paid for the same thing again.
+    """
 
     kills: int
+    network_kills: int
+    deployments: int
+    answered: int
+    double_creations: int
+    double_payments: int
+    unaccounted_cycles: int
+    unaccounted_e8s: int
     chunks: int
-    chunks_acknowledged: int
     chunks_sent_twice: int
-    canisters: int
-    active: bool
+
+    @property
+    def good(self) -> bool:
+        lost = (self.double_creations, self.double_payments, self.unaccounted_cycles, self.unaccounted_e8s)
+        return lost == (0, 0, 0, 0) and self.chunks_sent_twice == 0 and self.answered == self.deployments
 
 
-def kill_and_continue(folder: Path, *, size_bytes: int, every: int) -> Outcome:
-    """The whole story in `folder`, which holds the home folder and the checkpoint."""
+@dataclass
+class Killer:
+    """Runs commands, and kills them or the network until `wanted` kills are done."""
+
+    network: Running
+    environment: dict[str, str]
+    wanted: int
+    chance: random.Random
+    delay_most_s: float
+    client: httpx.Client
+    answered: int = 0
+    done: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def left(self) -> int:
+        return self.wanted - self.done.total()
+
+    def run(self, *arguments: str, until: str) -> None:
+        """One command of the program, again and again until it says `until`."""
+        while True:
+            network_kills = self.done["network"]
+            output, killed = self._live(arguments)
+            if until in output:
+                return
+            assert killed or self.done["network"] > network_kills, f"it failed although nobody was killed: {output}"
+
+    def _live(self, arguments: tuple[str, ...]) -> tuple[str, bool]:
+        """One life of the program: all that it said, and whether it was killed."""
+        with tempfile.TemporaryFile() as said:
+            command = [sys.executable, "-m", "ui", *arguments]
+            process = subprocess.Popen(command, env=self.environment, stdout=said, stderr=subprocess.STDOUT)
+            killed = self._disturb(process)
+            process.wait(_PATIENCE_S)
+            said.seek(0)
+            output = said.read().decode()
+        assert "Traceback" not in output, output
+        return output, killed
+
+    def _disturb(self, process: subprocess.Popen[bytes]) -> bool:
+        """Kills the two in turn, at moments that chance names; whether the program was killed."""
+        while self.left and self._moment_comes(process):
+            victim = ("program", "network")[self.done.total() % 2]
+            self.done[victim] += 1
+            if victim == "program":
+                process.kill()
+                return True
+            self.network.kill()
+            self.network.start()
+        return False
+
+    def _moment_comes(self, process: subprocess.Popen[bytes]) -> bool:
+        """False where the program ends before it."""
+        wanted = self._calls() + self.chance.randint(1, _CALLS_MOST)
+        while self._calls() < wanted:
+            if process.poll() is not None:
+                return False
+            time.sleep(_POLL_S)
+        try:
+            process.wait(self.chance.uniform(0.0, self.delay_most_s))
+        except subprocess.TimeoutExpired:
+            return True
+        return False
+
+    def _calls(self) -> int:
+        """How many calls the network has carried out; asked often, through one connection."""
+        token = {"X-Practice-Token": self.network.facts["control_token"]}
+        return len(self.client.get(f"{self.network.url}/_/practice/calls", headers=token).raise_for_status().json())
+
+
+def kill_and_continue(folder: Path, *, kills: int, size_bytes: int = SIZE_BYTES, pace: str = "none") -> Outcome:
+    """The whole story in `folder`, which holds the home folder, the checkpoint and the network."""
     paths = Paths(folder / "home")
-    environment = {**os.environ, HOME_VARIABLE: str(paths.home)}
-    password_file = folder / "password"
-    password_file.write_text("correct horse battery\n")
-    _command(environment, "vault", "create", "--password-file", str(password_file))
-    write_checkpoint(folder / "checkpoint", _shape(size_bytes))
-    _command(environment, "model", "import", str(folder / "checkpoint"), "--name", _MODEL)
-    network = PracticeNetwork(paths.practice_network, pace="ic")  # unpaced, it is over before it can be killed
-    network.start()
+    (folder / "password").write_text(_PASSWORD + "\n")
+    network = Running(folder / "network", ("--pace", pace))
     try:
-        kills = _deploy_with_kills(environment, password_file, network, every)
-        calls = network.calls()
+        port = httpx.URL(network.url).port
+        network.arguments = (*network.arguments, "--port", str(port))  # where the program knows it
+        with closing(_prepared(paths, folder, network, size_bytes)) as workspace, httpx.Client() as client:
+            environment = {**os.environ, HOME_VARIABLE: str(paths.home)}
+            killer = Killer(network, environment, kills, random.Random(SEED), _DELAY_MOST_S[pace], client)
+            while killer.left or not workspace.deployments():
+                _deploy_and_ask(killer, workspace, folder / "password")
+            return _judged(killer, workspace)
     finally:
-        network.stop()
-    listing = _command(environment, "deployments")
-    return _outcome(calls, kills, active=" active " in listing)
+        network.kill()
+
+
+def _prepared(paths: Paths, folder: Path, network: Running, size_bytes: int) -> Workspace:
+    """A vault, the model, and the network under a name of the user's own."""
+    workspace = Workspace(paths)
+    workspace.create_vault(workspace.new_phrase(), _PASSWORD)
+    checkpoint = write_checkpoint(folder / "checkpoint", _shape(size_bytes))
+    workspace.import_model(checkpoint, name=_MODEL, on_progress=ignore_progress, cancel=Cancel())
+    paths.networks.mkdir(parents=True)
+    facts = {"version": 1, "name": _NETWORK, "kind": "custom", "gateways": [network.url]}
+    facts["root_key"] = network.facts["root_key"]
+    (paths.networks / f"{_NETWORK}.json").write_text(json.dumps(facts))
+    return workspace
 
 
 def _shape(size_bytes: int) -> Shape:
@@ -69,67 +180,70 @@ def _shape(size_bytes: int) -> Shape:
     return Shape("llama", 1024, hidden, layers, 8, 8, intermediate, tied=True)
 
 
-def _deploy_with_kills(environment: dict[str, str], password_file: Path, network: PracticeNetwork, every: int) -> int:
-    command = [sys.executable, "-m", "ui", "deploy", "--model", _MODEL, "--password-file", str(password_file)]
-    deadline_s = time.monotonic() + _TIMEOUT_S
-    kills, next_kill = 0, every
-    while True:
-        process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        while process.poll() is None and _acknowledged(network) < next_kill:
-            assert time.monotonic() < deadline_s, "the deployment does not come to an end"
-            time.sleep(_POLL_S)
-        killed = process.poll() is None
-        process.kill()
-        _, errors = process.communicate()
-        if not killed:
-            assert process.returncode == 0, errors.decode()
-            return kills
-        kills += 1
-        next_kill = _acknowledged(network) + every
+def _deploy_and_ask(killer: Killer, workspace: Workspace, password: Path) -> None:
+    """One person's way from some ICP to an answer."""
+    name = f"Tree {len(workspace.deployments()) + 1}"
+    owner = workspace.vault.new_identity(name).principal
+    fund = killer.network.control("POST", "fund-icp", principal=str(owner), e8s=10 * E8S_PER_ICP)
+    fund.raise_for_status()
+    unlock = ("--password-file", str(password))
+    deploy = ("deploy", "--model", _MODEL, "--network", _NETWORK, "--identity", name, "--name", name)
+    killer.run(*deploy, "--yes", *unlock, until=f"{name}: {_MODEL} runs in canister")
+    killer.run("chat", *unlock, "--deployment", name, "Hello", until="your canister")
+    killer.answered += 1
 
 
-def _acknowledged(network: PracticeNetwork) -> int:
-    try:
-        return sum(_is_acknowledged_chunk(call) for call in network.calls())
-    except NetworkError:
-        return 0
-
-
-def _is_acknowledged_chunk(call: dict[str, Any]) -> bool:
-    return bool(call["method"] == "put_chunk" and call["outcome"] == "replied")
-
-
-def _outcome(calls: list[dict[str, Any]], kills: int, *, active: bool) -> Outcome:
-    chunks = Counter(call["arg_sha256"] for call in calls if _is_acknowledged_chunk(call))
-    canisters = {call["canister_id"] for call in calls if call["method"] == "put_chunk"}
+def _judged(killer: Killer, workspace: Workspace) -> Outcome:
+    network = killer.network
+    audit = network.control("GET", "audit").raise_for_status().json()
+    owners = [Principal.from_text(one.principal) for one in workspace.deployments()]
+    chunks = Counter(
+        (call["canister_id"], call["arg_sha256"])
+        for call in network.calls()
+        if call["method"] == "put_chunk" and call["outcome"] == "replied"
+    )
+    canisters = [len(network.control("GET", "canisters", principal=str(owner)).json()) for owner in owners]
+    with closing(network.agent()) as agent:
+        payments = [count for owner in owners for count in _payments(agent, owner)]
     return Outcome(
-        kills=kills,
+        kills=killer.done.total(),
+        network_kills=killer.done["network"],
+        deployments=len(owners),
+        answered=killer.answered,
+        double_creations=sum(abs(count - 1) for count in canisters),
+        double_payments=sum(abs(count - 1) for count in payments),
+        unaccounted_cycles=abs(audit["unaccounted_cycles"]),
+        unaccounted_e8s=abs(audit["unaccounted_e8s"]),
         chunks=len(chunks),
-        chunks_acknowledged=chunks.total(),
         chunks_sent_twice=sum(count > 1 for count in chunks.values()),
-        canisters=len(canisters),
-        active=active,
     )
 
 
-def _command(environment: dict[str, str], *arguments: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "ui", *arguments], env=environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+def _payments(agent: Agent, owner: Principal) -> tuple[int, int, int]:
+    """How often ICP were sent off, cycles made of them, and cycles spent on a canister: once each is right."""
+    account = AccountIdentifier.of(owner)
+    sent = sum(one.sender == str(account) for one in IcpIndex(agent).transactions(account).entries)
+    ledger = CyclesLedger(agent)
+    entries = ledger.entries(0, ledger.length())
+    made = sum(one.operation == "mint" and one.receiver == str(owner) for one in entries)
+    spent = sum(one.operation == "burn" and one.sender == str(owner) for one in entries)
+    return sent, made, spent
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--size-mb", type=int, default=64)
-    parser.add_argument("--every", type=int, default=8, help="acknowledged chunks between two kills")
+    """Exit code 0 where all answered, nothing was paid twice and every unit of money is accounted for."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--kills", type=int, default=KILLS)
+    parser.add_argument("--size-mb", type=int, default=SIZE_BYTES // 10**6)
+    parser.add_argument("--pace", choices=sorted(_DELAY_MOST_S), default="none")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        outcome = kill_and_continue(Path(folder), size_bytes=arguments.size_mb * 1_000_000, every=arguments.every)
+        outcome = kill_and_continue(
+            Path(folder), kills=arguments.kills, size_bytes=arguments.size_mb * 10**6, pace=arguments.pace
+        )
     print(json.dumps(asdict(outcome)) if arguments.json else outcome)
-    return 0 if outcome.active and outcome.canisters == 1 and outcome.chunks_sent_twice == 0 else 1
+    return 0 if outcome.good else 1
 
 
 if __name__ == "__main__":

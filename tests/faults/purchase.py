@@ -18,9 +18,9 @@ from personal_ai.common.errors import UserFacingError
 from personal_ai.common.jobs import Cancel, ignore_progress
 from personal_ai.deployments.creation import CREATE, Creation
 from personal_ai.deployments.deployer import Deployer
-from personal_ai.deployments.funding import needs, provide
 from personal_ai.deployments.journal import Deployment, DeploymentState, Journal
 from personal_ai.deployments.plan import contents_of, plan
+from personal_ai.deployments.prepayment import needs, provide
 from personal_ai.ic.account_identifier import AccountIdentifier
 from personal_ai.ic.agent import Agent
 from personal_ai.ic.icp_ledger import IcpLedger

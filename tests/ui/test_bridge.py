@@ -7,11 +7,12 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from PySide6.QtCore import QTimer
+from PySide6.QtCore import QObject, QTimer
+from shiboken6 import delete
 
 from personal_ai.common.errors import StorageError
 from personal_ai.common.jobs import Progress
-from ui.bridge import Bridge, Lane, Task
+from ui.bridge import Bridge, Lane, OwnedBridge, Task
 from ui.tour.stage import until, wait
 
 
@@ -128,6 +129,114 @@ def test_a_bug_in_a_callback_swallows_no_news(bridge: Bridge) -> None:
     until(lambda: "next" in seen)
     assert seen == ["success", "next"]
     assert isinstance(crashes[0], ValueError)
+
+
+class Page(QObject):
+    """Hears what comes back."""
+
+    def __init__(self, heard: list[object]) -> None:
+        super().__init__()
+        self.heard = heard
+
+    def hear(self, news: object) -> None:
+        self.objectName()  # as with all of Qt's own, nothing can be asked of it once it is gone
+        self.heard.append(news)
+
+
+def _gated(bridge: Bridge) -> threading.Event:
+    """Holds the desk until it is set."""
+    gate = threading.Event()
+    bridge.run(lambda _: gate.wait(10))
+    return gate
+
+
+def test_a_method_is_not_called_once_its_object_is_gone(bridge: Bridge) -> None:
+    heard: list[object] = []
+    crashes: list[object] = []
+    bridge.crashed.connect(crashes.append)
+    gone, still_there = Page(heard), Page(heard)
+    gate = _gated(bridge)
+    bridge.run(lambda task: task.tell("news")).on(str, gone.hear).on_success(gone.hear).on_end(
+        lambda: heard.append("end")
+    )
+    bridge.run(lambda _: "seen").on_success(still_there.hear)
+    delete(gone)
+    gate.set()
+    until(lambda: "seen" in heard)
+    assert heard == ["end", "seen"]  # the end is of nobody, that is, of the bridge
+    assert not crashes
+
+
+def test_everything_else_ends_with_the_owner(bridge: Bridge) -> None:
+    heard: list[object] = []
+    owner, listener = Page(heard), Page(heard)
+    owned = OwnedBridge(bridge, owner)
+    gate = _gated(bridge)
+    operation = owned.run(lambda _: "method").on_success(listener.hear).on_end(lambda: heard.append("end"))
+    owned.run(lambda _: None).on_success(lambda _: heard.append("success"))
+    bridge.run(lambda _: None).on_end(lambda: heard.append("last"))
+    delete(owner)
+    gate.set()
+    until(lambda: "last" in heard)
+    assert heard == ["method", "last"]
+    assert not operation.running
+
+
+def test_an_operation_can_be_given_to_somebody_else(bridge: Bridge) -> None:
+    heard: list[object] = []
+    page, dialog = Page(heard), Page(heard)
+    gate = _gated(bridge)
+    operation = OwnedBridge(bridge, page).run(lambda _: "page").owned_by(dialog)
+    operation.on_success(page.hear).on_end(lambda: heard.append("dialog"))
+    bridge.run(lambda _: None).on_end(lambda: heard.append("last"))
+    delete(dialog)
+    gate.set()
+    until(lambda: "last" in heard)
+    assert heard == ["page", "last"]
+
+
+def test_a_callback_that_outlives_what_it_reaches_for_is_a_bug(bridge: Bridge) -> None:
+    crashes: list[object] = []
+    bridge.crashed.connect(crashes.append)
+    gone = Page([])
+    delete(gone)
+    bridge.run(lambda _: None).on_success(lambda _: gone.hear("too late"))  # a lambda of nobody's reaches for it
+    until(lambda: bool(crashes))
+    assert "already deleted" in str(crashes[0])
+
+
+def test_long_work_of_an_owner_that_is_gone_stops_and_a_save_is_finished(bridge: Bridge) -> None:
+    saved: list[bool] = []
+    ended: list[object] = []
+    owner = Page([])
+    owned = OwnedBridge(bridge, owner)
+    gate = _gated(bridge)
+    reply = owned.run(lambda task: task.cancel.wait(10), lane=Lane.CHAT)
+    owned.run(lambda _: saved.append(True))
+    bridge.run(lambda task: task.cancel.wait(0.2), lane=Lane.ADVICE).on_success(lambda _: ended.append("advice"))
+    delete(owner)
+    gate.set()
+    until(lambda: not bridge.busy)
+    assert saved == [True]
+    assert reply.task.cancel.cancelled
+    assert ended == ["advice"]
+
+
+def test_a_failure_that_nobody_minds_reaches_the_window_though_its_owner_is_gone(bridge: Bridge) -> None:
+    error = StorageError("The disk is full.")
+    seen: list[object] = []
+    bridge.failed.connect(seen.append)
+    owner = Page([])
+
+    def work(_: Task) -> None:
+        raise error
+
+    gate = _gated(bridge)
+    OwnedBridge(bridge, owner).run(work)
+    delete(owner)
+    gate.set()
+    until(lambda: bool(seen))
+    assert seen == [error]
 
 
 def test_cancelling_is_quiet(bridge: Bridge) -> None:

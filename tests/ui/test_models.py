@@ -108,6 +108,17 @@ def test_what_is_asked_of_a_model_can_be_stopped(stage: Stage) -> None:
     assert button(stage, "Measure (SmolLM2-135M-Instruct)").isEnabled()
 
 
+def test_a_model_can_be_removed_while_it_is_measured(stage: Stage) -> None:
+    stage.core.model_room.before_step = lambda _, cancel: stage.hold(cancel)
+    button(stage, "Measure (SmolLM2-135M-Instruct)").click()
+    stage.until(lambda: "172 MB of 271 MB" in words(stage))
+    page(stage).remove(SMOL.name)
+    stage.until(lambda: "172 MB of 271 MB" not in words(stage))
+    stage.released.set()
+    stage.settle()  # what comes of it finds no card, and that is no bug
+    assert SMOL not in stage.core.model_room.listed
+
+
 def test_a_damaged_file_is_told_on_the_card(stage: Stage) -> None:
     def damaged(_: Progress, __: Cancel) -> None:
         raise DamagedFileError("The file model.onnx.data of the model is damaged or missing.")

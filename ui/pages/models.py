@@ -173,7 +173,7 @@ class ModelsPage(QScrollArea):
         """Shows on the card that something is asked of its model, and what comes of it."""
         card.set_busy(words)
         card.stop_wanted.connect(operation.cancel)
-        operation.on(Progress, card.report).on_failure(card.show_problem)
+        operation.owned_by(card).on(Progress, card.report).on_failure(card.show_problem)
 
         def end() -> None:
             card.stop_wanted.disconnect(operation.cancel)
@@ -254,7 +254,7 @@ class ModelsPage(QScrollArea):
     # On its way
 
     def _begin(self, title: str, start: Callable[[], Operation[ModelSummary]], *, pausable: bool) -> None:
-        if self._import:
+        if self._import or self._looking:
             self._toast.tell(_one_at_a_time())
             return
         clear(self._arriving)

@@ -93,7 +93,7 @@ class PayDialog(FittedDialog):
         self._to.setVisible(kind is not Kind.CONVERT)
         self._to_meaning.setText(_target_meaning(kind))
         if kind is not Kind.CONVERT:
-            self._till.find_receivers(kind).on_success(lambda found: self._suggest(kind, found))
+            self._till.find_receivers(kind).owned_by(self).on_success(lambda found: self._suggest(kind, found))
         self._start_over()
 
     def _suggest(self, kind: Kind, found: Sequence[Contact]) -> None:
@@ -125,7 +125,7 @@ class PayDialog(FittedDialog):
         target = None if kind is Kind.CONVERT else self.target.currentText().strip()
         clear(self._outcome)
         self._set_busy(True)
-        operation = self._till.offer(kind, self.amount.text(), target)
+        operation = self._till.offer(kind, self.amount.text(), target).owned_by(self)
         operation.on_success(self._show_offer).on_failure(self._show_problem).on_end(lambda: self._set_busy(False))
 
     def _show_offer(self, offer: Offer) -> None:

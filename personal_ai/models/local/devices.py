@@ -85,7 +85,12 @@ def chosen(available: Collection[str], open_on: Callable[[Device], Opened]) -> t
 
 
 def require_all(session: InferenceSession, device: Device) -> None:
-    """Raises UnsuitableDeviceError when heavy operators of the session run elsewhere than on the device."""
+    """Raises UnsuitableDeviceError when heavy operators of the session run elsewhere than on the device.
+
+    onnxruntime goes on without a device that it cannot start, and tells only its log why.
+    """
+    if device.provider not in session.get_providers():
+        raise UnsuitableDeviceError("its driver or its libraries cannot be loaded, or there is no such device")
     parts = session.get_provider_graph_assignment_info()
     heavy = [(part.ep_name, node.op_type) for part in parts for node in part.get_nodes()]
     heavy = [(provider, operator) for provider, operator in heavy if operator in _HEAVY_OPERATORS]

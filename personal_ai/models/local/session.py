@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -27,6 +28,9 @@ class Session:
         """threads: None leaves it to onnxruntime. Raises UnsuitableDeviceError, and what onnxruntime raises."""
         from personal_ai.models.runtime import onnxruntime  # noqa: PLC0415 -- slow, and only for those who answer here
 
+        if device.memory == "cuda":
+            with redirect_stdout(None):  # it prints what it misses, which `require_all` tells
+                onnxruntime.preload_dlls()  # CUDA's libraries as pip installs them lie where no loader looks
         self._decoder, self._device = graph.decoder, device
         self._values = onnxruntime.OrtValue
         options = _options(device, threads)
@@ -38,12 +42,12 @@ class Session:
             graph.model().SerializeToString(), options, providers=list(providers)
         )
         require_all(self._session, device)
+        self._cache_type = graph.cache_type
         self._binding = self._session.io_binding()
         self._last_position, self._total_length = np.zeros(1, dtype=np.int32), np.zeros((), dtype=np.int32)
         self._logits: npt.NDArray[np.float32] = np.zeros(self._decoder.vocabulary_size, dtype=np.float32)
-        self._bind_input("last_position", self._last_position)
-        self._bind_input("total_length", self._total_length)
         self._binding.bind_ortvalue_output("logits", self._values.ortvalue_from_numpy(self._logits[None, None]))
+        self._bound: dict[str, OrtValue] = {}
         self._capacity = 0
         self._cache: list[OrtValue] = []
         self._give_back(graph)
@@ -56,13 +60,17 @@ class Session:
         total = past + len(tokens)
         self._reserve(total)
         self._last_position[0], self._total_length[...] = total - 1, total
+        # Each time: what lies on another device is a copy, made when it is bound.
+        self._bind_input("last_position", self._last_position)
+        self._bind_input("total_length", self._total_length)
         self._bind_input("input_ids", np.array([tokens], dtype=np.int64))
         self._session.run_with_iobinding(self._binding)
         return self._logits
 
     def _bind_input(self, name: str, values: Array) -> None:
-        """The binding keeps `values` alive and reads them at each step."""
-        self._binding.bind_ortvalue_input(name, self._values.ortvalue_from_numpy(values))
+        """Onnxruntimes before 1.32, as they are for GPUs, do not keep alive what is bound."""
+        self._bound[name] = self._values.ortvalue_from_numpy(values)
+        self._binding.bind_ortvalue_input(name, self._bound[name])
 
     def _give_back(self, graph: SessionGraph) -> None:
         """Frees the matrices that onnxruntime has repacked, which is most of the memory.
@@ -92,7 +100,7 @@ class Session:
         shape = (1, self._decoder.key_value_head_count, capacity, cached_head_size(self._decoder))
         grown = []
         for index in range(2 * self._decoder.layer_count):
-            values = np.zeros(shape, dtype=np.float32)
+            values = np.zeros(shape, dtype=self._cache_type)
             if self._cache:
                 values[:, :, : self._capacity] = self._cache[index].numpy()
             grown.append(self._values.ortvalue_from_numpy(values, self._device.memory, 0))
@@ -124,8 +132,9 @@ def open_session(decoder: Decoder, onnx_path: Path, *, threads: int | None = Non
     """
     from personal_ai.models.runtime import onnxruntime  # noqa: PLC0415
 
-    # A graph for each try: a session takes what it repacks out of it.
-    return chosen(
-        onnxruntime.get_available_providers(),
-        lambda device: Session(session_graph(decoder, read_onnx(onnx_path).constants), device, threads=threads),
-    )
+    def open_on(device: Device) -> Session:
+        # A graph for each try: a session takes what it repacks out of it.
+        graph = session_graph(decoder, read_onnx(onnx_path).constants, cuda=device.memory == "cuda")
+        return Session(graph, device, threads=threads)
+
+    return chosen(onnxruntime.get_available_providers(), open_on)

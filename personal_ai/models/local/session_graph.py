@@ -31,22 +31,29 @@ _END: Final = np.iinfo(np.int64).max
 class SessionGraph:
     """A model whose large tensors are given beside it: `tensors` by name.
 
+    cuda: in the operators that CUDA has. It attends in 16-bit floats alone, and has no int8 blocks in DequantizeLinear.
     matrices: the names of the quantised matrices' integers, by the number of their bits.
     """
 
     decoder: Decoder
     source: Tensors
+    cuda: bool = False
     nodes: list[NodeProto] = field(default_factory=list)
     tensors: dict[str, Array] = field(default_factory=dict)
     matrices: dict[int, list[str]] = field(default_factory=dict)
+
+    @property
+    def cache_type(self) -> type[np.float16 | np.float32]:
+        """Of keys and values."""
+        return np.float16 if self.cuda else np.float32
 
     def model(self) -> ModelProto:
         """The tensors are declared as external; onnxruntime gets them through its session options."""
         body = helper.make_graph(
             self.nodes,
             self.decoder.architecture,
-            _inputs(self.decoder),
-            _outputs(self.decoder),
+            _inputs(self),
+            _outputs(self),
             [_declared(name, tensor) for name, tensor in self.tensors.items()],
         )
         opsets = [helper.make_opsetid("", _OPSET), helper.make_opsetid(_CONTRIBUTED, 1)]
@@ -112,21 +119,22 @@ class SessionGraph:
         return self.tensor(f"{name}.matrix", joined(self.source, matrices))
 
 
-def session_graph(decoder: Decoder, tensors: Tensors) -> SessionGraph:
+def session_graph(decoder: Decoder, tensors: Tensors, *, cuda: bool = False) -> SessionGraph:
     """The graph of a package's decoder over its tensors.
 
     Inputs: input_ids int64 [1, S]; last_position int32 [1] and total_length int32 []: P + S - 1 and P + S, where P
-    positions are cached; past_key_values.N.{key,value} f32 [1, key/value heads, capacity, D] with capacity >= P + S.
-    Outputs: logits f32 [1, 1, V] of the last position; present.N.{key,value}, to be bound to the past's memory.
+    positions are cached; past_key_values.N.{key,value} [1, key/value heads, capacity, D] with capacity >= P + S, of the
+    graph's cache type. Outputs: logits f32 [1, 1, V] of the last position; present.N.{key,value}, to be bound to the
+    past's memory.
     """
-    graph = SessionGraph(decoder, tensors)
+    graph = SessionGraph(decoder, tensors, cuda)
     graph.integers("axis_1", 1)
     graph.integers("last_start", -1)
     graph.integers("last_end", int(_END))
-    for name in ("rope", "window_rope"):
-        if f"{name}.cos" in tensors:
-            graph.tensor(f"{name}.cos")
-            graph.tensor(f"{name}.sin")
+    for name in ("rope.cos", "rope.sin", "window_rope.cos", "window_rope.sin"):
+        if name in tensors:
+            table = joined(tensors, [name])
+            graph.tensor(name, table.astype(graph.cache_type, copy=False) if _turns(decoder) else table)
     x, normed = _embedding(graph), ""
     for layer in range(decoder.layer_count):
         x, normed = _layer(graph, layer, x, normed)
@@ -135,23 +143,25 @@ def session_graph(decoder: Decoder, tensors: Tensors) -> SessionGraph:
     return graph
 
 
-def _inputs(decoder: Decoder) -> list[ValueInfoProto]:
+def _inputs(graph: SessionGraph) -> list[ValueInfoProto]:
     return [
         helper.make_tensor_value_info("input_ids", TensorProto.INT64, [1, "sequence"]),
         helper.make_tensor_value_info("last_position", TensorProto.INT32, [1]),
         helper.make_tensor_value_info("total_length", TensorProto.INT32, []),
-        *_cache(decoder, "past_key_values"),
+        *_cache(graph, "past_key_values"),
     ]
 
 
-def _outputs(decoder: Decoder) -> list[ValueInfoProto]:
-    logits = helper.make_tensor_value_info("logits", TensorProto.FLOAT, [1, 1, decoder.vocabulary_size])
-    return [logits, *_cache(decoder, "present")]
+def _outputs(graph: SessionGraph) -> list[ValueInfoProto]:
+    logits = helper.make_tensor_value_info("logits", TensorProto.FLOAT, [1, 1, graph.decoder.vocabulary_size])
+    return [logits, *_cache(graph, "present")]
 
 
-def _cache(decoder: Decoder, prefix: str) -> list[ValueInfoProto]:
+def _cache(graph: SessionGraph, prefix: str) -> list[ValueInfoProto]:
+    decoder = graph.decoder
     shape: list[int | str | None] = [1, decoder.key_value_head_count, "capacity", cached_head_size(decoder)]
-    return [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name in cache_names(decoder, prefix)]
+    kind = helper.np_dtype_to_tensor_dtype(np.dtype(graph.cache_type))
+    return [helper.make_tensor_value_info(name, kind, shape) for name in cache_names(decoder, prefix)]
 
 
 def cache_names(decoder: Decoder, prefix: str) -> list[str]:
@@ -178,13 +188,22 @@ def _embedding(graph: SessionGraph) -> str:
     x = graph.add("Gather", "embed", graph.tensor("embed.weight"), "input_ids")
     if "embed.weight.scale" in graph.source:
         scales = graph.add("Gather", "embed.scale", graph.tensor("embed.weight.scale"), "input_ids")
-        x = graph.add("DequantizeLinear", "embed.f32", x, scales, axis=2, block_size=BLOCK_SIZE)
+        x = _dequantised(graph, "embed.f32", x, scales)
     if decoder.embedding_scale != 1.0:
         x = graph.add("Mul", "embed.scaled", x, graph.tensor("embed.factor"))
     if decoder.rope is not None:
         return x
     learnt = graph.add("Gather", "position", graph.tensor("position.weight"), _positions(graph))
     return graph.add("Add", "embed.positioned", x, learnt)
+
+
+def _dequantised(graph: SessionGraph, name: str, rows: str, scales: str) -> str:
+    """Rows [1, S, hidden] of int8 times their scales [1, S, blocks]."""
+    if not graph.cuda:
+        return graph.add("DequantizeLinear", name, rows, scales, axis=2, block_size=BLOCK_SIZE)
+    blocks = graph.integers(f"{name}.blocks", *(column // BLOCK_SIZE for column in range(graph.decoder.hidden_size)))
+    spread = graph.add("Gather", f"{name}.scales", scales, blocks, axis=2)
+    return graph.add("Mul", name, graph.add("Cast", f"{name}.numbers", rows, to=TensorProto.FLOAT), spread)
 
 
 def _positions(graph: SessionGraph) -> str:
@@ -248,6 +267,10 @@ def _attention(graph: SessionGraph, layer: int, x: str) -> str:
     if decoder.qk_norm or (turned and not _turns(decoder)) or decoder.head_size != cached_head_size(decoder):
         query, key, value = _prepared_heads(graph, name, query, turned)
     inside = turned if turned and _turns(decoder) else ("", "")
+    if graph.cuda:
+        query, key, value = (
+            x and graph.add("Cast", f"{x}.f16", x, to=TensorProto.FLOAT16) for x in (query, key, value)
+        )
     cache = [f"past_key_values.{layer}.{part}" for part in ("key", "value")]
     graph.add_fused(
         "GroupQueryAttention",
@@ -259,8 +282,10 @@ def _attention(graph: SessionGraph, layer: int, x: str) -> str:
         local_window_size=-1 if windows is None else windows.size,
         scale=decoder.attention_scale or decoder.head_size**-0.5,
     )
-    sizes = cached_head_size(decoder), decoder.head_size
-    return _resized(graph, f"{name}.mixed", decoder.head_count, sizes)
+    mixed, sizes = f"{name}.mixed", (cached_head_size(decoder), decoder.head_size)
+    if graph.cuda:
+        mixed = graph.add("Cast", f"{mixed}.f32", mixed, to=TensorProto.FLOAT)
+    return _resized(graph, mixed, decoder.head_count, sizes)
 
 
 def cached_head_size(decoder: Decoder) -> int:

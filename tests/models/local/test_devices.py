@@ -72,6 +72,10 @@ class _Part:
 @dataclass
 class _Session:
     parts: list[_Part] = field(default_factory=list)
+    providers: tuple[str, ...] = (CUDA.provider, CPU.provider)
+
+    def get_providers(self) -> tuple[str, ...]:
+        return self.providers
 
     def get_provider_graph_assignment_info(self) -> list[_Part]:
         return self.parts
@@ -83,3 +87,8 @@ def test_a_device_must_run_every_heavy_step() -> None:
     torn = _Session([_Part(CUDA.provider, ["GroupQueryAttention"]), _Part(CPU.provider, ["MatMulNBits"] * 3), light])
     with pytest.raises(UnsuitableDeviceError, match=r"3 of the 4 heavy steps \(MatMulNBits\)"):
         require_all(torn, CUDA)
+
+
+def test_a_device_that_did_not_start_says_so() -> None:
+    with pytest.raises(UnsuitableDeviceError, match="driver"):
+        require_all(_Session([_Part(CPU.provider, ["MatMulNBits"])], (CPU.provider,)), CUDA)

@@ -33,8 +33,8 @@ SHAPES = {
 }
 
 
-def session_of(package: ModelPackage) -> Session:
-    graph = session_graph(package.manifest.decoder, read_onnx(package.onnx_path).constants)
+def session_of(package: ModelPackage, *, cuda: bool = False) -> Session:
+    graph = session_graph(package.manifest.decoder, read_onnx(package.onnx_path).constants, cuda=cuda)
     return Session(graph, threads=1)
 
 
@@ -55,6 +55,18 @@ def test_it_answers_as_the_packages_graph(
     for count in (7, 1, 1, 16, 1, 14):
         logits = expected.forward(TOKENS[past : past + count], past)
         assert np.abs(session.step(TOKENS[past : past + count], past) - logits).max() < bound * np.ptp(logits)
+        past += count
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+def test_in_cudas_operators_it_answers_alike(shape: Shape, imported: Importer) -> None:
+    """The processor has them too. Attention is in 16-bit floats, so the next product may round another way."""
+    _, package = imported(shape, "int8")
+    session, expected = session_of(package, cuda=True), session_of(package)
+    past = 0
+    for count in (7, 1, 16, 1):
+        logits = expected.step(TOKENS[past : past + count], past)
+        assert np.abs(session.step(TOKENS[past : past + count], past) - logits).max() < 0.02 * np.ptp(logits)
         past += count
 
 
