@@ -35,8 +35,9 @@ def build_harness(target: Path) -> bytes:
     return target.read_bytes()
 
 
-def compile_harness(wasm: bytes) -> wasmtime.Module:
-    """The metered module, to be instantiated as often as wanted."""
+def compile_harness(target: Path) -> wasmtime.Module:
+    """The metered module, to be instantiated as often as wanted; built where `target` does not hold it yet."""
+    wasm = target.read_bytes() if target.exists() else build_harness(target)
     return wasmtime.Module(engine(), instrument(parse(wasm)).binary)
 
 
