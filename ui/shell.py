@@ -44,7 +44,7 @@ class Shell(QWidget):
         self.toast = Toast(self)
         self.rail = Rail()
         self.chat = ChatPage(profile, self.toast)
-        self.ais = AisPage(profile)
+        self.ais = AisPage(profile, self.toast)
         self.models = ModelsPage(profile, self.toast)
         self.identities = IdentitiesPage(profile, self.toast)
         self.wallet = WalletPage(profile, self.toast)
@@ -93,6 +93,7 @@ class Shell(QWidget):
         self.chat.deploy_wanted.connect(lambda: self.show_page(Page.AIS))
         self.chat.list.selected.connect(lambda _: self._fold_away())
         self.ais.chat_wanted.connect(self.new_chat)
+        self.ais.wallet_wanted.connect(lambda: self.show_page(Page.WALLET))
         self.ais.deployed.connect(lambda one: self._tell_elsewhere(tr("{name} can be asked.").format(name=one.name)))
         self.ais.failed.connect(
             lambda name: self._tell_elsewhere(tr("Deploying {name} stopped: see My AIs.").format(name=name))
