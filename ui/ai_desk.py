@@ -219,9 +219,13 @@ class AiDesk(QObject):
         """What deleting it would lose."""
         return self._profile.bridge.run(lambda _: self._core.canisters.loss(deployment), lane=Lane.LOOK)
 
-    def delete(self, deployment: Deployment, confirmed: str) -> Operation[None]:
+    def delete(self, deployment: Deployment, confirmed: str) -> Operation[int]:
+        """The cycles that came back from it."""
         operation = self._profile.bridge.run(
-            lambda _: self._core.canisters.delete(deployment, confirmed=confirmed.strip()), lane=Lane.CARE
+            lambda task: self._core.canisters.delete(
+                deployment, confirmed=confirmed.strip(), on_progress=task.tell, cancel=task.cancel
+            ),
+            lane=Lane.CARE,
         )
         return operation.on_end(self._profile.refresh)
 
