@@ -42,7 +42,8 @@ class Cutter:
     def add(self, piece: str) -> list[Prose | Code]:
         """Takes what was written next, of any length; returns the parts that are whole with it, in order."""
         *lines, self._line = (self._line + piece).split("\n")
-        return [part for line in lines if (part := self._take(line))]
+        parts = [part for line in lines for part in self._take(line)]
+        return [*parts, *self._cut_before(self._line)]
 
     @property
     def open(self) -> Prose | Code | None:
@@ -55,29 +56,27 @@ class Cutter:
         whole = self.add("\n") if self._line else []
         return [*whole, self.open] if self.open else whole
 
-    def _take(self, line: str) -> Prose | Code | None:
-        """The part that ends with or before this line."""
-        if self._fence is not None:
-            if _closes(line, self._fence["mark"]):
-                return self._close(None)
-        elif fence := _FENCE.match(line):
+    def _take(self, line: str) -> list[Prose | Code]:
+        """The part that ends with or before this line, if one does."""
+        if self._fence is not None and _closes(line, self._fence["mark"]):
+            return self._close(None)
+        if self._fence is None and (fence := _FENCE.match(line)):
             return self._close(fence)
-        elif self._length > _PROSE_LENGTH and not self._lines[-1].strip() and _PARAGRAPH.match(line):
-            part = self._close(None)
-            self._keep(line)
-            return part
-        self._keep(line)
-        return None
-
-    def _keep(self, line: str) -> None:
+        ended = self._cut_before(line)
         self._lines.append(line)
         self._length += len(line)
+        return ended
 
-    def _close(self, fence: re.Match[str] | None) -> Prose | Code | None:
+    def _cut_before(self, line: str) -> list[Prose | Code]:
+        """Long prose ends where this line begins a paragraph."""
+        long = self._fence is None and self._length > _PROSE_LENGTH
+        return self._close(None) if long and not self._lines[-1].strip() and _PARAGRAPH.match(line) else []
+
+    def _close(self, fence: re.Match[str] | None) -> list[Prose | Code]:
         """Ends the open part; the next is code if it begins with a fence."""
         part = self._part(self._lines)
         self._fence, self._lines, self._length = fence, [], 0
-        return part
+        return [part] if part else []
 
     def _part(self, lines: list[str]) -> Prose | Code | None:
         """None for prose without a word."""
