@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QDialog, QFrame, QStackedWidget, QWidget
 
@@ -24,6 +26,9 @@ from ui.widgets.notice import Problem
 from ui.widgets.rail import Page, Rail
 from ui.widgets.settings_dialogs import ShortcutsDialog
 from ui.widgets.toast import Toast
+
+if TYPE_CHECKING:
+    from personal_ai.app.activity import Entry
 
 
 class Shell(QWidget):
@@ -115,10 +120,10 @@ class Shell(QWidget):
         self.show_page(Page.CHAT)
         self.chat.new_chat(deployment)
 
-    def _resume(self, deployment: Deployment) -> None:
-        """Goes on with a deployment where its steps are seen."""
+    def _resume(self, entry: Entry) -> None:
+        """Goes on with what was begun with an AI, where its steps are seen."""
         self.show_page(Page.AIS)
-        self.ais.resume(deployment)
+        self.ais.go_on(entry)
 
     def _tell_elsewhere(self, text: str) -> None:
         """News of the page of the AIs, for somebody who is on another one."""

@@ -35,6 +35,7 @@ def opened(stage: Stage) -> Stage:
     stage.enter().shell.show_page(Page.AIS)
     stage.settle()
     stage.shell.ais.open_ai(stage.core.all_deployments[0])
+    stage.draw()  # it looks once it is seen
     stage.settle()
     return stage
 

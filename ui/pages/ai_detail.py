@@ -230,10 +230,11 @@ class AiDetail(QWidget):
     # Engine and model
 
     def _upgrade(self) -> None:
-        self._ask(
-            ai_dialogs.upgrade_question(self, self.deployment.name),
-            lambda: self._desk.upgrade(self.deployment, self._tell_upgraded),
-        )
+        self._ask(ai_dialogs.upgrade_question(self, self.deployment.name), self.upgrade)
+
+    def upgrade(self) -> None:
+        """Puts this program's engine in, or goes on with that."""
+        self._desk.upgrade(self.deployment, self._tell_upgraded)
 
     def _tell_upgraded(self, changed: bool) -> None:
         words = tr("{name} runs the new engine.") if changed else tr("{name} runs this engine already.")
@@ -242,10 +243,11 @@ class AiDetail(QWidget):
     def _replace_model(self) -> None:
         others = [one for one in self._models() if one.name != self.deployment.model]
         dialog, choice = ai_dialogs.replace_question(self, self.deployment.name, others)
-        self._ask(
-            dialog,
-            lambda: self._desk.replace_model(self.deployment, choice.currentData(), self._tell_replaced),
-        )
+        self._ask(dialog, lambda: self.replace_model(choice.currentData()))
+
+    def replace_model(self, model: str) -> None:
+        """Puts a model of the library in, or goes on with that."""
+        self._desk.replace_model(self.deployment, model, self._tell_replaced)
 
     def _tell_replaced(self, deployment: Deployment) -> None:
         self._toast.tell(tr("{name} answers with its new model.").format(name=deployment.name))

@@ -141,6 +141,7 @@ def _unreached(stage: Stage, look: Appearance) -> None:
 def _open_rowan(stage: Stage, look: Appearance) -> None:
     _open(stage, look)
     stage.shell.ais.open_ai(stage.core.all_deployments[0])
+    stage.draw()  # it looks once it is seen
     stage.settle()
 
 
@@ -215,6 +216,7 @@ def _open_old(stage: Stage, look: Appearance) -> None:
     """Hazel, whose engine is another one."""
     _open(stage, look)
     stage.shell.ais.open_ai(stage.core.all_deployments[1])
+    stage.draw()  # it looks once it is seen
     stage.settle()
 
 
