@@ -10,9 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import keyring.backend
 import pytest
 
 from personal_ai.common.paths import HOME_VARIABLE
+from tests.support.keyrings import MemoryKeyring
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
@@ -24,6 +26,19 @@ def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv(HOME_VARIABLE, str(home))
     monkeypatch.setenv("HOME", str(tmp_path / "user"))
     return home
+
+
+@pytest.fixture
+def system_keyring(monkeypatch: pytest.MonkeyPatch) -> MemoryKeyring:
+    """It claims to come from one of the modules that are trusted."""
+    real: MemoryKeyring = type("Keyring", (MemoryKeyring,), {"__module__": "keyring.backends.SecretService"})()
+    monkeypatch.setattr(keyring.backend, "get_all_keyring", lambda: [real])
+    return real
+
+
+@pytest.fixture
+def no_keyring(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keyring.backend, "get_all_keyring", list)
 
 
 def _is_loopback(address: object) -> bool:

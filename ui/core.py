@@ -101,6 +101,15 @@ class Network(Protocol):
     def stop(self) -> None: ...
 
 
+class Trial(Protocol):
+    """Trying everything out: `personal_ai.app.trial.Trial`."""
+
+    @property
+    def under_way(self) -> bool: ...
+    def begin(self, on_progress: ProgressCallback, cancel: Cancel) -> Deployment: ...
+    def throw_away(self) -> None: ...
+
+
 class Core(Ais, Protocol):
     """One person's profile."""
 
@@ -112,6 +121,8 @@ class Core(Ais, Protocol):
     def vault(self) -> Vault: ...
     @property
     def safekeeping(self) -> Safekeeping: ...
+    @property
+    def trial(self) -> Trial: ...
     def new_phrase(self) -> str: ...
     def create_vault(self, phrase: str, password: str) -> None: ...
     def unlock(self, password: str) -> None: ...
@@ -150,11 +161,16 @@ class Overview:
     deployments: tuple[Deployment, ...] = ()
     identities: tuple[Identity, ...] = ()
     network_running: bool = False
+    on_trial: bool = False
 
     @classmethod
     def of(cls, core: Core) -> Overview:
         return cls(
-            tuple(core.models()), tuple(core.deployments()), tuple(core.identities()), core.practice_network.running
+            tuple(core.models()),
+            tuple(core.deployments()),
+            tuple(core.identities()),
+            core.practice_network.running,
+            core.trial.under_way,
         )
 
     def model_label(self, name: str) -> str:

@@ -77,6 +77,15 @@ class Keys(QObject):
     def confirm_phrase(self, typed: Mapping[int, str]) -> Operation[None]:
         return self._on_vault(lambda vault: vault.confirm_phrase(typed))
 
+    def keep(self, password: str) -> Operation[str]:
+        """Makes a trial a profile that opens with this password; gives its words, to be written down."""
+
+        def work(_: object) -> str:
+            self._core.door.change_password(None, password)
+            return self._core.door.reveal_phrase(password)
+
+        return self._bridge.run(work)
+
     def wants_password(self) -> Operation[bool]:
         """Whether a password opens the vault, or the system's keyring."""
         return self._bridge.run(lambda _: self._core.door.wants_password)

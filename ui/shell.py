@@ -26,6 +26,8 @@ from ui.widgets.notice import Problem
 from ui.widgets.rail import Page, Rail
 from ui.widgets.settings_dialogs import ShortcutsDialog
 from ui.widgets.toast import Toast
+from ui.widgets.trial_bar import TrialBar
+from ui.widgets.trial_dialogs import KeepDialog
 
 if TYPE_CHECKING:
     from personal_ai.app.activity import Entry
@@ -36,6 +38,7 @@ class Shell(QWidget):
 
     appearance_chosen = Signal(Appearance)
     lock_wanted = Signal()
+    keep_wanted = Signal()
 
     def __init__(self, profile: Profile, paths: Paths) -> None:
         super().__init__()
@@ -65,6 +68,7 @@ class Shell(QWidget):
         self._menu = Button(tr("Menu"), "quiet", icon="menu", on_click=lambda: self.toggle(self.rail))
         self._chats = Button(tr("Chats"), "quiet", icon="list", on_click=lambda: self.toggle(self.chat.list))
         self._bar = self._top_bar()
+        self._trial = TrialBar()
         self._problems = column(margins=(SPACE_XL, 0, SPACE_XL, 0), spacing=SPACE_S)
         self._arrange()
         self._connect()
@@ -76,6 +80,9 @@ class Shell(QWidget):
             self._pages.addWidget(page)
         right = column()
         right.addWidget(self._bar)
+        above = column(margins=(SPACE_XL, SPACE_M, SPACE_XL, 0))
+        above.addWidget(self._trial)
+        right.addLayout(above)
         right.addLayout(self._problems)
         right.addWidget(self._pages, 1)
         layout = row(self)
@@ -87,6 +94,7 @@ class Shell(QWidget):
         self._profile.changed.connect(self._refresh)
         self.rail.chosen.connect(self.show_page)
         self.rail.lock_wanted.connect(self.lock_wanted)
+        self._trial.keep_wanted.connect(self.keep_wanted)
         self.chat.deploy_wanted.connect(lambda: self.show_page(Page.AIS))
         self.chat.list.selected.connect(lambda _: self._fold_away())
         self.ais.chat_wanted.connect(self.new_chat)
@@ -119,6 +127,23 @@ class Shell(QWidget):
     def new_chat(self, deployment: Deployment | None = None) -> None:
         self.show_page(Page.CHAT)
         self.chat.new_chat(deployment)
+
+    def show_first_answer(self, deployment: Deployment) -> None:
+        """Asks a first question for somebody who has just come."""
+        self.new_chat(deployment)
+        self.chat.send(tr("What is a canister?"))
+
+    @property
+    def on_trial(self) -> bool:
+        """Whether everything goes with the program."""
+        return self._profile.overview.on_trial
+
+    def keep_trial(self) -> None:
+        """Asks for what makes it a profile like any other."""
+        dialog = KeepDialog(self.identities.keys, self)
+        dialog.kept.connect(self._profile.refresh)
+        dialog.finished.connect(lambda _: self.identities.refresh())
+        dialog.open()
 
     def _resume(self, entry: Entry) -> None:
         """Goes on with what was begun with an AI, where its steps are seen."""
@@ -181,6 +206,7 @@ class Shell(QWidget):
         self.rail.set_network(known if overview.deployments else tr("No network yet"))
         newest = next(iter(overview.deployments), None)
         self.rail.set_identity(newest.name if newest else "")
+        self._trial.setVisible(overview.on_trial)
 
     def prepare_to_close(self) -> None:
         """What was deleted is deleted for good; a reply under way stops and is kept. Dialogs go."""

@@ -2,37 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QKeySequence, QPaintEvent, QResizeEvent, QShortcut
 from PySide6.QtWidgets import QMainWindow, QStackedWidget, QWidget
 
-from personal_ai.common.errors import Cancelled, UserFacingError
+from personal_ai.common.errors import UserFacingError
 from personal_ai.common.paths import Paths
-from ui.bridge import Bridge, Lane, Operation, Task
-from ui.pages.unlock import UnlockPage
-from ui.pages.welcome import WelcomePage
+from ui.bridge import Bridge, Lane
+from ui.opening import Opening
 from ui.preferences import load_appearance, save_appearance
 from ui.presence import Presence
 from ui.text import tr
 from ui.theme import Appearance, theme
-from ui.widgets.basic import Button
 from ui.widgets.focus_ring import FocusRing
-from ui.widgets.form import FormPage, buttons
-from ui.widgets.notice import Problem
 from ui.widgets.rail import Page
 
 if TYPE_CHECKING:
+    from personal_ai.deployments.journal import Deployment
     from ui.core import Core, Overview
     from ui.shell import Shell
     from ui.widgets.crash_dialog import CrashDialog
-    from ui.widgets.form_dialog import FormDialog
-
-Result = TypeVar("Result")
+    from ui.widgets.trial_dialogs import EndDialog
 
 _SIZE = (1180, 760)
 _SIZE_MIN = (520, 480)
@@ -48,7 +42,6 @@ class Window(QMainWindow):
     def __init__(self, open_core: Callable[[], Core], paths: Paths) -> None:
         super().__init__()
         self._paths = paths
-        self._core: Core | None = None
         self._closing = False
         self._crash: CrashDialog | None = None
         self.shell: Shell | None = None
@@ -63,168 +56,41 @@ class Window(QMainWindow):
         self.bridge.failed.connect(self.show_problem)
         self.bridge.crashed.connect(self.show_crash)
         self._add_shortcuts()
-        self._open_core = open_core
+        self.opening = Opening(open_core, self.bridge, self._show, self)
+        self.opening.opened.connect(self._read_overview)
+        self.opening.tried.connect(self._begin_with)
         self._presence = Presence(self)
         self._watch = QTimer(self, interval=_IDLE_LOOK_MS)
         self._watch.timeout.connect(self._look_idle)
         self._locking = False
-        self._begin()
-
-    # Opening
-
-    def _begin(self) -> None:
-        """The first page is there at once; the core loads when it is drawn, so as not to hold it up."""
-        self._loading = False
-        if self._paths.vault.exists():
-            self._unlock()
-        else:
-            self._welcome()
-        if self.isVisible():
-            self._load()
+        self._end: EndDialog | None = None
+        self.opening.begin(has_vault=paths.vault.exists())
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
         super().paintEvent(event)
-        self._load()
+        self.opening.load()
 
-    def _load(self) -> None:
-        """On the desk, where everything asked of the core waits its turn."""
-        if self._loading:
-            return
-        self._loading = True
-        loading = self.bridge.run(self._load_core).on_failure(lambda error: self._cannot_open(error, self._begin))
-        page = self._stack.currentWidget()
-        if isinstance(page, UnlockPage):
-            loading.on_success(lambda _: self._ask_how(page, page.keyring_chosen.emit))
-
-    def _load_core(self, _: Task) -> None:
-        self._core = self._open_core()
-
-    def _ask(self, act: Callable[[Core], Result]) -> Operation[Result]:
-        """Has the core do something; given up without a word where the core did not load, which has its own page."""
-        return self._ask_long(lambda core, _: act(core))
-
-    def _ask_long(self, act: Callable[[Core, Task], Result]) -> Operation[Result]:
-        """Has the core do something that reports its progress and can be stopped."""
-
-        def work(task: Task) -> Result:
-            if self._core is None:
-                raise Cancelled
-            return act(self._core, task)
-
-        self._load()
-        return self.bridge.run(work)
-
-    def _cannot_open(self, error: UserFacingError, again: Callable[[], object]) -> None:
-        page = FormPage()
-        page.column.addWidget(Problem(error))
-        go = Button(tr("Try again"), "primary", on_click=again)
-        page.column.addLayout(buttons(go))
-        self._show(page)
-        go.setFocus()
-
-    def _welcome(self) -> None:
-        page = WelcomePage()
-
-        def create(phrase: str, password: str) -> None:
-            page.set_busy(True)
-            self._ask(lambda core: core.create_vault(phrase, password)).owned_by(page).on_success(
-                lambda _: self._check_words(page)
-            ).on_failure(page.show_problem).on_end(lambda: page.set_busy(False))
-
-        def check(typed: dict[int, str]) -> None:
-            page.set_busy(True)
-            self._ask(lambda core: core.vault.confirm_phrase(typed)).owned_by(page).on_success(
-                lambda _: self._enter(page)
-            ).on_failure(page.show_problem).on_end(lambda: page.set_busy(False))
-
-        page.started.connect(lambda: self._ask(lambda core: core.new_phrase()).on_success(page.show_phrase))
-        page.chosen.connect(create)
-        page.typed.connect(check)
-        page.left.connect(lambda: self._enter(page))
-        page.backup_wanted.connect(lambda: self._return_by_backup(page))
-        page.words_wanted.connect(lambda: self._return_by_words(page))
-        self._show(page)
-        page.take_focus()
-
-    def _check_words(self, page: WelcomePage) -> None:
-        page.forget()
-        self._ask(lambda core: core.vault.places_to_verify()).on_success(page.ask_words).on_failure(page.show_problem)
-
-    def _return_by_backup(self, page: WelcomePage) -> None:
-        from ui.widgets.return_dialogs import backup_dialog  # noqa: PLC0415 - seldom needed
-
-        def restore(source: Path, password: str, new_password: str) -> Operation[object]:
-            return self._ask_long(
-                lambda core, task: core.safekeeping.restore_backup(
-                    source, password, new_password=new_password, on_progress=task.tell, cancel=task.cancel
-                )
-            )
-
-        self._open_return(page, backup_dialog(page, restore))
-
-    def _return_by_words(self, page: WelcomePage) -> None:
-        from ui.widgets.return_dialogs import words_dialog  # noqa: PLC0415 - seldom needed
-
-        def restore(phrase: str, canisters: Sequence[str], password: str) -> Operation[object]:
-            return self._ask_long(
-                lambda core, task: core.safekeeping.restore_from_phrase(
-                    phrase, password, canisters, on_progress=task.tell, cancel=task.cancel
-                )
-            )
-
-        self._open_return(page, words_dialog(page, restore))
-
-    def _open_return(self, page: WelcomePage, dialog: FormDialog) -> None:
-        """What was begun and left has its vault already: it is gone on with from the pages."""
-        dialog.accepted.connect(lambda: self._enter(page))
-        dialog.rejected.connect(
-            lambda: self._ask(lambda core: core.has_vault).on_success(
-                lambda begun: self._enter(page) if begun else None
-            )
-        )
-        dialog.open()
-
-    def _unlock(self) -> UnlockPage:
-        page = UnlockPage()
-
-        def unlock(act: Callable[[Core], None]) -> None:
-            page.set_busy(True)
-            self._ask(act).owned_by(page).on_success(lambda _: self._enter(page)).on_failure(page.show_problem).on_end(
-                lambda: page.set_busy(False)
-            )
-
-        page.chosen.connect(lambda password: unlock(lambda core: core.unlock(password)))
-        page.keyring_chosen.connect(lambda: unlock(lambda core: core.door.unlock_with_keyring()))
-        self._show(page)
-        page.first.setFocus()
-        return page
-
-    def _ask_how(self, page: UnlockPage, by_keyring: Callable[[], object]) -> None:
-        """Finds out whether a password is needed; where it is not, the field goes and `by_keyring` follows."""
-
-        def take(wants_password: bool) -> None:
-            if not wants_password:
-                page.use_keyring()
-                by_keyring()
-
-        self._ask(lambda core: core.door.wants_password).owned_by(page).on_success(take).on_failure(page.show_problem)
-
-    def _enter(self, page: WelcomePage | UnlockPage) -> None:
-        """The vault is open: the secrets that were typed are let go, and the pages appear."""
-        page.forget()
-        self._read_overview()
+    # The pages
 
     def _read_overview(self) -> None:
-        self._ask(_overview).on_success(self._build_shell).on_failure(
-            lambda error: self._cannot_open(error, self._read_overview)
+        """The vault is open: the pages appear."""
+        self.opening.ask(_overview).on_success(self._build_shell).on_failure(
+            lambda error: self.opening.cannot_open(error, self._read_overview)
         )
 
-    def _build_shell(self, overview: Overview) -> None:
+    def _begin_with(self, deployment: Deployment) -> None:
+        """Somebody tries it out: the first question is asked for them."""
+        self.opening.ask(_overview).on_success(
+            lambda overview: self._build_shell(overview).show_first_answer(deployment)
+        ).on_failure(lambda error: self.opening.cannot_open(error, self._read_overview))
+
+    def _build_shell(self, overview: Overview) -> Shell:
         from ui.profile import Profile  # noqa: PLC0415 - loaded by `_overview`, off this thread
         from ui.shell import Shell  # noqa: PLC0415
 
-        assert self._core is not None
-        profile = Profile(self._core, self.bridge, overview)
+        core = self.opening.core
+        assert core is not None
+        profile = Profile(core, self.bridge, overview)
         self.shell = Shell(profile, self._paths)
         profile.setParent(self.shell)  # it goes with the pages
         self.shell.appearance_chosen.connect(self._choose_appearance)
@@ -232,13 +98,18 @@ class Window(QMainWindow):
         self._show(self.shell)
         self.shell.set_width(self.width())
         self.shell.chat.composer.setFocus()
+        self.shell.keep_wanted.connect(self._keep)
         self._watch.start()
+        return self.shell
 
     # Locking
 
     def lock(self) -> None:
         """Forgets the keys. What is under way stops at its next safe place and is kept; then the pages go."""
         if self.shell is None or self._locking or self._closing:
+            return
+        if self.shell.on_trial:
+            self._keep()  # it has no key yet but the one that would be forgotten
             return
         self._locking = True
         self._watch.stop()
@@ -257,22 +128,21 @@ class Window(QMainWindow):
     def _lock_core(self) -> None:
         """On the chat's lane, which alone uses the chat session."""
         assert self.shell is not None
-        assert self._core is not None
+        assert self.opening.core is not None
         self.shell.chat.close_desk()
-        self._core.lock()
+        self.opening.core.lock()
 
     def _locked(self) -> None:
         self.shell = None
         self._locking = False
-        page = self._unlock()
-        self._ask_how(page, lambda: None)
+        self.opening.unlock()
 
     def _look_idle(self) -> None:
         """Somebody who types, points or waits for something uses the vault."""
         if self._presence.take() or self.bridge.long_work:
-            self._ask(lambda core: core.door.use())
+            self.opening.ask(lambda core: core.door.use())
         else:
-            self._ask(lambda core: core.door.idle).on_success(lambda idle: self.lock() if idle else None)
+            self.opening.ask(lambda core: core.door.idle).on_success(lambda idle: self.lock() if idle else None)
 
     def _show(self, page: QWidget) -> None:
         before = self._stack.currentWidget()
@@ -344,7 +214,7 @@ class Window(QMainWindow):
     def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802 - Qt's name
         """Goes out of sight at once; ends when replies have stopped and everything is saved."""
         event.ignore()
-        if self._closing:
+        if self._closing or self._asks_to_keep():
             return
         self._closing = True
         self._watch.stop()
@@ -364,9 +234,31 @@ class Window(QMainWindow):
         if self.bridge.close():
             if self.shell:
                 self.shell.chat.close_desk()
-            if self._core:
-                self._core.close()
+            self.opening.close()
         self.closed.emit()
+
+    # The end of a trial
+
+    def _keep(self) -> None:
+        """A password makes it a profile like any other."""
+        assert self.shell is not None
+        self.shell.keep_trial()
+
+    def _asks_to_keep(self) -> bool:
+        """Asks once, before a trial ends; whoever closes the window again without an answer gives one."""
+        if self.shell is None or not self.shell.on_trial or self._end is not None:
+            return False
+        from ui.widgets.trial_dialogs import EndDialog  # noqa: PLC0415 - seldom needed
+
+        self._end = EndDialog(self)
+        self._end.keep_wanted.connect(self._keep)
+        self._end.accepted.connect(self.close)
+        self._end.rejected.connect(self._forget_end)
+        self._end.open()
+        return True
+
+    def _forget_end(self) -> None:
+        self._end = None
 
 
 def _overview(core: Core) -> Overview:

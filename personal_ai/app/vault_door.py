@@ -10,7 +10,7 @@ from pathlib import Path
 
 from personal_ai.identities import keyring_store
 from personal_ai.identities.errors import VaultLockedError
-from personal_ai.identities.vault import Vault, opens_with_password
+from personal_ai.identities.vault import Vault, opens_with_password, was_on_trial
 from personal_ai.identities.vault_content import Content
 
 
@@ -42,6 +42,16 @@ class VaultDoor:
         """Whether a password opens it; otherwise the system's keyring does."""
         return opens_with_password(self._path)
 
+    @property
+    def on_trial(self) -> bool:
+        """Whether the open vault's key is nowhere but in this program's memory."""
+        return self._vault is not None and self._vault.on_trial
+
+    @property
+    def trial_is_over(self) -> bool:
+        """Whether the vault was another program's trial, so that nothing opens it any more."""
+        return self._vault is None and self.exists and was_on_trial(self._path)
+
     def vault(self) -> Vault:
         """The open vault. Raises VaultLockedError."""
         if self._vault is None:
@@ -51,6 +61,14 @@ class VaultDoor:
 
     def create(self, phrase: str, password: str) -> None:
         self._opened(Vault.create(self._path, phrase, password))
+
+    def create_for_trial(self, phrase: str) -> None:
+        """A vault whose key is in this program's memory alone."""
+        self._opened(Vault.create_for_trial(self._path, phrase))
+
+    def create_with_keyring(self, phrase: str, *, timeout_s: float) -> None:
+        """A vault that opens for whoever is logged in. Raises KeyringUnavailableError, also for no answer in time."""
+        self._opened(keyring_store.create_with_keyring(self._path, phrase, timeout_s=timeout_s))
 
     def restore(self, content: Content, password: str) -> None:
         """A vault with the content of a backup's."""
@@ -65,10 +83,13 @@ class VaultDoor:
         self._opened(keyring_store.open_with_keyring(self._path))
 
     def change_password(self, old: str | None, new: str) -> None:
-        """`old` is None where the keyring opened the vault; its entry there goes. Raises WrongPasswordError."""
+        """`old` is None where the keyring opened the vault, whose entry there goes, or where it was on trial.
+
+        Raises WrongPasswordError.
+        """
         vault = self.vault()
         entry = vault.keyring_entry
-        if entry is None:
+        if entry is None and not vault.on_trial:
             vault.check_password(old or "")
         vault.lock_with_password(new)
         if entry is not None:
@@ -79,12 +100,12 @@ class VaultDoor:
         keyring_store.move_to_keyring(self.vault())
 
     def reveal_phrase(self, password: str | None) -> str:
-        """The recovery phrase, to be written down again; `password` is None where the keyring opened the vault.
+        """The recovery phrase, to be written down again; `password` is None where none opened the vault.
 
         Raises WrongPasswordError.
         """
         vault = self.vault()
-        if vault.keyring_entry is None:
+        if vault.keyring_entry is None and not vault.on_trial:
             vault.check_password(password or "")
         return vault.reveal_phrase()
 
@@ -109,8 +130,8 @@ class VaultDoor:
 
     @property
     def idle(self) -> bool:
-        """Whether the vault is open and nobody has used it for as long as its owner allows."""
-        if self._vault is None:
+        """Whether the vault is open and nobody has used it for as long as its owner allows; never while on trial."""
+        if self._vault is None or self._vault.on_trial:
             return False
         allowed_s = self._vault.notes.idle_lock_s
         return allowed_s > 0 and self._clock() - self._used_s >= allowed_s

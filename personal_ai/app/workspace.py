@@ -23,6 +23,7 @@ from personal_ai.app.networks import PRACTICE, Networks
 from personal_ai.app.runway import Runways
 from personal_ai.app.safekeeping import Safekeeping
 from personal_ai.app.snapshots import Snapshots
+from personal_ai.app.trial import Trial
 from personal_ai.app.upkeep import Upkeep
 from personal_ai.app.vault_door import VaultDoor
 from personal_ai.canister.client import CanisterClient
@@ -66,8 +67,8 @@ __all__ = ["PRACTICE", "ModelSummary", "Workspace"]
 class Workspace:
     """See the module's docstring. Raises what its parts raise; VaultLockedError where the vault must be open.
 
-    Its rooms, each with the calls about one thing: money, activity, safekeeping (backups, recovery), model_room, and
-    of canisters: canisters, runway, upkeep, snapshots, controllers.
+    Its rooms, each with the calls about one thing: trial, money, activity, safekeeping (backups, recovery), model_room,
+    and of canisters: canisters, runway, upkeep, snapshots, controllers.
     """
 
     def __init__(self, paths: Paths) -> None:
@@ -78,6 +79,8 @@ class Workspace:
         self.networks = Networks(paths.networks, self.practice_network)
         self._place = place_of(paths.models, paths.library_place)
         self.library = Library(self._place.folder, self._place.mark)
+        self.trial = Trial(self)
+        self._closing.callback(self.trial.leave)
         self.safekeeping = Safekeeping(self)
         self.model_room = ModelRoom(self)
         self.money = Money(self)

@@ -127,8 +127,7 @@ class PracticeNetwork:
     def _spawn(self, port: int, cancel: Cancel) -> _Running:
         with storage_errors("start the practice network"):
             self._folder.mkdir(parents=True, exist_ok=True)
-            log_path = self._folder / LOG_FILE
-            with log_path.open("wb") as log:
+            with (self._folder / LOG_FILE).open("wb") as log:
                 process = subprocess.Popen(  # noqa: S603  our own module, no shell
                     [*_COMMAND, "--state", str(self._folder), "--port", str(port), "--pace", self._pace],
                     stdin=subprocess.DEVNULL,
@@ -136,6 +135,14 @@ class PracticeNetwork:
                     stderr=log,
                     start_new_session=True,
                 )
+        try:
+            return self._wait_until_up(process, port, cancel)
+        except BaseException:  # nobody would find it to stop it
+            process.kill()
+            process.wait()
+            raise
+
+    def _wait_until_up(self, process: subprocess.Popen[bytes], port: int, cancel: Cancel) -> _Running:
         deadline_s = time.monotonic() + _START_TIMEOUT_S
         while True:
             found = self._find()
@@ -146,8 +153,7 @@ class PracticeNetwork:
             if process.poll() == _EXIT_PORT_IN_USE and port != _ANY_PORT:
                 return self._spawn(_ANY_PORT, cancel)
             if process.poll() is not None or time.monotonic() > deadline_s:
-                process.kill()
-                process.wait()
+                log_path = self._folder / LOG_FILE
                 raise NetworkUnreachableError(
                     f"The practice network did not start: {_last_line(log_path)}",
                     not_lost="Its state on disk is unchanged.",

@@ -22,7 +22,7 @@ from personal_ai.identities import phrase as phrases
 from personal_ai.identities.errors import VaultDamagedError, VaultExistsError, VaultLockedError, WrongPasswordError
 from personal_ai.identities.keys import SecretKey
 from personal_ai.identities.vault_content import VAULT_SECRET_SIZE_BYTES, Content, Entry
-from personal_ai.identities.vault_file import KeyringLock, Lock, PasswordLock, ScryptCost, SealedVault
+from personal_ai.identities.vault_file import KeyringLock, Lock, MemoryLock, PasswordLock, ScryptCost, SealedVault
 from personal_ai.identities.vault_notes import Notes, checked_name
 
 __all__ = [
@@ -116,6 +116,11 @@ class Vault:
         return cls._create(path, _fresh(phrase), KeyringLock(entry), lambda: key)
 
     @classmethod
+    def create_for_trial(cls, path: Path, phrase: str) -> Vault:
+        """A new vault that nothing opens once this one is locked, until it is given a lock; raises as `create` does."""
+        return cls._create(path, _fresh(phrase), MemoryLock(), lambda: secrets.token_bytes(_KEY_SIZE_BYTES))
+
+    @classmethod
     def open(cls, path: Path, password: str) -> Vault:
         """Raises WrongPasswordError, VaultDamagedError, UnknownVersionError, IdentityError, StorageError."""
         sealed = vault_file.parse(vault_storage.read(path))
@@ -127,7 +132,7 @@ class Vault:
         """`find_key` gives the key kept under an entry's name; raises as `open` does."""
         sealed = vault_file.parse(vault_storage.read(path))
         if not isinstance(sealed.lock, KeyringLock):
-            raise IdentityError("This vault opens with a password, not with the system's keyring.")
+            raise _opens_otherwise(sealed.lock)
         key = find_key(sealed.lock.entry)
         return cls(path, sealed.lock, _Opened.of(key, _content(sealed, key)))
 
@@ -257,6 +262,11 @@ class Vault:
         """The name under which the keyring keeps the vault's key; None where a password opens it."""
         return self._lock_kind.entry if isinstance(self._lock_kind, KeyringLock) else None
 
+    @property
+    def on_trial(self) -> bool:
+        """Whether locking it would be its end."""
+        return isinstance(self._lock_kind, MemoryLock)
+
     def check_password(self, password: str) -> None:
         """Before something that only the vault's owner may do. Raises WrongPasswordError, IdentityError."""
         sealed = vault_file.parse(vault_storage.read(self._path))
@@ -346,6 +356,11 @@ def opens_with_password(path: Path) -> bool:
     return isinstance(vault_file.parse(vault_storage.read(path)).lock, PasswordLock)
 
 
+def was_on_trial(path: Path) -> bool:
+    """Whether the key was in the memory of a program only. Raises as `Vault.open` does."""
+    return isinstance(vault_file.parse(vault_storage.read(path)).lock, MemoryLock)
+
+
 def _fresh(phrase: str) -> Content:
     return Content(phrases.check(phrase), secrets.token_bytes(VAULT_SECRET_SIZE_BYTES))
 
@@ -358,8 +373,21 @@ def _checked_password(password: str) -> str:
 
 def _key_by_password(sealed: SealedVault, password: str) -> bytes:
     if not isinstance(sealed.lock, PasswordLock):
-        raise IdentityError("This vault opens with the system's keyring, not with a password.")
+        raise _opens_otherwise(sealed.lock)
     return sealed.lock.key(password)
+
+
+def _opens_otherwise(lock: Lock) -> IdentityError:
+    match lock:
+        case PasswordLock():
+            return IdentityError("This vault opens with a password, not with the system's keyring.")
+        case KeyringLock():
+            return IdentityError("This vault opens with the system's keyring, not with a password.")
+        case MemoryLock():
+            return IdentityError(
+                "Somebody is trying the program out with this vault: it opens nowhere but there.",
+                next_step="Choose to keep it in the window where it was begun; if that is gone, the vault is too.",
+            )
 
 
 def _content(sealed: SealedVault, key: bytes) -> Content:

@@ -76,7 +76,12 @@ class KeyringLock:
     entry: str
 
 
-Lock = PasswordLock | KeyringLock
+@dataclass(frozen=True, slots=True)
+class MemoryLock:
+    """The key is in the memory of the program that made it and nowhere else: nothing opens the vault after it."""
+
+
+Lock = PasswordLock | KeyringLock | MemoryLock
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +143,8 @@ def lock_to_bytes(lock: Lock) -> bytes:
     """The header: where the key comes from."""
     if isinstance(lock, KeyringLock):
         fields: dict[str, object] = {"lock": "keyring", "entry": lock.entry}
+    elif isinstance(lock, MemoryLock):
+        fields = {"lock": "memory"}
     else:
         fields = {"lock": "password", "salt": lock.salt, "n": lock.cost.n, "r": lock.cost.r, "p": lock.cost.p}
     return cbor.encode(fields, self_described=False)
@@ -156,6 +163,8 @@ def lock_from_bytes(header: bytes) -> Lock:
                 return PasswordLock(salt, cost)
         case {"lock": "keyring", "entry": str(entry)} if 0 < len(entry) <= _MAX_ENTRY_LENGTH:
             return KeyringLock(entry)
+        case {"lock": "memory"}:
+            return MemoryLock()
     raise damaged("Its header is malformed.")
 
 

@@ -6,10 +6,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import keyring.backend
 import pytest
 
-from tests.ui.keyrings import MemoryKeyring
 from ui.tour.scripted import ScriptedCore
 from ui.tour.stage import Stage
 
@@ -46,16 +44,3 @@ def make_stage(qapp: object, own_home: Path) -> Iterator[StageMaker]:
 def stage(make_stage: StageMaker) -> Stage:
     """A window whose chat page is open, with nothing deployed."""
     return make_stage().enter()
-
-
-@pytest.fixture
-def system_keyring(monkeypatch: pytest.MonkeyPatch) -> MemoryKeyring:
-    """It claims to come from one of the modules that are trusted."""
-    real: MemoryKeyring = type("Keyring", (MemoryKeyring,), {"__module__": "keyring.backends.SecretService"})()
-    monkeypatch.setattr(keyring.backend, "get_all_keyring", lambda: [real])
-    return real
-
-
-@pytest.fixture
-def no_keyring(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(keyring.backend, "get_all_keyring", list)

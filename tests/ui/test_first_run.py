@@ -47,7 +47,8 @@ def tab_to(name: str) -> QWidget:
 
 def test_from_the_first_start_to_an_answer_by_keyboard_alone(make_stage: MakeStage) -> None:
     stage = make_stage().show()
-    press(Qt.Key.Key_Space)  # Set up
+    tab_to("Set it up")
+    press(Qt.Key.Key_Space)
     stage.settle()
     words = [label.text() for label in stage.find(WelcomePage).findChildren(QLabel) if label.property("kind") == "word"]
     assert [word.split()[-1] for word in words] == PHRASE.split()

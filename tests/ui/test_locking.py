@@ -10,7 +10,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QDialog, QPushButton
 
 from personal_ai.deployments.journal import DeploymentState
-from tests.ui.keyrings import MemoryKeyring
+from tests.support.keyrings import MemoryKeyring
 from ui.pages.unlock import UnlockPage
 from ui.presence import Presence
 from ui.tour.scripted import PASSWORD, ScriptedCore

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QPushButton
 
 from personal_ai.app import workspace as app
 from personal_ai.chat.conversation import Place, Turn
@@ -20,6 +20,7 @@ from ui.shell import Shell
 from ui.tour.stage import until
 from ui.widgets.notice import Notice, Problem
 from ui.widgets.rail import Page
+from ui.widgets.trial_dialogs import EndDialog
 from ui.window import Window
 
 PASSWORD = "four quiet walnut trees"
@@ -72,6 +73,27 @@ def _ask(window: Window, text: str) -> Turn:
     until(lambda: not window.bridge.busy)
     assert not window.findChildren(Problem)
     return window.shell.chat.conversation.turns[-1]
+
+
+@pytest.mark.usefixtures("no_keyring")
+def test_one_click_from_an_empty_home_to_a_canisters_answer_and_nothing_left(qapp: object, paths: Paths) -> None:
+    window = _open(paths)
+    (choice,) = [one for one in window.findChildren(QPushButton) if one.text() == "Just try it"]
+    QTest.mouseClick(choice, Qt.MouseButton.LeftButton)  # the only one
+    until(lambda: window.shell is not None, DEPLOY_TIMEOUT_MS)
+    until(lambda: len(window.shell.chat.conversation.turns) == 2, REPLY_TIMEOUT_MS)
+    answered = window.shell.chat.conversation.turns[-1]
+    assert answered.facts is not None
+    assert answered.facts.place is Place.PRACTICE
+    assert answered.text
+    until(lambda: not window.bridge.busy)
+    window.close()  # asks
+    (dialog,) = window.findChildren(EndDialog)
+    dialog.throw_away.click()
+    until(lambda: window.bridge.closed)
+    assert {path.name for path in paths.home.iterdir()} <= {"programs", "trial.lock"}
+    assert not PracticeNetwork(paths.practice_network).running
+    window.deleteLater()
 
 
 def test_from_an_empty_home_to_a_canisters_answer_and_on_without_the_network(qapp: object, paths: Paths) -> None:

@@ -33,9 +33,10 @@ from ui.tour.scripted_ais import (
     ScriptedSnapshots,
     ScriptedUpkeep,
 )
-from ui.tour.scripted_identities import open_door
+from ui.tour.scripted_identities import open_door, trial_door
 from ui.tour.scripted_models import ScriptedModels
 from ui.tour.scripted_safekeeping import ScriptedSafekeeping
+from ui.tour.scripted_trial import ScriptedTrial
 from ui.tour.scripted_wallet import ScriptedMoney
 
 PHRASE = "lamp orbit meadow copper violin harvest ticket walnut breeze pencil saddle gallery"
@@ -237,18 +238,35 @@ class ScriptedCore:
         self.upkeep = ScriptedUpkeep(self.ais, self._replaced)
         self.snapshots = ScriptedSnapshots(self.ais)
         self.controllers = ScriptedControllers(self.ais, lambda: self.vault.identities)
+        self.trial = ScriptedTrial(self)
         self._closing = ExitStack()
 
     @cached_property
     def door(self) -> VaultDoor:
         """A real vault in a folder that goes away with it."""
+        return open_door(self._vault_path(), PHRASE, PASSWORD)
+
+    def _vault_path(self) -> Path:
         folder = tempfile.TemporaryDirectory()
         self._closing.callback(folder.cleanup)
-        return open_door(Path(folder.name) / "vault", PHRASE, PASSWORD)
+        return Path(folder.name) / "vault"
 
     @property
     def vault(self) -> Vault:
         return self.door.vault()
+
+    def begin_trial(self) -> None:
+        """From now on there is a vault that only this core opens."""
+        self._note_thread()
+        self.door = trial_door(self._vault_path(), PHRASE)
+        self.has_vault = True
+
+    def end_trial(self) -> None:
+        """All is as in the beginning."""
+        self.door.lock()
+        self._closing.close()
+        self.has_vault = False
+        self.all_deployments.clear()
 
     def new_phrase(self) -> str:
         return PHRASE

@@ -16,3 +16,10 @@ def open_door(path: Path, phrase: str, password: str) -> VaultDoor:
     door = VaultDoor(path)
     door.unlock(password)
     return door
+
+
+def trial_door(path: Path, phrase: str) -> VaultDoor:
+    """A vault that nobody opens after this core."""
+    door = VaultDoor(path)
+    door.create_for_trial(phrase)
+    return door

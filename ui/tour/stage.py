@@ -114,6 +114,8 @@ class Stage:
             return
         self.released.set()
         self.window.close()
+        if self.window.isVisible():  # a trial asks once what is to become of it
+            self.window.close()
         self.until(lambda: self._ended)
         self.window.deleteLater()
         assert not self.crashes, f"the window broke: {self.crashes}"
