@@ -26,7 +26,7 @@ def open_window() -> int:
         import personal_ai.models.runtime  # noqa: F401, PLC0415 - its libraries must be loaded before Qt's
 
     from personal_ai.common.paths import Paths  # noqa: PLC0415 - the command line does not need Qt
-    from ui.application import SystemSignals, make_application  # noqa: PLC0415
+    from ui.application import make_application  # noqa: PLC0415
     from ui.window import Window  # noqa: PLC0415
 
     application = make_application()
@@ -34,8 +34,10 @@ def open_window() -> int:
     window = Window(lambda: _workspace(paths), paths)
     window.closed.connect(application.quit)
     sys.excepthook = lambda _, error, __: window.show_crash(error)
-    signals = SystemSignals(window.close)
     window.show()
+    from ui.system_signals import SystemSignals  # noqa: PLC0415 - the window is not held up by it
+
+    signals = SystemSignals(window.close)
     code = application.exec()
     signals.stop()
     return code

@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-from personal_ai.common.files import write_atomically
 from ui.theme import Appearance
 
 _KEY = "appearance"
@@ -22,6 +21,8 @@ def load_appearance(path: Path) -> Appearance:
 
 def save_appearance(path: Path, appearance: Appearance) -> None:
     """Keeps whatever else the file holds. Raises StorageError."""
+    from personal_ai.common.files import write_atomically  # noqa: PLC0415 - the window's start is counted in milliseconds
+
     write_atomically(path, json.dumps({**_load(path), _KEY: appearance.value}, indent=2).encode())
 
 

@@ -167,9 +167,9 @@ def test_a_full_disk_is_told_and_leaves_the_old_program(tmp_path: Path, monkeypa
     assert [file.name for file in target.parent.iterdir()] == ["program"]
 
 
-@pytest.mark.parametrize(("quantisation", "head_bytes"), [("f32", 4 * 16), ("int8", 4 + 2 * 16)])
+@pytest.mark.parametrize(("quantisation", "head_bytes"), [("f32", 4 * 16), ("int8", 4 + 16)])
 def test_sizes_are_told(tmp_path: Path, quantisation: Quantisation, head_bytes: int) -> None:
-    """Keys and values are f32 beside f32 weights, and 16 bits with a scale for each head beside int8 weights."""
+    """Keys and values are f32 beside f32 weights, and 8 bits with a scale for each head beside int8 weights."""
     path = write_decoder(tmp_path, LLAMA, quantisation)
     info = _compile(path, tmp_path / "program")
     assert info.size_bytes == (tmp_path / "program").stat().st_size

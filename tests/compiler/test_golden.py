@@ -38,7 +38,7 @@ def test_the_reader_reads_what_was_compiled(name: str) -> None:
     assert program.vocabulary_size == decoder.vocabulary_size
     assert program.context_length_max == CONTEXT_LENGTH
     assert program.end_tokens == END_TOKENS
-    element = f.Element.F32 if quantisation == "f32" else f.Element.I16_KEPT
+    element = f.Element.F32 if quantisation == "f32" else f.Element.I8_KEPT
     kept = f.kept_size_bytes(element, decoder.key_value_head_count, decoder.head_size)
     assert program.state_row_size_bytes == 2 * decoder.layer_count * kept
 
