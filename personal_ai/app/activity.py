@@ -59,7 +59,8 @@ class Undertaking(StrEnum):
 class Entry:
     """One thing that was begun, with its steps in the order in which they are taken.
 
-    open: it can be gone on with. failure: why it ended without what was wanted. model: of a replacement, the new one.
+    open: it can be gone on with. failed, failure: it ended without what was wanted, and why if that is known.
+    model: of a replacement, the new one.
     """
 
     undertaking: Undertaking
@@ -67,6 +68,7 @@ class Entry:
     begun_at_ns: int
     steps: tuple[Step, ...]
     open: bool
+    failed: bool = False
     failure: str = ""
     model: str = ""
 
@@ -131,6 +133,7 @@ def _deployment(deployment: Deployment, records: Mapping[str, StepRecord], *, re
         deployment.created_at_ns,
         steps if known or unfinished else (),
         unfinished,
+        failed,
         (deployment.failure or "") if failed else "",
     )
 
@@ -144,7 +147,7 @@ def _upgrade(deployment: Deployment, records: Mapping[str, StepRecord]) -> Entry
     steps = tuple(
         _step(name, records.get(name), failed=False, refused=name == CHECK and bool(failure)) for name in names
     )
-    return Entry(Undertaking.UPGRADE, deployment, whole.intended_at_ns, steps, not whole.done, failure)
+    return Entry(Undertaking.UPGRADE, deployment, whole.intended_at_ns, steps, not whole.done, bool(failure), failure)
 
 
 def _replacement(deployment: Deployment, records: Mapping[str, StepRecord]) -> Entry | None:
@@ -161,7 +164,14 @@ def _replacement(deployment: Deployment, records: Mapping[str, StepRecord]) -> E
     )
     failure = (deployment.failure or "") if failed else ""
     return Entry(
-        Undertaking.REPLACEMENT, deployment, whole.intended_at_ns, steps, not whole.done, failure, whole.result or ""
+        Undertaking.REPLACEMENT,
+        deployment,
+        whole.intended_at_ns,
+        steps,
+        not whole.done,
+        failed,
+        failure,
+        whole.result or "",
     )
 
 
@@ -173,7 +183,8 @@ def payment_entry(payment: Payment) -> Entry:
     if payment.kind.converts:
         delivering = {State.PAID: Standing.BEGUN, State.DONE: Standing.DONE, State.REFUNDED: Standing.FAILED}
         steps.append(Step(DELIVER, delivering.get(state, Standing.TO_COME)))
-    return Entry(Undertaking.PAYMENT, payment, begun, tuple(steps), state.open, payment.said or "")
+    failed = state in (State.REFUSED, State.NOT_SENT)
+    return Entry(Undertaking.PAYMENT, payment, begun, tuple(steps), state.open, failed, payment.said or "")
 
 
 def _step(name: str, record: StepRecord | None, *, failed: bool, over: bool = False, refused: bool = False) -> Step:

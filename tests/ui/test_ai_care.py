@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QCheckBox, QFileDialog, QSpinBox
+from PySide6.QtWidgets import QCheckBox, QFileDialog, QSpinBox
 
 from personal_ai.app.canisters import Engine
 from personal_ai.common.jobs import Cancel
@@ -42,7 +42,8 @@ UPLOAD = "Uploading the weights"
 
 
 @pytest.fixture
-def stage(make_stage: MakeStage) -> Stage:
+def stage(make_stage: MakeStage, monkeypatch: pytest.MonkeyPatch) -> Stage:
+    monkeypatch.setattr("ui.widgets.log_view._FOLLOW_MS", 20)
     core = ScriptedCore(all_deployments=[deployment("Rowan")])
     core.all_models.append(ScriptedModel("smol", "SmolLM2 135M", 148_000_000, 2048, "int8"))
     core.ais.by_id["rowan-1"] = ScriptedCanister(engine=Engine.OTHER, snapshots=[snapshot(1, days_ago=3)])
@@ -64,6 +65,8 @@ def test_an_upgrade_is_explained_followed_paused_and_done(stage: Stage) -> None:
     page.engine.upgrade.click()
     press_yes(stage)
     stage.until(lambda: detail(stage).step == UPLOAD)
+    stage.draw()
+    assert stage.window.focusWidget() is button(page, "Pause"), "the key that began it can stop it"
     assert "84 MB of 148 MB  ·  1.9 MB/s  ·  about 34 s left" in words(page)
     for other in (page.engine.replace, page.engine.upgrade, page.snapshots.take, page.life.delete):
         assert not other.isEnabled(), "one thing at a time"
@@ -73,8 +76,8 @@ def test_an_upgrade_is_explained_followed_paused_and_done(stage: Stage) -> None:
     assert "Upgrading the engine of Rowan" in words(card) and "84 MB of 148 MB" in words(card)
     stage.shell.ais.open_ai(stage.core.all_deployments[0])
     stage.draw()
-    assert QApplication.focusWidget().text() == "Pause"
-    QTest.keyClick(QApplication.focusWidget(), Qt.Key.Key_Space)
+    assert stage.window.focusWidget() is detail(stage).back
+    QTest.keyClick(button(detail(stage), "Pause"), Qt.Key.Key_Space)
     stage.settle()
     assert detail(stage).step == "" and canister(stage).engine is Engine.OTHER
     stage.core.ais.before = goes_well
@@ -115,10 +118,8 @@ def test_another_model_is_put_in(stage: Stage) -> None:
     assert "SmolLM2 135M" in words(detail(stage)) and "answers with its new model" in toast(stage)
 
 
-def test_where_there_is_no_other_model_none_can_be_chosen(stage: Stage) -> None:
-    del stage.core.all_models[1]
-    stage.shell.ais.desk._profile.refresh()
-    stage.settle()
+def test_where_there_is_no_other_model_none_can_be_chosen(make_stage: MakeStage) -> None:
+    stage = opened(make_stage(ScriptedCore(all_deployments=[deployment("Rowan")])))
     detail(stage).engine.replace.click()
     question = stage.find(Question)
     stage.draw()

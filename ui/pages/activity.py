@@ -55,6 +55,7 @@ class ActivityPage(ScrollPage):
     def showEvent(self, event: QShowEvent) -> None:  # noqa: N802 - Qt's name
         super().showEvent(event)
         self.log.watch(seen=True)
+        self._refresh()  # what is under way may have changed where the journal has not
 
     def hideEvent(self, event: QHideEvent) -> None:  # noqa: N802 - Qt's name
         super().hideEvent(event)
@@ -63,7 +64,7 @@ class ActivityPage(ScrollPage):
     def _read_if_seen(self) -> None:
         if self.isVisible():
             self.log.read()
-            self._refresh()  # what is under way may have changed where the journal has not
+            self._refresh()
 
     def _show_older(self) -> None:
         self._shown += _SHOWN_AT_FIRST

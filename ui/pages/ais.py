@@ -266,6 +266,7 @@ class AisPage(ScrollPage):
         self.detail.problem_shown.connect(lambda: self.verticalScrollBar().setValue(0))
         self._list.hide()
         self.column.addWidget(self.detail)
+        self.detail.show()
         self.verticalScrollBar().setValue(0)
         self.detail.back.setFocus()
 

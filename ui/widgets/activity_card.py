@@ -132,7 +132,7 @@ def _standing(entry: Entry) -> tuple[str, str]:
     """Where it stands, and the tone of a mark that says so."""
     if isinstance(entry.subject, Payment):
         return state_words(entry.subject.state)
-    if entry.failure:
+    if entry.failed:
         taken_back = entry.undertaking is Undertaking.UPGRADE
         return (tr("Taken back"), "warning") if taken_back else (tr("Stopped by an error"), "bad")
     return (tr("Not finished"), "warning") if entry.open else (tr("Done"), "good")
