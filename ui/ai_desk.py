@@ -240,10 +240,14 @@ class AiDesk(QObject):
         """What deleting it would lose."""
         return self._profile.bridge.run(lambda _: self._core.canisters.loss(deployment), lane=Lane.LOOK)
 
-    def delete(self, deployment: Deployment, confirmed: str) -> Operation[None]:
-        canisters = self._core.canisters
+    def delete(self, deployment: Deployment, confirmed: str) -> Operation[int]:
+        """The cycles that came back from it."""
         return self._touch(
-            lambda _: canisters.delete(deployment, confirmed=confirmed.strip()), Lane.CARE, self._profile.refresh
+            lambda task: self._core.canisters.delete(
+                deployment, confirmed=confirmed.strip(), on_progress=task.tell, cancel=task.cancel
+            ),
+            Lane.CARE,
+            self._profile.refresh,
         )
 
     # Long work

@@ -321,7 +321,8 @@ def test_deleting_says_what_is_lost_and_wants_the_name(stage: Stage) -> None:
     stage.core.ais.before = goes_well
     press(stage, page, "Delete this AI")
     dialog = stage.find(FormDialog)
-    assert "3.41 T cycles, 143 MB of memory and 1 snapshot" in words(dialog) and "What stays" in words(dialog)
+    assert "143 MB of memory and 1 snapshot" in words(dialog) and "What stays" in words(dialog)
+    assert "Of its 3.41 T cycles about 3.07 T come back first" in words(dialog)
     assert not dialog.go.isEnabled()
     dialog.lines[0].setText("Rowan")
     stage.core.ais.before = fails("delete")
@@ -332,7 +333,9 @@ def test_deleting_says_what_is_lost_and_wants_the_name(stage: Stage) -> None:
     dialog.go.click()
     stage.settle()
     assert stage.core.all_deployments == [] and stage.shell.ais.detail is None
-    assert "Rowan is deleted." in toast(stage) and "Nothing is deployed yet" in words(stage.shell.ais)
+    assert "Rowan is deleted; 3.07 T cycles came back." in toast(stage) and "Nothing is deployed yet" in words(
+        stage.shell.ais
+    )
 
 
 def test_a_canister_that_is_controlled_already_is_taken_on(stage: Stage) -> None:

@@ -18,6 +18,7 @@ from ui.pages.ais import AisPage
 from ui.profile import Profile
 from ui.theme import theme
 from ui.tour.stage import until
+from ui.widgets.basic import Button
 from ui.widgets.form_dialog import FormDialog
 from ui.widgets.question import Question
 from ui.widgets.toast import Toast
@@ -83,7 +84,7 @@ def test_from_its_card_to_its_end(page: AisPage, workspace: Workspace) -> None:
     wait_for(detail.snapshots.take.isEnabled)
     detail.snapshots.take.click()
     wait_for(lambda: len(workspace.snapshots.kept(deployment)) == 1)
-    wait_for(lambda: "Go back to it…" in [one.text() for one in detail.snapshots.findChildren(type(detail.back))])
+    wait_for(lambda: any(one.isVisible() for one in detail.snapshots.findChildren(Button) if "Go back" in one.text()))
     button(detail, "Go back to it…").click()
     page.findChild(Question).go.click()
     wait_for(lambda: page.desk.work is None and not page.desk.busy)
@@ -95,6 +96,7 @@ def test_from_its_card_to_its_end(page: AisPage, workspace: Workspace) -> None:
     wait_for(lambda: page.findChild(FormDialog) is not None)
     last = page.findChild(FormDialog)
     assert "1 snapshot" in words(last)
+    assert "come back first" in words(last)
     last.lines[0].setText("Rowan")
     last.go.click()
     wait_for(lambda: page.detail is None)

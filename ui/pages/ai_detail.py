@@ -15,7 +15,7 @@ from personal_ai.deployments.health import Health
 from personal_ai.deployments.journal import Deployment
 from personal_ai.wallet.journal import Payment
 from ui.ai_desk import AiDesk, AiView
-from ui.ai_words import engine_words, health_advice, view_words
+from ui.ai_words import cycles_words, engine_words, health_advice, view_words
 from ui.bridge import Operation
 from ui.core import Model
 from ui.text import tr
@@ -360,8 +360,13 @@ class AiDetail(QWidget):
         self._watch(self._desk.loss(self.deployment), self._ask_to_delete)
 
     def _ask_to_delete(self, loss: Loss | None) -> None:
-        gone = tr("{name} is deleted.").format(name=self.deployment.name)
-        self._open(ai_dialogs.delete_dialog(self, self._desk, self.deployment, loss), gone)
+        dialog = ai_dialogs.delete_dialog(self, self._desk, self.deployment, loss)
+        dialog.done_with.connect(self._tell_deleted)
+        dialog.open()
+
+    def _tell_deleted(self, recovered_cycles: int) -> None:
+        words = tr("{name} is deleted; {cycles} cycles came back.") if recovered_cycles else tr("{name} is deleted.")
+        self._toast.tell(words.format(name=self.deployment.name, cycles=cycles_words(recovered_cycles)))
 
     # Dialogs
 
