@@ -143,7 +143,7 @@ def failure(case: Case) -> str:
         reasons.append(f"agreement {case.agreement} < {bounds.agreement}")
     if case.perplexity_change is None or not case.perplexity_change <= bounds.perplexity_change:
         reasons.append(f"perplexity_change {case.perplexity_change} > {bounds.perplexity_change}")
-    if case.saturated_sums is not None and case.saturated_sums > SATURATED_SUMS_MAX:
+    if case.weights == "int4" and (case.saturated_sums is None or case.saturated_sums > SATURATED_SUMS_MAX):
         reasons.append(f"saturated_sums {case.saturated_sums} > {SATURATED_SUMS_MAX}")
     return "; ".join(reasons)
 
@@ -165,7 +165,7 @@ def _compared(case: Case, harness: wasmtime.Module, source: Path, text: Text) ->
         perplexity_change=change,
         weights_at_limit=weights.at_limit / weights.all,
         weights_cut_off=weights.cut_off / weights.all,
-        saturated_sums=saturations.saturated / saturations.added if saturations.added else None,
+        saturated_sums=saturations and saturations.share,
         local_agreement=local_agreement,
         local_perplexity_change=local_change,
     )
