@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QDialog, QFrame, QStackedWidget, QWidget
 
@@ -26,6 +28,9 @@ from ui.widgets.settings_dialogs import ShortcutsDialog
 from ui.widgets.toast import Toast
 from ui.widgets.trial_bar import TrialBar
 from ui.widgets.trial_dialogs import KeepDialog
+
+if TYPE_CHECKING:
+    from personal_ai.app.activity import Entry
 
 
 class Shell(QWidget):
@@ -140,10 +145,10 @@ class Shell(QWidget):
         dialog.finished.connect(lambda _: self.identities.refresh())
         dialog.open()
 
-    def _resume(self, deployment: Deployment) -> None:
-        """Goes on with a deployment where its steps are seen."""
+    def _resume(self, entry: Entry) -> None:
+        """Goes on with what was begun with an AI, where its steps are seen."""
         self.show_page(Page.AIS)
-        self.ais.resume(deployment)
+        self.ais.go_on(entry)
 
     def _tell_elsewhere(self, text: str) -> None:
         """News of the page of the AIs, for somebody who is on another one."""

@@ -255,12 +255,11 @@ def loss_words(loss: Loss | None) -> str:
     """What goes for ever with an AI."""
     if loss is None:
         return tr("Its canister is gone already; only the entry here is left.")
-    return tr(
-        "With it go {size} of memory and {snapshots}. Of its {cycles} cycles about {back} come back first, to its "
-        "identity's account."
-    ).format(
-        cycles=cycles_words(loss.cycles),
-        back=cycles_words(loss.recoverable_cycles),
-        size=size(loss.memory_bytes),
-        snapshots=count(loss.snapshots, tr("snapshot"), tr("snapshots")),
+    gone = tr("With it go {size} of memory and {snapshots}.").format(
+        size=size(loss.memory_bytes), snapshots=count(loss.snapshots, tr("snapshot"), tr("snapshots"))
     )
+    if loss.recoverable_cycles:
+        cycles = tr("Of its {cycles} cycles about {back} come back first, to its identity's account.")
+    else:
+        cycles = tr("Its {cycles} cycles are lost: they would not pay for being sent back. Stopping it keeps them.")
+    return f"{gone} " + cycles.format(cycles=cycles_words(loss.cycles), back=cycles_words(loss.recoverable_cycles))
