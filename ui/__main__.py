@@ -43,7 +43,7 @@ def open_window() -> int:
 def _show_window(paths: Paths) -> int:
     from PySide6.QtCore import QTimer  # noqa: PLC0415
 
-    from ui.application import SystemSignals, make_application  # noqa: PLC0415
+    from ui.application import make_application  # noqa: PLC0415
     from ui.one_window import FrontDoor  # noqa: PLC0415
     from ui.window import Window  # noqa: PLC0415
 
@@ -54,8 +54,10 @@ def _show_window(paths: Paths) -> int:
     QTimer.singleShot(_LISTENS_AFTER_MS, door, door.open)
     window.closed.connect(application.quit)
     sys.excepthook = lambda _, error, __: window.show_crash(error)
-    signals = SystemSignals(window.close)
     window.show()
+    from ui.system_signals import SystemSignals  # noqa: PLC0415 - the window is not held up by it
+
+    signals = SystemSignals(window.close)
     code = application.exec()
     signals.stop()
     return code

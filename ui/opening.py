@@ -50,7 +50,7 @@ class Opening(QObject):
         self._trial: Operation[Deployment] | None = None
 
     def begin(self, *, has_vault: bool) -> None:
-        """The first page is there at once; `load` follows when it is drawn, so as not to hold it up."""
+        """The first page is there at once; `load` follows once it is drawn, so as not to hold it up."""
         self._loading = False
         if has_vault:
             self.unlock()

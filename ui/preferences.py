@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from personal_ai.common.files import write_atomically
 from ui.theme import Appearance
 
 _APPEARANCE = "appearance"
@@ -54,6 +53,8 @@ def save_window(path: Path, state: WindowState) -> None:
 
 def _save(path: Path, key: str, value: object) -> None:
     """Keeps whatever else the file holds."""
+    from personal_ai.common.files import write_atomically  # noqa: PLC0415 - the window's start is counted in milliseconds
+
     write_atomically(path, json.dumps({**_load(path), key: value}, indent=2).encode())
 
 

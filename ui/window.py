@@ -71,7 +71,7 @@ class Window(QMainWindow):
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
         super().paintEvent(event)
-        self.opening.load()
+        QTimer.singleShot(0, self.opening, self.opening.load)
 
     # The pages
 

@@ -139,6 +139,7 @@ def _canister_lines(canister: InCanister) -> list[str]:
         f"    {amount(canister.heap_bytes, 'bytes')} of heap, context {canister.context_length} tokens, "
         f"{canister.tokens_per_call} tokens per call, {duration(canister.reply_s)} for a reply of "
         f"{canister.plan.replies.reply_tokens} tokens",
+        f"    holds {canister.conversations} conversations at a time, keys and values in {canister.kept_bits} bits",
         f"    upload: {duration(canister.upload_s)} or more, {cycles(upload)} ({usd(upload):.2f} USD); "
         f"a month of storage: {cycles(month)} ({usd(month):.2f} USD)",
     ]

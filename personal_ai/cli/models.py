@@ -26,8 +26,9 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     imported = group.add_parser("import", help="take a folder or file with a model, or fetch one by its id")
     imported.add_argument(
         "source",
-        metavar="FOLDER|FILE|OWNER/NAME[@REVISION]",
-        help="a folder with config.json and safetensors or ONNX files, or a GGUF or ONNX file; else the id on the hub",
+        metavar="FOLDER|FILE|OWNER/NAME[:FILE][@REVISION]",
+        help="a folder with config.json and safetensors or ONNX files, or a GGUF or ONNX file; else the id on the hub, "
+        "with the file where it has several GGUF files and the best is not wanted",
     )
     imported.add_argument(
         "--name", help="the model's name here; the folder's, the file's or the id's name if not given"
@@ -131,7 +132,8 @@ def _token(arguments: argparse.Namespace) -> None:
 def _described(model: HubModel, hub: Hub) -> str:
     gated = ", gated" if model.gated else ""
     size = f"{amount(model.size_bytes, 'bytes')} in {len(model.files)} files"
-    return f"{model.id} at {model.commit[:12]} from {hub.host}: {size}, licence: {model.licence}{gated}"
+    others = "".join(f"\n  or {model.id}:{file.name}, {amount(file.size_bytes, 'bytes')}" for file in model.others)
+    return f"{model.selection} at {model.commit[:12]} from {hub.host}: {size}, licence: {model.licence}{gated}{others}"
 
 
 def _devices(arguments: argparse.Namespace) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 
 MAGIC = b"PAIPROG\x00"
-VERSION = 2
+VERSION = 3
 PACKED_MAGIC = b"PAIPACK\x00"
 PACKED_VERSION = 1
 ALIGNMENT_BYTES = 64  # of every section and every weight
@@ -31,7 +31,7 @@ WIDE_GROUP = 16  # those of 4-bit weights: the lanes of a vector of bytes
 LEVEL_MAX = 32767  # greatest quantised activation
 STATE_CHUNK = 16  # positions that attention reads at once
 ROWS_READ_BEYOND = 3  # by ATTEND, behind the keys and values: never used
-KEPT_HEAD_SIZE_STEP = 8  # I16_KEPT takes heads of multiples of this ...
+KEPT_HEAD_SIZE_STEP = 8  # I8_KEPT takes heads of multiples of this ...
 KEPT_HEAD_SIZE_MAX = 256  # ... and no larger
 
 
@@ -61,7 +61,7 @@ class Element(IntEnum):
     I16_BLOCK = 2  # quantised activations: rows of i16, then one f32 scale per block of 64
     F32_PACKED = 3  # weights [outputs, inputs] in groups of four outputs
     I8_BLOCK_PACKED = 4  # int8 weights [outputs, inputs] in groups of four outputs, one f32 scale per block of 64
-    I16_KEPT = 5  # keys or values in groups of four positions, one f32 scale per head and position
+    I8_KEPT = 5  # keys or values in groups of four positions, one f32 scale per head and position
     I4_BLOCK_PACKED = 6  # int4 weights [outputs, inputs] in groups of 16 outputs, one f32 scale per block of 64
     I64 = 7  # rows of i64; graphs only
     I4_BLOCK_BYTES = 8  # the same with a byte for each weight: larger, and a third faster
@@ -424,9 +424,14 @@ def stored_size_bytes(packing: Packing, size_bytes: int) -> int:
     return size_bytes // _BLOCK_SIZE_BYTES[Element.I4_BLOCK_BYTES] * _BLOCK_SIZE_BYTES[Element.I4_BLOCK_PACKED]
 
 
+def kept_bits(element: Element) -> int:
+    """Bits of each number of keys and values."""
+    return 8 if element is Element.I8_KEPT else 32
+
+
 def kept_size_bytes(element: Element, heads: int, head_size: int) -> int:
     """Bytes that the keys or the values of one position take."""
-    return heads * (4 + 2 * head_size) if element is Element.I16_KEPT else heads * head_size * 4
+    return heads * (4 + head_size) if element is Element.I8_KEPT else heads * head_size * 4
 
 
 def row_size_bytes(element: Element, columns: int) -> int:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from personal_ai.compiler import format as f
 from personal_ai.compiler.ir import Activation, Kept, Operand, Step, Weight
 
+KEPT_F32_BYTES_MAX = 128 << 20  # a conversation's keys and values: four more fit what the engine sets aside for them
+
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
@@ -47,12 +49,17 @@ def place(lifetimes: Sequence[Lifetime]) -> tuple[list[int], int]:
     return offsets, max((offset + life.size_bytes for offset, life in zip(offsets, lifetimes, strict=True)), default=0)
 
 
-def _kept_element(steps: list[Step], kept: Sequence[Kept]) -> f.Element:
-    """Beside integer weights, keys and values of 16 bits lose nothing that counts and cost a third; f32 stays f32."""
+def _kept_element(steps: list[Step], kept: Sequence[Kept], context_length: int) -> f.Element:
+    """How keys and values are kept: f32 beside f32 weights where memory allows, else 8 bits where their kernel takes
+    the heads (docs/engine-memory.md).
+    """
+    if any(item.head_size % f.KEPT_HEAD_SIZE_STEP or item.head_size > f.KEPT_HEAD_SIZE_MAX for item in kept):
+        return f.Element.F32
     weights = (step.inputs[1] for step in steps if step.code is f.Code.MATMUL)
     quantised = any(isinstance(item, Weight) and item.element in f.INTEGER_WEIGHTS for item in weights)
-    fits = all(item.head_size % f.KEPT_HEAD_SIZE_STEP == 0 and item.head_size <= f.KEPT_HEAD_SIZE_MAX for item in kept)
-    return f.Element.I16_KEPT if quantised and fits else f.Element.F32
+    position_bytes = sum(f.kept_size_bytes(f.Element.F32, item.heads, item.head_size) for item in kept)
+    fits = context_length * position_bytes <= KEPT_F32_BYTES_MAX
+    return f.Element.F32 if fits and not quantised else f.Element.I8_KEPT
 
 
 class Plan:
@@ -60,7 +67,7 @@ class Plan:
 
     def __init__(self, steps: list[Step], logits: Activation, kept: Sequence[Kept], sizes: Sizes) -> None:
         self._steps, self.logits, self._sizes = steps, logits, sizes
-        self.kept_element = _kept_element(steps, kept)
+        self.kept_element = _kept_element(steps, kept, sizes.context_length_max)
         kept_sizes = [f.kept_size_bytes(self.kept_element, item.heads, item.head_size) for item in kept]
         self._kept_offsets = [sum(kept_sizes[:slot]) for slot in range(len(kept))]
         self.state_row_size_bytes = f.round_up(sum(kept_sizes), f.ROW_ALIGNMENT_BYTES)

@@ -16,6 +16,7 @@ from personal_ai.canister.upload import CHUNK_SIZE_BYTES
 from personal_ai.common.paths import resource
 from personal_ai.compiler.compile import Foretold
 from personal_ai.compiler.foretelling import foretell
+from personal_ai.compiler.format import kept_bits
 from personal_ai.compiler.obstacles import ModelObstaclesError
 from personal_ai.deployments.plan import CALL_INSTRUCTIONS, CANISTER_WASM, Contents, Plan, Replies, plan, usd
 from personal_ai.deployments.upload import PARALLEL_CHUNKS
@@ -64,12 +65,17 @@ class Here:
 
 @dataclass(frozen=True, slots=True)
 class InCanister:
-    """In a canister of its own, at the profile's pace and prices; what cannot be deployed has none of the figures."""
+    """In a canister of its own, at the profile's pace and prices; what cannot be deployed has none of the figures.
+
+    conversations: of the whole context that it holds at a time. kept_bits: of each number of their keys and values.
+    """
 
     verdict: Verdict
     reason: str
     context_length: int = 0
     heap_bytes: int = 0
+    conversations: int = 0
+    kept_bits: int = 0
     instructions_per_token: int = 0
     tokens_per_call: int = 0
     reply_s: float = 0.0
@@ -150,6 +156,7 @@ def _in_canister(candidate: Candidate, quantisation: Quantisation, profile: Netw
     )
     replies = Replies()
     speed = pace(program, profile)
+    need = heap_need(program.sizes)
     reply_s = _reply_s(program, profile, replies)
     verdict, reason = _paced(replies.reply_tokens / reply_s)
     tokens_per_call = speed.tokens_per_message(profile.limits.update_instructions)
@@ -159,7 +166,9 @@ def _in_canister(candidate: Candidate, quantisation: Quantisation, profile: Netw
         verdict,
         reason,
         context_length=program.sizes.context_length,
-        heap_bytes=heap_need(program.sizes).first_bytes,
+        heap_bytes=need.first_bytes,
+        conversations=need.conversations,
+        kept_bits=kept_bits(program.kept),
         instructions_per_token=round(speed.token),
         tokens_per_call=tokens_per_call,
         reply_s=reply_s,

@@ -22,8 +22,8 @@ def open_foreign(source: Path) -> AbstractContextManager[ForeignModel]:
     Raises, also on entering, UnsupportedModelError for what cannot be imported, FormatError for what is broken or no
     model at all.
     """
-    if source.is_file() and is_gguf(source):
-        return open_gguf(source)
+    if gguf := _gguf_file(source):
+        return open_gguf(gguf)
     if holds_export(source) and not holds_safetensors(source):
         return open_export(source)
     if (source / CONFIG_FILE).is_file():
@@ -32,3 +32,10 @@ def open_foreign(source: Path) -> AbstractContextManager[ForeignModel]:
         f"{source.name} is no model folder and no GGUF or ONNX file: there is no {CONFIG_FILE} in it.",
         next_step="Choose a .gguf or .onnx file, or a folder with config.json, .safetensors files and tokenizer.json.",
     )
+
+
+def _gguf_file(source: Path) -> Path | None:
+    """`source` itself, or the one GGUF file of a folder that holds nothing else to import."""
+    files = [source] if source.is_file() else [*source.glob("*.gguf")]
+    alone = len(files) == 1 and not (source / CONFIG_FILE).is_file()
+    return files[0] if alone and is_gguf(files[0]) else None

@@ -21,7 +21,7 @@ SYSTEM = list(range(100, 140))
 
 @pytest.fixture(scope="module", params=["int8", "f32"])
 def quantisation(request: pytest.FixtureRequest) -> Quantisation:
-    """Keys and values are kept as i16 or as f32."""
+    """Keys and values are kept in 8 bits or as f32."""
     chosen: Quantisation = request.param
     return chosen
 
@@ -70,7 +70,7 @@ def test_a_system_prompt_is_computed_once_for_all_chats(loaded: Installed) -> No
 def test_status_says_how_keys_and_values_are_kept(loaded: Installed, quantisation: Quantisation) -> None:
     model = loaded.client.status().model
     assert model is not None and model.loaded is not None
-    assert model.loaded.kept_bits == {"int8": 16, "f32": 32}[quantisation]
+    assert model.loaded.kept_bits == {"int8": 8, "f32": 32}[quantisation]
     numbers = CONTEXT * 2 * SHAPE.layers * SHAPE.key_value_heads * SHAPE.head_dim
     assert model.loaded.conversation_bytes > model.loaded.kept_bits // 8 * numbers
 

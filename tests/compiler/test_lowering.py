@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,6 @@ from personal_ai.compiler import format as f
 from personal_ai.compiler.compile import compile_onnx
 from personal_ai.compiler.program_file import read_program
 from personal_ai.models.runtime import onnxruntime
-from tests.canister.engine.conftest import harness  # noqa: F401 - a fixture
 from tests.canister.engine.wasm_engine import WasmEngine
 from tests.compiler.onnx_models import (
     CONTEXT,
@@ -30,7 +30,11 @@ from tests.compiler.onnx_models import (
 )
 from tests.compiler.unpacking import read_unpacked
 
-_RANDOM = np.random.default_rng(9)
+
+def _add_normal(model: ModelProto, name: str, *shape: int) -> None:
+    """Random numbers that are the same whatever ran before."""
+    random = np.random.default_rng(zlib.crc32(name.encode()))
+    add_constant(model, name, random.standard_normal(shape), np.float32)
 
 
 def _use_instead_of_x(model: ModelProto, name: str) -> None:
@@ -40,7 +44,7 @@ def _use_instead_of_x(model: ModelProto, name: str) -> None:
 
 
 def _one_matrix_for_q_k_v(model: ModelProto) -> None:
-    add_constant(model, "wqkv", _RANDOM.standard_normal((HIDDEN, 3 * HIDDEN)), np.float32)
+    _add_normal(model, "wqkv", HIDDEN, 3 * HIDDEN)
     add_constant(model, "parts", [HIDDEN] * 3)
     insert_before(model, "q", node("MatMul", ["x", "wqkv"], ["qkv"]))
     for product in ("q", "k", "v"):
@@ -53,8 +57,8 @@ def _slices_of_columns(model: ModelProto) -> None:
     for name, value in (("zero_1", [0]), ("half", [HIDDEN // 2]), ("all", [HIDDEN]), ("axis_2", [2])):
         add_constant(model, name, value)
     add_constant(model, "two", 2.0, np.float32)
-    add_constant(model, "w_left", _RANDOM.standard_normal((HIDDEN // 2, HIDDEN)), np.float32)
-    add_constant(model, "w_right", _RANDOM.standard_normal((HIDDEN // 2, HIDDEN)), np.float32)
+    _add_normal(model, "w_left", HIDDEN // 2, HIDDEN)
+    _add_normal(model, "w_right", HIDDEN // 2, HIDDEN)
     insert_before(
         model,
         "q",
@@ -69,8 +73,8 @@ def _slices_of_columns(model: ModelProto) -> None:
 
 
 def _bias_and_gate(model: ModelProto) -> None:
-    add_constant(model, "w_gate", _RANDOM.standard_normal((HIDDEN, HIDDEN)), np.float32)
-    add_constant(model, "bias", _RANDOM.standard_normal(HIDDEN), np.float32)
+    _add_normal(model, "w_gate", HIDDEN, HIDDEN)
+    _add_normal(model, "bias", HIDDEN)
     insert_before(
         model,
         "q",
@@ -97,7 +101,7 @@ def _a_sigmoid_used_twice(model: ModelProto) -> None:
 def _norm_of_heads(model: ModelProto) -> None:
     add_constant(model, "split_shape", [0, -1, HEADS, HEAD_SIZE])
     add_constant(model, "joined_shape", [1, -1, HIDDEN])
-    add_constant(model, "gain", _RANDOM.standard_normal(HEAD_SIZE), np.float32)
+    _add_normal(model, "gain", HEAD_SIZE)
     insert_before(
         model,
         "q",
@@ -168,8 +172,8 @@ def _tied_head(model: ModelProto) -> None:
 
 
 def _layer_norm_and_gelus(model: ModelProto) -> None:
-    add_constant(model, "gain", _RANDOM.standard_normal(HIDDEN), np.float32)
-    add_constant(model, "shift", _RANDOM.standard_normal(HIDDEN), np.float32)
+    _add_normal(model, "gain", HIDDEN)
+    _add_normal(model, "shift", HIDDEN)
     insert_before(
         model,
         "q",
@@ -182,7 +186,7 @@ def _layer_norm_and_gelus(model: ModelProto) -> None:
 
 
 def _learned_positions(model: ModelProto) -> None:
-    add_constant(model, "places", _RANDOM.standard_normal((CONTEXT, HIDDEN)), np.float32)
+    _add_normal(model, "places", CONTEXT, HIDDEN)
     insert_before(
         model,
         "q",
@@ -211,7 +215,7 @@ def _compiled(folder: Path, change: Change) -> tuple[Path, f.Program]:
 @pytest.mark.parametrize("name", CHANGES)
 def test_the_numbers_are_those_of_onnxruntime(
     tmp_path: Path,
-    harness: wasmtime.Module,  # noqa: F811 - the fixture
+    harness: wasmtime.Module,
     name: str,
 ) -> None:
     path, _ = _compiled(tmp_path, CHANGES[name])

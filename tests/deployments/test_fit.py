@@ -27,6 +27,7 @@ def test_a_small_model_runs_well_everywhere() -> None:
     assert told.here.tokens_per_s == pytest.approx(10e9 / 134.5e6, rel=0.01)
     assert told.canister.context_length == 4096 and told.canister.plan is not None
     assert 350 < told.canister.tokens_per_call < 450
+    assert (told.canister.conversations, told.canister.kept_bits) == (11, 8)
     assert told.canister.tokens_per_s == pytest.approx(128 / told.canister.reply_s)
     assert told.parameters == pytest.approx(134.5e6, rel=0.01)
     assert "no word leaves" in told.privacy[0] and "operators" in told.privacy[1]

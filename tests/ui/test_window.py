@@ -16,8 +16,8 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QWidget
 
 from personal_ai.common.paths import Paths
-from ui.application import SystemSignals
 from ui.preferences import load_appearance, save_appearance
+from ui.system_signals import SystemSignals
 from ui.theme import Appearance, theme
 from ui.theme.tokens import READING_WIDTH_MAX
 from ui.tour.scene import Scene

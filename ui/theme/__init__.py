@@ -92,6 +92,7 @@ def icon(name: str, colour: str, colour_checked: str, size: int = ICON_SIZE) -> 
     return made
 
 
+@cache
 def pixmap(name: str, colour: str, size: int, scale: float = 1) -> QPixmap:
     """An icon drawn at `size` points for a screen of `scale` pixels per point."""
     drawing = (resource("icons") / f"{name}.svg").read_text("utf-8").replace("currentColor", colour)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QObject, QPoint, QRect, Qt
 from PySide6.QtGui import QColor, QKeyEvent, QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QApplication, QComboBox, QLineEdit, QPlainTextEdit, QScrollArea, QWidget
+from PySide6.QtWidgets import QApplication, QScrollArea, QWidget
 from shiboken6 import isValid
 
 from ui.theme import theme
@@ -16,7 +16,7 @@ from ui.theme.tokens import RADIUS_CONTROL
 
 _GAP = 1
 _WIDTH = 2
-_MARK_THEMSELVES = (QLineEdit, QPlainTextEdit, QComboBox)
+_MARK_THEMSELVES = ("QLineEdit", "QPlainTextEdit", "QComboBox")  # by name: a class that nothing needs yet loads slowly
 _MOVES = (QEvent.Type.Move, QEvent.Type.Resize, QEvent.Type.Show, QEvent.Type.Hide)
 _TABS = (Qt.Key.Key_Tab, Qt.Key.Key_Backtab)
 
@@ -59,10 +59,13 @@ class FocusRing(QWidget):
     def _move_on(self, _: QWidget | None, now: QWidget | None) -> None:
         for watched in filter(isValid, self._watched):
             watched.removeEventFilter(self)
-        self._watched = _up_to(self._window, now)
+        self._target, self._watched = None, []
+        if now is not None and self._window.isAncestorOf(now):
+            self._watched = [now]
+            if self._tabbed and _needs_ring(now):
+                self._target, self._watched = now, _up_to(self._window, now)
         for watched in self._watched:
             watched.installEventFilter(self)
-        self._target = now if self._tabbed and self._watched and now is not None and _needs_ring(now) else None
         self._tabbed = False
         self._place()
 
@@ -82,17 +85,20 @@ class FocusRing(QWidget):
         self.raise_()
 
 
-def _up_to(window: QWidget, widget: QWidget | None) -> list[QWidget]:
-    """The widget and what it lies in, up to but without the window; nothing if it lies in another window."""
-    chain = []
-    while widget is not None and widget is not window:
-        chain.append(widget)
-        widget = widget.parentWidget()
-    return chain if widget is window else []
+def _up_to(window: QWidget, widget: QWidget) -> list[QWidget]:
+    """A widget of the window and what it lies in, up to but without the window.
+
+    Not to be called when the window starts: for the first widget that Python does not know, PySide loads all it has.
+    """
+    chain = [widget]
+    while (above := chain[-1].parentWidget()) is not None and above is not window:
+        chain.append(above)
+    return chain
 
 
 def _needs_ring(widget: QWidget) -> bool:
-    return not isinstance(widget, _MARK_THEMSELVES) and widget.property("kind") != "message"
+    marks_itself = any(widget.inherits(kind) for kind in _MARK_THEMSELVES)
+    return not marks_itself and widget.property("kind") != "message"
 
 
 def _rect_in(widget: QWidget, window: QWidget) -> QRect:

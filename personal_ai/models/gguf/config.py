@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from personal_ai.common.errors import FormatError, UnsupportedModelError
 from personal_ai.models.fields import Fields
-from personal_ai.models.gguf.reader import GgufFile
+from personal_ai.models.gguf.reader import GgufFile, GgufHead
 from personal_ai.models.gguf.weights import EMBEDDING, HEAD, LONG_DIVISORS, ROPE_DIVISORS, SHORT_DIVISORS
 
 _MODEL_TYPES: Final = {
@@ -22,7 +22,7 @@ _END_TOKENS: Final = ("eos_token_id", "eot_token_id", "eom_token_id")
 _GEMMA3_27B_LAYERS = 62  # whose scores are scaled by the hidden size, which no fact says
 
 
-def huggingface_config(file: GgufFile) -> Fields:
+def huggingface_config(file: GgufFile | GgufHead) -> Fields:
     """Raises UnsupportedModelError for architectures that are not known, FormatError."""
     facts = Fields(file.facts, file.name)
     architecture = facts.text("general.architecture", 64, "")
@@ -86,7 +86,7 @@ def _gpt2(own: _Facts) -> dict[str, Any]:
     }
 
 
-def _llama_like(own: _Facts, file: GgufFile) -> dict[str, Any]:
+def _llama_like(own: _Facts, file: GgufFile | GgufHead) -> dict[str, Any]:
     hidden_size, heads = own.integer("embedding_length"), own.integer("attention.head_count")
     head_size = own.integer("attention.key_length", hidden_size // max(heads, 1))
     config: dict[str, Any] = {
@@ -120,7 +120,7 @@ def _gemma3(own: _Facts, config: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _rope_scaling(own: _Facts, file: GgufFile) -> dict[str, Any] | None:
+def _rope_scaling(own: _Facts, file: GgufFile | GgufHead) -> dict[str, Any] | None:
     """Divisors that lie in the file as tensors come first: Llama 3.1's, and LongRoPE's."""
     if ROPE_DIVISORS in file.tensors:
         divisors = _divisors(file, ROPE_DIVISORS)
@@ -139,7 +139,7 @@ def _rope_scaling(own: _Facts, file: GgufFile) -> dict[str, Any] | None:
     return {"rope_type": kind, "factor": factor, "original_max_position_embeddings": original}
 
 
-def _divisors(file: GgufFile, name: str) -> list[float]:
+def _divisors(file: GgufFile | GgufHead, name: str) -> list[float]:
     tensor = file.tensors[name]
     if not tensor.readable or len(tensor.shape) != 1:
         raise FormatError(f"{file.name}: {name} is no list of numbers.")

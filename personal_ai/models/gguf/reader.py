@@ -11,6 +11,7 @@ import math
 import os
 import struct
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -23,7 +24,7 @@ from personal_ai.models.tensor_file import read_at
 
 MAGIC: Final = b"GGUF"
 _VERSIONS = (2, 3)
-_MAX_HEAD_SIZE_BYTES = 64 << 20
+MAX_HEAD_SIZE_BYTES: Final = 64 << 20
 _MAX_TENSORS = 100_000
 _MAX_FACTS = 10_000
 _MAX_RANK = 4
@@ -60,7 +61,7 @@ class GgufFile:
         except OSError as error:
             raise FormatError(f"{path.name} cannot be read.") from error
         try:
-            self.facts, self.tensors = _parse(_Head(self._file, path.name))
+            self.facts, self.tensors = _parse(_Head(self._file, path.name, self._file.seek(0, os.SEEK_END)))
         except BaseException:
             self._file.close()
             raise
@@ -80,13 +81,28 @@ class GgufFile:
         return dequantise(form, data).reshape(stop - start, *tensor.shape[1:])
 
 
+class GgufHead:
+    """What a file's first bytes say, for a forecast before the rest is there. Raises FormatError, also for too few."""
+
+    def __init__(self, content: bytes, file_size_bytes: int, name: str) -> None:
+        self.name = name
+        head = _Head(BytesIO(content), name, file_size_bytes)
+        self.facts, self.tensors = _parse(head)
+        self.size_bytes = head.position
+
+    def rows(self, name: str, start: int, stop: int) -> Floats:
+        """Ones in the place of the numbers, which are not there: no forecast asks how positions are turned."""
+        return np.ones((stop - start, *self.tensors[name].shape[1:]), dtype=np.float32)
+
+
 class _Head:
     """The file from its beginning, read piece by piece and never beyond its bounds."""
 
-    def __init__(self, file: BinaryIO, name: str) -> None:
+    def __init__(self, file: BinaryIO, name: str, file_size: int) -> None:
+        """file_size: of the whole, of which `file` may have the first bytes only."""
         self._file, self.name = file, name
-        self.file_size = file.seek(0, os.SEEK_END)
-        self._limit = min(self.file_size, _MAX_HEAD_SIZE_BYTES)
+        self.file_size = file_size
+        self._limit = min(file.seek(0, os.SEEK_END), MAX_HEAD_SIZE_BYTES)
         self._buffer, self._buffer_start, self.position = b"", 0, 0
 
     def take(self, size_bytes: int) -> bytes:
@@ -105,7 +121,7 @@ class _Head:
         """One number of a `struct` format."""
         return struct.unpack(f"<{form}", self.take(struct.calcsize(f"<{form}")))[0]
 
-    def text(self, max_length: int = _MAX_HEAD_SIZE_BYTES) -> str:
+    def text(self, max_length: int = MAX_HEAD_SIZE_BYTES) -> str:
         size_bytes = self.number("Q")
         if size_bytes > max_length:
             raise FormatError(f"{self.name} has a name that is too long, or a length in it is wrong.")

@@ -40,7 +40,7 @@ def downloaded(
     Raises DownloadInUseError, NotEnoughSpaceError, StorageError, WrongContentError, SecurityError, HubNotFoundError,
     HubAccessError, NetworkError, Cancelled.
     """
-    folder = _folder(model.id, downloads)
+    folder = downloads / HubName.parse(model.selection).folder_name
     with _alone(model.id, folder):
         complete = _fetch_all(hub, model, folder, on_progress, cancel or Cancel())
         try:
@@ -52,22 +52,18 @@ def downloaded(
 
 
 def unfinished(downloads: Path) -> list[str]:
-    """The ids of the models whose download can go on, by name. Raises StorageError."""
+    """What can be fetched on: ids of models, with the file where it is one of several. Raises StorageError."""
     with storage_errors("look at the downloads"):
         names = sorted(path.name for path in downloads.iterdir() if path.is_dir()) if downloads.is_dir() else []
-    return [name.replace("--", "/", 1) for name in names]
+    return [HubName.of_folder(name) for name in names]
 
 
 def discard(model_id: str, downloads: Path) -> None:
     """Deletes what has come of a model that is not wanted any more. Raises DownloadInUseError, StorageError."""
-    folder = _folder(HubName.parse(model_id).id, downloads)
+    folder = downloads / HubName.parse(model_id).folder_name
     with _alone(model_id, folder), storage_errors(f"delete what was fetched of {model_id}"):
         if folder.is_dir():
             shutil.rmtree(folder)
-
-
-def _folder(model_id: str, downloads: Path) -> Path:
-    return downloads / model_id.replace("/", "--")
 
 
 @contextmanager

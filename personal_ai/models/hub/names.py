@@ -1,4 +1,5 @@
-"""How a model on a hub is called: `owner/name`, or `owner/name@revision` with a branch, tag or commit."""
+"""How a model on a hub is called: `owner/name`, with `:FILE` for one GGUF file of it and `@revision` for a branch, tag
+or commit."""
 
 from __future__ import annotations
 
@@ -10,17 +11,19 @@ from personal_ai.common.errors import BadInputError
 
 DEFAULT_REVISION = "main"
 _PART = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,95}"
-_ID = re.compile(rf"({_PART})/({_PART})(?:@([A-Za-z0-9_][A-Za-z0-9._/-]{{0,199}}))?")
+_FILE = r"[A-Za-z0-9][A-Za-z0-9._-]{0,119}"
+_ID = re.compile(rf"({_PART})/({_PART})(?::({_FILE}))?(?:@([A-Za-z0-9_][A-Za-z0-9._/-]{{0,199}}))?")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 @dataclass(frozen=True, slots=True)
 class HubName:
-    """A model's name, safe in a URL's path and as a folder's name."""
+    """A model's name, safe in a URL's path and as a folder's name. `file` is empty where none is named."""
 
     owner: str
     name: str
     revision: str = DEFAULT_REVISION
+    file: str = ""
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -28,13 +31,24 @@ class HubName:
         found = _ID.fullmatch(text)
         if found is None or ".." in text or "//" in text or "--" in f"{found[1]}/{found[2]}":
             raise BadInputError(
-                f"{text[:80]!r} is no model's id.", next_step="Use owner/name, or owner/name@revision for a revision."
+                f"{text[:80]!r} is no model's id.",
+                next_step="Use owner/name, owner/name:FILE for one of its GGUF files, or owner/name@revision.",
             )
-        return cls(found[1], found[2], found[3] or DEFAULT_REVISION)
+        return cls(found[1], found[2], found[4] or DEFAULT_REVISION, found[3] or "")
 
     @property
     def id(self) -> str:
         return f"{self.owner}/{self.name}"
+
+    @property
+    def folder_name(self) -> str:
+        """One for each id and file; `of_folder` turns it back."""
+        return "--".join((self.owner, self.name, *filter(None, (self.file,))))
+
+    @staticmethod
+    def of_folder(name: str) -> str:
+        """The text that names what is fetched into the folder."""
+        return name.replace("--", "/", 1).replace("--", ":", 1)
 
 
 def is_hub_name(text: str) -> bool:

@@ -14,8 +14,11 @@ from personal_ai.common.jobs import Cancel
 from personal_ai.models import huggingface
 from personal_ai.models.decoder import Decoder
 from personal_ai.models.fields import MAX_JSON_SIZE_BYTES, Fields, parse_json
+from personal_ai.models.gguf.config import huggingface_config
+from personal_ai.models.gguf.weights import HEAD
 from personal_ai.models.hub.connection import Hub
 from personal_ai.models.hub.errors import HubNotFoundError, WrongContentError
+from personal_ai.models.hub.gguf_choice import choose, is_gguf_name, read_head
 from personal_ai.models.hub.names import HubName, is_commit
 from personal_ai.models.manifest import WORD_FILES
 
@@ -24,7 +27,8 @@ _TOKENIZER_FILE: Final = "tokenizer.json"
 _SINGLE_FILE: Final = "model.safetensors"
 _INDEX_FILE: Final = "model.safetensors.index.json"
 _NEEDED: Final = (_CONFIG_FILE, _TOKENIZER_FILE)
-_TAKEN_ALONG: Final = ("generation_config.json", "tokenizer_config.json", "chat_template.jinja", "README.md")
+_README_FILE: Final = "README.md"
+_TAKEN_ALONG: Final = ("generation_config.json", "tokenizer_config.json", "chat_template.jinja", _README_FILE)
 _LICENCE_TEXT = re.compile(r"LICEN[CS]E(\.md|\.txt)?", re.IGNORECASE)
 _PICKLE = re.compile(r".*\.(bin|pt|pth|ckpt|pkl|pickle)")
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
@@ -62,7 +66,8 @@ class HubFile:
 class HubModel:
     """A model of a hub at one commit, and just the files that an import needs.
 
-    gated: terms must be accepted. decoder: what its config.json says, before any weight is fetched.
+    gated: terms must be accepted. decoder: what its config.json or its GGUF file's head says, before any weight is
+    fetched. others: the GGUF files that could be taken instead. head_size_bytes: of the GGUF file, words included.
     """
 
     id: str
@@ -71,11 +76,19 @@ class HubModel:
     gated: bool
     files: tuple[HubFile, ...]
     decoder: Decoder
+    others: tuple[HubFile, ...] = ()
+    head_size_bytes: int = 0
+
+    @property
+    def selection(self) -> str:
+        """What names it to `plan`, its file too where it is one of a GGUF repository's."""
+        file = next((file.name for file in self.files if is_gguf_name(file.name)), "")
+        return f"{self.id}:{file}" if file else self.id
 
     @property
     def words_size_bytes(self) -> int:
-        """Of tokenizer and template, which become part of the package as they are."""
-        return sum(file.size_bytes for file in self.files if file.name in WORD_FILES)
+        """Of tokenizer and template, which become part of the package as they are; of a GGUF file's about as much."""
+        return self.head_size_bytes + sum(file.size_bytes for file in self.files if file.name in WORD_FILES)
 
     @property
     def size_bytes(self) -> int:
@@ -91,7 +104,9 @@ def _path(model_id: str, commit: str, file_name: str) -> str:
 
 
 def plan(hub: Hub, wanted: str, cancel: Cancel | None = None) -> HubModel:
-    """Looks up `owner/name[@revision]` and settles on one commit; fetches no more than the config and the index.
+    """Looks up `owner/name[:file][@revision]` and settles on one commit; fetches no more than config and index.
+
+    Where there are no safetensors, or a file is named, a GGUF file is taken, and its head is fetched.
 
     Raises BadInputError for an id that is none, HubNotFoundError, HubAccessError, UnsupportedModelError with the
     reasons, FormatError and SecurityError for answers that cannot be right, NetworkError, Cancelled.
@@ -102,14 +117,44 @@ def plan(hub: Hub, wanted: str, cancel: Cancel | None = None) -> HubModel:
     info = Fields(facts, "The hub's description of the model")
     commit = _commit(info, name.revision)
     listed = _listed(hub, name.id, commit, cancel)
+    parts_of = _gguf_parts if name.file or _holds_gguf_alone(listed) else _folder_parts
+    parts = parts_of(hub, name, commit, listed, cancel)
+    licence, gated = _licence(info), bool(info.raw("gated"))
+    return HubModel(
+        name.id, commit, licence, gated, parts.files, parts.decoder, others=parts.others, head_size_bytes=parts.head
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What `HubModel` says of a model's files; head: its head_size_bytes."""
+
+    files: tuple[HubFile, ...]
+    decoder: Decoder
+    others: tuple[HubFile, ...] = ()
+    head: int = 0
+
+
+def _folder_parts(hub: Hub, name: HubName, commit: str, listed: dict[str, HubFile], cancel: Cancel) -> _Parts:
     if obstacles := tuple(_obstacles(listed)):
         raise UnsupportedModelError(f"{name.id} cannot be imported.", obstacles, next_step="Choose another model.")
     config = _content(hub, _path(name.id, commit, _CONFIG_FILE), listed[_CONFIG_FILE], MAX_JSON_SIZE_BYTES, cancel)
     decoder = huggingface.parse_decoder(Fields(parse_json(config, _CONFIG_FILE), _CONFIG_FILE), has_head=True)
     chosen = (*_NEEDED, *(name for name in _TAKEN_ALONG if name in listed), *filter(_LICENCE_TEXT.fullmatch, listed))
     weights = _weight_files(hub, _path(name.id, commit, _INDEX_FILE), listed, cancel)
-    files = tuple(listed[name] for name in dict.fromkeys((*chosen, *weights)))
-    return HubModel(name.id, commit, _licence(info), bool(info.raw("gated")), files, decoder)
+    return _Parts(tuple(listed[name] for name in dict.fromkeys((*chosen, *weights))), decoder)
+
+
+def _gguf_parts(hub: Hub, name: HubName, commit: str, listed: dict[str, HubFile], cancel: Cancel) -> _Parts:
+    choice = choose(name.id, listed.values(), name.file)
+    head = read_head(hub, _path(name.id, commit, choice.file.name), choice.file, cancel)
+    decoder = huggingface.parse_decoder(huggingface_config(head), has_head=HEAD in head.tensors)
+    along = (file for file in (_README_FILE, *filter(_LICENCE_TEXT.fullmatch, listed)) if file in listed)
+    return _Parts((*(listed[file] for file in along), choice.file), decoder, choice.others, head.size_bytes)
+
+
+def _holds_gguf_alone(listed: dict[str, HubFile]) -> bool:
+    return not {_SINGLE_FILE, _INDEX_FILE} & set(listed) and any(map(is_gguf_name, listed))
 
 
 def _json(hub: Hub, path: str, cancel: Cancel) -> tuple[object, str | None]:

@@ -74,7 +74,7 @@ pub const Model = struct {
     pub fn keptBits(self: *const Model) u32 {
         for (self.program.tensors) |tensor| {
             if (tensor.storage != @intFromEnum(format.Storage.state)) continue;
-            return if (tensor.element == @intFromEnum(format.Element.f32)) 32 else 16;
+            return if (tensor.element == @intFromEnum(format.Element.f32)) 32 else 8;
         }
         return 0;
     }

@@ -8,7 +8,7 @@ const elementwise = @import("elementwise.zig");
 const norms = @import("norms.zig");
 const rotary = @import("rotary.zig");
 const attention = @import("attention.zig");
-const attention_i16 = @import("attention_i16.zig");
+const attention_i8 = @import("attention_i8.zig");
 const quantise = @import("quantise.zig");
 const matmul_f32 = @import("matmul_f32.zig");
 const matmul_i4 = @import("matmul_i4.zig");
@@ -21,7 +21,7 @@ const Program = @import("program.zig").Program;
 /// Bytes that kernels need beside the activations.
 pub fn scratchSizeBytes(program: Program) usize {
     const context = program.header.context_length_max;
-    const attending = @max(attention.scratchSizeBytes(context), attention_i16.scratchSizeBytes(context));
+    const attending = @max(attention.scratchSizeBytes(context), attention_i8.scratchSizeBytes(context));
     var screened: usize = 0;
     for (program.tensors) |*tensor| {
         if (tensor.element == @intFromEnum(format.Element.i8_screened)) screened = @max(screened, program.rowsOf(tensor).constant);
@@ -139,7 +139,7 @@ pub const Call = struct {
                 .f32_packed => matmul_f32.unpackRow(@ptrCast(table.base), row, y.columns, target),
                 .i8_block_packed => matmul_i8.dequantiseRow(@ptrCast(table.base), row, y.columns, target),
                 .i8_screened => matmul_screened.dequantiseRow(.of(table.base, table.rows, table.columns), row, y.columns, target),
-                .i4_block_packed, .i4_block_bytes, .i16_block, .i16_kept, .i64 => unreachable, // checked
+                .i4_block_packed, .i4_block_bytes, .i16_block, .i8_kept, .i64 => unreachable, // checked
             }
         }
     }
@@ -176,12 +176,12 @@ pub const Call = struct {
             attention.attend(q, k, v, call.matrix(in[3]), call.matrix(in[4]), shape, call.past, y, scores);
         } else {
             const context = call.program.header.context_length_max;
-            attention_i16.attend(q, k, v, call.kept(in[3]), call.kept(in[4]), shape, call.past, y, call.scratch, context);
+            attention_i8.attend(q, k, v, call.kept(in[3]), call.kept(in[4]), shape, call.past, y, call.scratch, context);
         }
     }
 
     /// Keys or values in groups: a group has the room of its positions' rows.
-    fn kept(call: Call, index: u32) attention_i16.Kept {
+    fn kept(call: Call, index: u32) attention_i8.Kept {
         const tensor = &call.program.tensors[index];
         return .{
             .base = @alignCast(call.state + format.group * @as(usize, tensor.offset)),

@@ -2,7 +2,7 @@
 
 pub const magic = [8]u8{ 80, 65, 73, 80, 82, 79, 71, 0 };
 pub const packed_magic = [8]u8{ 80, 65, 73, 80, 65, 67, 75, 0 };
-pub const version = 2;
+pub const version = 3;
 pub const packed_version = 1;
 pub const alignment_bytes = 64;
 pub const row_alignment_bytes = 16;
@@ -41,7 +41,7 @@ pub const Element = enum(u8) {
     i16_block = 2,
     f32_packed = 3,
     i8_block_packed = 4,
-    i16_kept = 5,
+    i8_kept = 5,
     i4_block_packed = 6,
     i64 = 7,
     i4_block_bytes = 8,

@@ -111,8 +111,8 @@ fn Tile(comptime blocks: usize) type {
                 const w = simd.opaquePointer(next);
                 var sum = target[0];
                 inline for (0..blocks) |b| {
-                    var products = simd.dot(widened(w[b].weights[0]), a[b][0]);
-                    inline for (1..pairs) |i| products +%= simd.dot(widened(w[b].weights[i]), a[b][i]);
+                    var products = simd.dot(simd.widened(w[b].weights[0]), a[b][0]);
+                    inline for (1..pairs) |i| products +%= simd.dot(simd.widened(w[b].weights[i]), a[b][i]);
                     sum += simd.toFloat(products) * (w[b].scales * a_scales[b]);
                 }
                 target[0] = sum;
@@ -175,7 +175,7 @@ fn BatchTile(comptime rows: usize) type {
                 const w = simd.opaquePointer(next);
                 const sums = simd.opaquePointer(target);
                 var weights: [pairs]simd.I16x8 = undefined;
-                inline for (0..pairs) |i| weights[i] = widened(w[0].weights[i]);
+                inline for (0..pairs) |i| weights[i] = simd.widened(w[0].weights[i]);
                 inline for (0..rows) |row| {
                     var products = simd.dot(weights[0], a[row][0]);
                     inline for (1..pairs) |i| products +%= simd.dot(weights[i], a[row][i]);
@@ -186,10 +186,6 @@ fn BatchTile(comptime rows: usize) type {
             }
         }
     };
-}
-
-inline fn widened(bytes: [8]i8) simd.I16x8 {
-    return @as(simd.I8x8, bytes);
 }
 
 /// Reads output `row` of the weights back as f32 [inputs]: a tied head is also the embedding.

@@ -3,7 +3,7 @@
 const std = @import("std");
 const format = @import("format.zig");
 const programs = @import("program.zig");
-const attention_i16 = @import("attention_i16.zig");
+const attention_i8 = @import("attention_i8.zig");
 const graph_operators = @import("graph_operators.zig");
 const Program = programs.Program;
 const Error = programs.Error;
@@ -213,7 +213,7 @@ fn checkAttention(o: Operands) Error!void {
         if (kept.storage != @intFromEnum(format.Storage.state)) return error.BadProgram;
         if (try o.columns(kept) != try o.columns(k)) return error.BadProgram;
         if (kept.element != (try o.input(3)).element) return error.BadProgram;
-        if (kept.element == @intFromEnum(format.Element.i16_kept)) try checkKept(o, kept, a);
+        if (kept.element == @intFromEnum(format.Element.i8_kept)) try checkKept(o, kept, a);
     }
 }
 
@@ -221,7 +221,7 @@ fn checkKept(o: Operands, kept: *const format.Tensor, a: *const format.Attention
     if (a.head_size % format.kept_head_size_step != 0 or a.head_size > format.kept_head_size_max) {
         return error.Unsupported;
     }
-    const size = attention_i16.rowSizeBytes(a.key_heads, a.head_size);
+    const size = attention_i8.rowSizeBytes(a.key_heads, a.head_size);
     if (kept.offset + size > o.program.header.state_row_size_bytes) return error.BadProgram;
 }
 

@@ -166,7 +166,7 @@ pub const Program = struct {
         if (tensor.row_stride_bytes != header.state_row_size_bytes) return error.BadProgram;
         switch (element) {
             .f32 => try program.checkExtent(tensor, element, 1, header.state_row_size_bytes),
-            .i16_kept => if (tensor.offset % format.group != 0) return error.BadProgram, // operators.zig knows the heads
+            .i8_kept => if (tensor.offset % format.group != 0) return error.BadProgram, // operators.zig knows the heads
             else => return error.BadProgram,
         }
     }

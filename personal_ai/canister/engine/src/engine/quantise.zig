@@ -51,6 +51,23 @@ pub fn span(comptime level: comptime_int, from: [*]const F32x4, to: [*]simd.I16x
     return scaleOf(level, greatest);
 }
 
+/// `pairs` (an even count) times 8 numbers from 0 to `greatest`; gives their scale.
+pub fn known(comptime level: comptime_int, greatest: f32, from: [*]const F32x4, to: [*]simd.I16x8, pairs: usize) f32 {
+    const factor = factorOf(level, greatest);
+    const unroll = 2;
+    var x = from;
+    var y = to;
+    const end = to + pairs;
+    while (y != end) {
+        const source = simd.opaquePointer(x);
+        const target = simd.opaquePointer(y);
+        inline for (0..unroll) |i| target[i] = integers(source[2 * i], source[2 * i + 1], factor);
+        x = source + 2 * unroll;
+        y = target + unroll;
+    }
+    return scaleOf(level, greatest);
+}
+
 inline fn factorOf(comptime level: comptime_int, greatest: f32) F32x4 {
     return simd.splat(if (greatest > smallest) level / greatest else 0);
 }
@@ -59,14 +76,12 @@ inline fn scaleOf(comptime level: comptime_int, greatest: f32) f32 {
     return if (greatest > smallest) greatest / level else 0;
 }
 
+/// To the nearest integers, halves to even, from -32768 to 32767; some integers for anything else. Adding 1.5 * 2^23
+/// leaves an integer in a number's low bits (functions.zig).
 inline fn integers(a: F32x4, b: F32x4, factor: F32x4) simd.I16x8 {
-    return simd.narrow(rounded(a * factor), rounded(b * factor));
-}
-
-/// To the nearest integer, halves to even, for |x| < 2^22; some integer for anything else.
-inline fn rounded(x: F32x4) simd.I32x4 {
-    const bits: simd.I32x4 = @bitCast(x + simd.splat(round_to_integer));
-    return bits -% @as(simd.I32x4, @bitCast(simd.splat(round_to_integer)));
+    const low: simd.I16x8 = @bitCast(a * factor + simd.splat(round_to_integer));
+    const high: simd.I16x8 = @bitCast(b * factor + simd.splat(round_to_integer));
+    return @shuffle(i16, low, high, [8]i32{ 0, 2, 4, 6, ~@as(i32, 0), ~@as(i32, 2), ~@as(i32, 4), ~@as(i32, 6) });
 }
 
 const testing = std.testing;

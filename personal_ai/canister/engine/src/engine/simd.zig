@@ -15,7 +15,6 @@ pub const U8x16 = @Vector(16, u8);
 const in_wasm = builtin.cpu.arch.isWasm();
 
 extern fn @"llvm.wasm.dot"(I16x8, I16x8) I32x4;
-extern fn @"llvm.wasm.narrow.signed.v8i16.v4i32"(I32x4, I32x4) I16x8;
 extern fn @"llvm.wasm.narrow.signed.v16i8.v8i16"(I16x8, I16x8) I8x16;
 extern fn @"llvm.wasm.q15mulr.sat.signed"(I16x8, I16x8) I16x8;
 extern fn @"llvm.wasm.swizzle"(I8x16, U8x16) I8x16;
@@ -29,15 +28,6 @@ pub inline fn dot(a: I16x8, b: I16x8) I32x4 {
     const even = @shuffle(i32, products, undefined, I32x4{ 0, 2, 4, 6 });
     const odd = @shuffle(i32, products, undefined, I32x4{ 1, 3, 5, 7 });
     return even +% odd;
-}
-
-/// The lanes of a, then of b, each brought into -32768..32767.
-pub inline fn narrow(a: I32x4, b: I32x4) I16x8 {
-    if (in_wasm) return @"llvm.wasm.narrow.signed.v8i16.v4i32"(a, b);
-    const both = std.simd.join(a, b);
-    const low: @Vector(8, i32) = @splat(-32768);
-    const high: @Vector(8, i32) = @splat(32767);
-    return @intCast(@min(@max(both, low), high));
 }
 
 /// The lanes of a, then of b, each brought into -128..127.
@@ -74,6 +64,11 @@ pub inline fn lowProducts(a: I8x16, b: I8x16) I16x8 {
 /// The last eight lanes, each times b's.
 pub inline fn highProducts(a: I8x16, b: I8x16) I16x8 {
     return @as(I16x8, std.simd.extract(a, 8, 8)) *% @as(I16x8, std.simd.extract(b, 8, 8));
+}
+
+/// In memory, one instruction with the load.
+pub inline fn widened(bytes: [8]i8) I16x8 {
+    return @as(I8x8, bytes);
 }
 
 /// b < a ? b : a. A NaN in either gives a; one instruction, where f32x4.min is metered as four.
@@ -146,11 +141,6 @@ test "dot adds neighbouring products and wraps only at four times -32768" {
     const a = I16x8{ 1, 2, -3, 4, 32767, 32767, -32768, -32768 };
     const b = I16x8{ 5, -6, 7, 8, 32767, 32767, -32768, -32768 };
     try testing.expectEqual(I32x4{ -7, 11, 2 * 32767 * 32767, std.math.minInt(i32) }, dot(a, b));
-}
-
-test "narrow saturates" {
-    const narrowed = narrow(.{ 1, -2, 40000, -40000 }, .{ 32767, -32768, std.math.maxInt(i32), std.math.minInt(i32) });
-    try testing.expectEqual(I16x8{ 1, -2, 32767, -32768, 32767, -32768, 32767, -32768 }, narrowed);
 }
 
 test "bytes: saturated, multiplied as fractions, looked up, widened" {
