@@ -1,9 +1,10 @@
-"""Trains the small checkpoints that tests.conformance.quantisation measures: `python -m
-tests.conformance.train_checkpoints` (extra `train`; a few minutes). Their folders under golden/ are committed: another
-machine's training differs in its last bits, and then in everything.
+"""Trains the small checkpoints that tests.conformance.quantisation and tests.conformance.screened_head measure:
+`python -m tests.conformance.train_checkpoints [--only NAME]` (extra `train`; minutes each). Their folders under golden/
+are committed: another machine's training differs in its last bits, and then in everything.
 
 A Llama (tied, grouped heads) and a GPT-2 (untied) learn the starter model's questions and answers; the text that is
-held out asks in words that they have not seen. The weights are stored as F16, which is what "unquantised" means here.
+held out asks in words that they have not seen. A Llama with a large vocabulary learns Python's standard library.
+The weights are stored as F16, which is what "unquantised" means here.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import argparse
 import json
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -22,25 +24,18 @@ from torch import Tensor
 from torch.nn import functional as fn
 
 from personal_ai.models.starter import corpus, llama
+from tests.support import library_texts
 from tests.support.checkpoints import SPECIAL_TOKENS, Shape, config, tensor_shapes
 
 GOLDEN: Final = Path(__file__).parent / "golden"
 TEXT_FILE: Final = "text.txt"
-VOCABULARY: Final = 512
 CONTEXT: Final = 128
-BATCH: Final = 16
-PEAK_LEARNING_RATE: Final = 4e-3
 WARM_UP_STEPS: Final = 50
 HELD_OUT_CHARACTERS: Final = 9_000
-SHAPES: Final = {
-    "llama": Shape("llama", VOCABULARY, 128, 3, 4, 2, 256, CONTEXT, tied=True),
-    "gpt2": Shape("gpt2", VOCABULARY, 128, 2, 4, 4, 384, CONTEXT),
-}
-
 Weights = dict[str, Tensor]
 
 
-def texts() -> tuple[str, str]:
+def starter_texts() -> tuple[str, str]:
     """What is learnt, and what is held out."""
     intents = corpus.load().all_intents
     learnt = [f"{question}\n{intent.answer}\n\n" for intent in intents for question in intent.wordings]
@@ -49,12 +44,36 @@ def texts() -> tuple[str, str]:
     return "".join(learnt[index] for index in order), "".join(held_out)[:HELD_OUT_CHARACTERS]
 
 
-def trained_tokenizer(text: str) -> Tokenizer:
+@dataclass(frozen=True)
+class Recipe:
+    """texts: what is learnt, and what is held out and stored beside the checkpoint."""
+
+    shape: Shape
+    texts: Callable[[], tuple[str, str]] = starter_texts
+    steps: int = 700
+    batch: int = 16
+    learning_rate: float = 4e-3  # the greatest
+
+
+RECIPES: Final = {
+    "llama": Recipe(Shape("llama", 512, 128, 3, 4, 2, 256, CONTEXT, tied=True)),
+    "gpt2": Recipe(Shape("gpt2", 512, 128, 2, 4, 4, 384, CONTEXT)),
+    "llama-8k": Recipe(
+        Shape("llama", 8192, 128, 2, 4, 2, 256, CONTEXT, tied=True),
+        texts=lambda: (library_texts.learnt(), ""),
+        steps=1200,
+        batch=8,
+        learning_rate=3e-3,
+    ),
+}
+
+
+def trained_tokenizer(text: str, vocabulary: int) -> Tokenizer:
     made = Tokenizer(models.BPE())
     made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     made.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
-        vocab_size=VOCABULARY,
+        vocab_size=vocabulary,
         special_tokens=list(SPECIAL_TOKENS),
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
@@ -108,19 +127,20 @@ def gpt2_logits(w: Weights, shape: Shape, tokens: Tensor) -> Tensor:
 FORWARD: Final[dict[str, Callable[[Weights, Shape, Tensor], Tensor]]] = {"llama": llama_logits, "gpt2": gpt2_logits}
 
 
-def train(shape: Shape, ids: Tensor, steps: int) -> Weights:
+def train(recipe: Recipe, ids: Tensor) -> Weights:
+    shape, steps = recipe.shape, recipe.steps
     weights = {name: value.requires_grad_() for name, value in new_weights(shape).items()}
     groups = [
         {"params": [value for value in weights.values() if value.ndim > 1], "weight_decay": 0.1},
         {"params": [value for value in weights.values() if value.ndim == 1], "weight_decay": 0.0},
     ]
-    optimiser = torch.optim.AdamW(groups, lr=PEAK_LEARNING_RATE, betas=(0.9, 0.95))
+    optimiser = torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=(0.9, 0.95))
     generator = torch.Generator().manual_seed(3)
     for step in range(steps):
         cosine = 0.5 * (1 + math.cos(math.pi * step / steps))
         for group in optimiser.param_groups:
-            group["lr"] = PEAK_LEARNING_RATE * min(1.0, (step + 1) / WARM_UP_STEPS) * cosine
-        starts = torch.randint(0, len(ids) - CONTEXT - 1, (BATCH,), generator=generator).tolist()
+            group["lr"] = recipe.learning_rate * min(1.0, (step + 1) / WARM_UP_STEPS) * cosine
+        starts = torch.randint(0, len(ids) - CONTEXT - 1, (recipe.batch,), generator=generator).tolist()
         batch = torch.stack([ids[start : start + CONTEXT + 1] for start in starts])
         scores = FORWARD[shape.architecture](weights, shape, batch[:, :-1])
         loss = fn.cross_entropy(scores.flatten(0, 1), batch[:, 1:].flatten())
@@ -133,23 +153,25 @@ def train(shape: Shape, ids: Tensor, steps: int) -> Weights:
     return {name: value.detach().half() for name, value in weights.items()}
 
 
+def make(recipe: Recipe, folder: Path) -> None:
+    learnt, held_out = recipe.texts()
+    tokenizer = trained_tokenizer(learnt, recipe.shape.vocabulary)
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file(train(recipe, torch.tensor(tokenizer.encode(learnt).ids)), folder / "model.safetensors")
+    (folder / "config.json").write_text(json.dumps(config(recipe.shape), indent=2) + "\n", encoding="utf-8")
+    tokenizer.save(str(folder / "tokenizer.json"))
+    if held_out:
+        (folder / TEXT_FILE).write_text(held_out, encoding="utf-8", newline="\n")
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Train the small checkpoints of the quantisation's conformance.")
-    parser.add_argument("--steps", type=int, default=700)
+    parser.add_argument("--only", choices=tuple(RECIPES), action="append", help="default: all")
     parser.add_argument("--out", type=Path, default=GOLDEN)
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
-    learnt, held_out = texts()
-    tokenizer = trained_tokenizer(learnt)
-    ids = torch.tensor(tokenizer.encode(learnt).ids)
-    for name, shape in SHAPES.items():
-        folder = options.out / name
-        folder.mkdir(parents=True, exist_ok=True)
-        weights = train(shape, ids, options.steps)
-        save_file(weights, folder / "model.safetensors")
-        (folder / "config.json").write_text(json.dumps(config(shape), indent=2) + "\n", encoding="utf-8")
-        tokenizer.save(str(folder / "tokenizer.json"))
-        (folder / TEXT_FILE).write_text(held_out, encoding="utf-8", newline="\n")
+    for name in options.only or RECIPES:
+        make(RECIPES[name], options.out / name)
 
 
 if __name__ == "__main__":
