@@ -16,6 +16,7 @@ from ui.pages.chat import ChatPage
 from ui.pages.identities import IdentitiesPage
 from ui.pages.models import ModelsPage
 from ui.pages.settings import SettingsPage
+from ui.pages.setup import SetupPage
 from ui.pages.wallet import WalletPage
 from ui.profile import Profile
 from ui.text import tr
@@ -56,6 +57,7 @@ class Shell(QWidget):
         self.wallet = WalletPage(profile, self.toast)
         self.activity = ActivityPage(profile, self.toast, self.ais.works_on)
         self.settings = SettingsPage(profile, paths, theme().appearance, self.toast)
+        self.setup = SetupPage(profile)
         self._pages = QStackedWidget()
         self._by_page = {
             Page.CHAT: self.chat,
@@ -77,7 +79,7 @@ class Shell(QWidget):
         self._refresh()
 
     def _arrange(self) -> None:
-        for page in self._by_page.values():
+        for page in (*self._by_page.values(), self.setup):
             self._pages.addWidget(page)
         right = column()
         right.addWidget(self._bar)
@@ -105,6 +107,10 @@ class Shell(QWidget):
             lambda name: self._tell_elsewhere(tr("Deploying {name} stopped: see My AIs.").format(name=name))
         )
         self.activity.resume_wanted.connect(self._resume)
+        self.ais.setup_wanted.connect(self.set_up)
+        self.setup.deploy_wanted.connect(self._deploy)
+        self.setup.models_wanted.connect(lambda: self.show_page(Page.MODELS))
+        self.setup.left.connect(lambda: self.show_page(Page.AIS))
         self.settings.appearance_chosen.connect(self.appearance_chosen)
 
     def _top_bar(self) -> QFrame:
@@ -125,6 +131,17 @@ class Shell(QWidget):
         else:
             self.rail.take_focus(page)
         self._fold_away()
+
+    def set_up(self, model: str = "") -> None:
+        """Step by step; where it was left, or anew with a model that is there already."""
+        self.show_page(Page.AIS)
+        self._pages.setCurrentWidget(self.setup)
+        self.setup.open(model or None)
+
+    def _deploy(self, deployment: Deployment) -> None:
+        """What was set up and agreed to is seen, paused and gone on with on the page of the AIs."""
+        self.show_page(Page.AIS)
+        self.ais.resume(deployment)
 
     def new_chat(self, deployment: Deployment | None = None) -> None:
         self.show_page(Page.CHAT)

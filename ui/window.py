@@ -102,7 +102,9 @@ class Window(QMainWindow):
         self.shell.set_width(self.width())
         self.shell.chat.composer.setFocus()
         self.shell.keep_wanted.connect(self._keep)
-        if self._left.page in [page.value for page in Page]:
+        if overview.setting_up and not overview.deployments:
+            self.shell.set_up()  # the first run goes on where it was left
+        elif self._left.page in [page.value for page in Page]:
             self.shell.show_page(Page(self._left.page))
         self._watch.start()
         return self.shell

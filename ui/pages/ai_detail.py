@@ -53,6 +53,7 @@ class AiDetail(QWidget):
 
     chat_wanted = Signal(object)
     wallet_wanted = Signal()
+    elsewhere_wanted = Signal()
     left = Signal()
     problem_shown = Signal()
 
@@ -91,6 +92,7 @@ class AiDetail(QWidget):
         way = row()
         way.addWidget(self.back)
         way.addStretch()
+        way.addWidget(Button(tr("Deploy it on another network…"), "quiet", on_click=self.elsewhere_wanted.emit))
         way.addWidget(self.again)
         self.column.addLayout(way)
         self.column.addLayout(self._header(model))

@@ -31,11 +31,12 @@ class AisPage(ScrollPage):
     """One deployment is under way at a time. `chat_wanted` carries a deployment.
 
     `deployed` carries one that was just finished, `failed` the name of one that an error stopped. `wallet_wanted`
-    where cycles must be brought first.
+    where cycles must be brought first; `setup_wanted` leads through it step by step, with a model where one is named.
     """
 
     chat_wanted = Signal(object)
     wallet_wanted = Signal()
+    setup_wanted = Signal(str)
     deployed = Signal(object)
     failed = Signal(str)
 
@@ -69,6 +70,10 @@ class AisPage(ScrollPage):
         layout.addLayout(self._header())
         layout.addLayout(self._cards)
         self.adopt = Button(tr("Take on a canister that you control already…"), "quiet", on_click=self._adopt)
+        step_by_step = Button(
+            tr("Set one up step by step, on any network…"), "quiet", on_click=lambda: self.setup_wanted.emit("")
+        )
+        layout.addWidget(step_by_step, 0, Qt.AlignmentFlag.AlignLeft)
         layout.addWidget(self.adopt, 0, Qt.AlignmentFlag.AlignLeft)
         layout.addWidget(self._network)
         self.column.addWidget(self._list)
@@ -263,6 +268,7 @@ class AisPage(ScrollPage):
         self.detail.left.connect(self._leave_ai)
         self.detail.chat_wanted.connect(self.chat_wanted)
         self.detail.wallet_wanted.connect(self.wallet_wanted)
+        self.detail.elsewhere_wanted.connect(lambda: self.setup_wanted.emit(deployment.model))
         self.detail.problem_shown.connect(lambda: self.verticalScrollBar().setValue(0))
         self._list.hide()
         self.column.addWidget(self.detail)

@@ -20,6 +20,7 @@ from ui.tour.scenes_context import context_scenes
 from ui.tour.scenes_identities import identity_scenes
 from ui.tour.scenes_models import model_scenes
 from ui.tour.scenes_settings import settings_scenes
+from ui.tour.scenes_setup import setup_scenes
 from ui.tour.scenes_trial import trial_scenes
 from ui.tour.scenes_wallet import wallet_scenes
 from ui.tour.scripted import PASSWORD, PHRASE, ScriptedCore, deployment
@@ -83,6 +84,7 @@ def scenes() -> list[Scene]:
         Scene("welcome", "back", lambda stage, look: stage.show(look).find(WelcomePage).ask_what_there_was()),
         Scene("welcome", "back-by-words", _back_by_words),
         *trial_scenes(),
+        *setup_scenes(),
         Scene("unlock", "locked", _show, core=_locked),
         Scene("unlock", "wrong-password", _wrong_password, core=_locked),
         Scene("chat", "empty", _enter),
