@@ -63,6 +63,10 @@ class Till:
             raise NotFundedError(owner, found)
         return Offer(bill, found, converting, self._warning(owner))
 
+    def price(self, lacking_cycles: int) -> Preview:
+        """What they take in ICP, whether those are there or not. Raises NetworkError, SecurityError."""
+        return conversion(self._wallet, lacking_cycles)
+
     def convert(self, preview: Preview, cancel: Cancel) -> None:
         """Raises what `Wallet.pay` raises."""
         self._wallet.pay(preview, cancel)

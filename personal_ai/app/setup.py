@@ -56,8 +56,8 @@ class Bill:
     """What it costs, itemised, and how it is paid.
 
     needs: what lies on the deployment's own account and what is lacking; None on the practice network, whose money
-    comes out of nothing. account, principal: where ICP and cycles are to be sent. conversion: of ICP that are there
-    into the cycles that are lacking. warning: what paying would tie together in public.
+    comes out of nothing. account, principal: where ICP and cycles are to be sent. conversion: of ICP into the cycles
+    that are lacking, whether they are there or not. warning: what paying would tie together in public.
     """
 
     plan: Plan
@@ -70,7 +70,7 @@ class Bill:
     @property
     def payable(self) -> bool:
         """Whether a yes is all that is missing."""
-        return self.needs is None or not self.needs.lacking or self.conversion is not None
+        return self.needs is None or self.conversion is None or self.conversion.affordable
 
 
 class Setup:
@@ -116,17 +116,17 @@ class Setup:
         deployment = self._begun(choices)
         owner = Principal.from_text(deployment.principal)
         account = str(AccountIdentifier.of(owner))
-        try:
-            with open_till(self._workspace, deployment) as till:
+        with open_till(self._workspace, deployment) as till:
+            try:
                 offer = till.offer(cancel)
-        except NotFundedError as error:
-            return Bill(plan, error.needs, account, str(owner))
+            except NotFundedError as error:
+                return Bill(plan, error.needs, account, str(owner), till.price(error.needs.lacking))
         return Bill(offer.bill, offer.needs, account, str(owner), offer.conversion, offer.warning)
 
     def agree(self, bill: Bill, cancel: Cancel) -> Deployment:
-        """The yes: converts what must be, and gives what `Workspace.deploy` takes up; nothing is being set up then.
+        """The yes to a payable bill: converts what must be, and gives what `Workspace.deploy` takes up.
 
-        Raises what `Wallet.pay` raises; the same call goes on.
+        Nothing is being set up then. Raises what `Wallet.pay` raises; the same call goes on.
         """
         deployment = self._begun(self._complete())
         if bill.conversion is not None:

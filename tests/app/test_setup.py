@@ -67,6 +67,7 @@ def test_elsewhere_it_is_paid_from_an_account_of_its_own(workspace: Workspace, e
     workspace.setup.choose(Choices("starter", "rehearsal"))
     poor = workspace.setup.bill(Cancel())
     assert poor.needs is not None and poor.needs.lacking and not poor.payable
+    assert poor.conversion is not None and 0 < poor.conversion.total < 10 * E8S_PER_ICP
     assert poor.principal == str(workspace.identities()[0].principal)
     elsewhere.fund_icp(Principal.from_text(poor.principal), 10 * E8S_PER_ICP)
 

@@ -82,14 +82,22 @@ def test_it_says_what_to_send_where_and_looks_again(make_stage: MakeStage) -> No
     click(page, "Continue")
     stage.settle()
     assert "are lacking" in words_of(page) and "What to send, and where" in words_of(page)
-    (copy,) = [one for one in page.findChildren(QPushButton) if one.accessibleName().startswith("Copy: ICP")]
+    (copy,) = [one for one in page.findChildren(QPushButton) if one.accessibleName().endswith("to this account")]
     copy.click()
     assert len(QGuiApplication.clipboard().text()) == 64
     click(page, "Look again")
     stage.settle()
     assert not stage.core.setup.agreed
-    stage.core.setup.available = 9 * _TRILLION
+    stage.core.setup.icp_e8s = 9 * 10**8
     click(page, "Look again")
+    stage.settle()
+    assert "are turned into what is lacking" in words_of(page)
+    click(page, "Back")
+    stage.settle()
+    stage.core.setup.available = 9 * _TRILLION
+    assert page.choice is not None
+    page.choice.mark("ic")
+    click(page, "Continue")
     stage.settle()
     assert "That is enough." in words_of(page)
     assert page.go.text().startswith("Pay ")

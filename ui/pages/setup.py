@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QWidget
 
 from personal_ai.app.setup import Bill, Choices, Step
@@ -93,7 +93,8 @@ class SetupPage(ScrollPage):
         self._title.setText(tr("Which model?"))
         models = [model for model in self._profile.overview.models if not model.embeds]
         self._show_choice(ChoiceList([(model.name, model.label or model.name, _facts(model)) for model in models]))
-        self._body.addWidget(Button(tr("Bring another model in…"), "quiet", on_click=self.models_wanted.emit))
+        bring = Button(tr("Bring another model in…"), "quiet", on_click=self.models_wanted.emit)
+        self._body.addWidget(bring, 0, Qt.AlignmentFlag.AlignLeft)
 
     def _show_networks(self) -> None:
         self._title.setText(tr("Where is it to live?"))

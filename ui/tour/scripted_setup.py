@@ -16,11 +16,14 @@ from personal_ai.ic.account_identifier import AccountIdentifier
 from personal_ai.ic.profile import IC
 from personal_ai.identities.linking import LinkWarning
 from personal_ai.models.library import starter
+from personal_ai.wallet.journal import Kind
 from personal_ai.wallet.wallet import Preview
 from ui.tour.scripted_wallet import OWN
 
 if TYPE_CHECKING:
     from ui.tour.scripted import ScriptedCore
+
+_CYCLES_PER_E8S = 35_000
 
 
 class ScriptedSetup:
@@ -30,7 +33,7 @@ class ScriptedSetup:
         self._core = core
         self.chosen: Choices | None = None
         self.available = 0
-        self.conversion: Preview | None = None
+        self.icp_e8s = 0
         self.warning: LinkWarning | None = None
         self.before: Callable[[str, Cancel], None] = lambda _, __: None
         self.agreed: list[Bill] = []
@@ -54,9 +57,12 @@ class ScriptedSetup:
             needs=needs,
             account=str(AccountIdentifier.of(OWN)),
             principal=str(OWN),
-            conversion=self.conversion if needs.lacking else None,
+            conversion=self._conversion(needs.lacking) if needs.lacking else None,
             warning=self.warning,
         )
+
+    def _conversion(self, cycles: int) -> Preview:
+        return Preview(Kind.CONVERT, str(OWN), cycles // _CYCLES_PER_E8S, 10_000, self.icp_e8s, cycles)
 
     def agree(self, bill: Bill, cancel: Cancel) -> Deployment:
         self.before("agree", cancel)

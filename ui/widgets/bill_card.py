@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QCheckBox, QFrame, QGridLayout, QHBoxLayout, QWidg
 
 from personal_ai.deployments.plan import usd
 from personal_ai.wallet.amounts import Token
+from ui.ai_words import cycles_words
 from ui.payment_words import whole_address
 from ui.text import FIRM, tr
 from ui.theme.tokens import SPACE_L, SPACE_M, SPACE_S, SPACE_XL
@@ -59,7 +60,7 @@ def pay_words(bill: Bill) -> str:
     """What the button says that pays."""
     if bill.needs is None:
         return tr("Deploy, free of charge")
-    return tr("Pay {amount} and deploy").format(amount=Token.CYCLES.show(bill.needs.cycles))
+    return tr("Pay {amount} cycles and deploy").format(amount=cycles_words(bill.needs.cycles))
 
 
 def _items(plan: Plan) -> QFrame:
@@ -71,14 +72,15 @@ def _items(plan: Plan) -> QFrame:
     lines = [(_item_words(item.what, plan), item.cycles, "") for item in plan.items]
     for at, (words, cycles, kind) in enumerate([*lines, (tr("Together"), plan.total, "strong")]):
         grid.addWidget(label(words, kind, wrap=True), at, 0)
-        for column_at, text in enumerate((Token.CYCLES.show(cycles), _dollars(cycles)), 1):
+        for column_at, text in enumerate((cycles_words(cycles), _dollars(cycles)), 1):
             grid.addWidget(label(text, kind), at, column_at, Qt.AlignmentFlag.AlignRight)
     layout.addLayout(grid)
     layout.addWidget(
         label(
             tr(
-                "Cycles are what the network is paid with. What is in the reserve stays yours: it must lie in the "
-                "canister, and pays its storage later on. Dollars at the rate of late 2026, which changes."
+                "Cycles are what the network is paid with, here in trillions (T), billions (B) and millions (M). The "
+                "reserve stays yours: it must lie in the canister, and pays its storage later on. Dollars at the rate "
+                "of late 2026, which changes."
             ),
             "small",
             wrap=True,
@@ -106,18 +108,15 @@ def _dollars(cycles: int) -> str:
 
 def _account_words(bill: Bill) -> str:
     assert bill.needs is not None
-    there = tr("On this AI's own account lie {there}.").format(there=Token.CYCLES.show(bill.needs.available))
-    if not bill.needs.lacking:
-        return there + " " + tr("That is enough.")
-    if bill.conversion is not None:
-        return (
-            there
-            + " "
-            + tr("{amount} that are there too are turned into what is lacking.").format(
-                amount=Token.ICP.show(bill.conversion.total)
-            )
-        )
-    return there + " " + tr("{lacking} are lacking.").format(lacking=Token.CYCLES.show(bill.needs.lacking))
+    there = tr("On this AI's own account lie {there} cycles.").format(there=cycles_words(bill.needs.available))
+    if bill.conversion is None:
+        more = tr("That is enough.")
+    elif bill.payable:
+        more = tr("{amount} that are there too are turned into what is lacking.")
+        more = more.format(amount=Token.ICP.show(bill.conversion.total))
+    else:
+        more = tr("{lacking} are lacking.").format(lacking=Token.CYCLES.show(bill.needs.lacking))
+    return f"{there} {more}"
 
 
 def _where_to_send(bill: Bill) -> QFrame:
@@ -132,8 +131,12 @@ def _where_to_send(bill: Bill) -> QFrame:
             wrap=True,
         )
     )
-    layout.addLayout(_address(tr("ICP, to this account"), bill.account))
-    layout.addLayout(_address(tr("or cycles, to this name on the network (its principal)"), bill.principal))
+    assert bill.needs is not None
+    assert bill.conversion is not None
+    icp, cycles = Token.ICP.show(bill.conversion.total), Token.CYCLES.show(bill.needs.lacking)
+    layout.addLayout(_address(tr("{amount} or more, to this account").format(amount=icp), bill.account))
+    name = tr("Or {amount}, to this name on the network (its principal)").format(amount=cycles)
+    layout.addLayout(_address(name, bill.principal))
     return card
 
 
