@@ -56,6 +56,12 @@ class AiView:
     readings: list[Reading] = field(default_factory=list)
     problem: UserFacingError | None = None
     looking: bool = False
+    stale: bool = False  # it was changed since the look that is under way began
+
+
+@dataclass(frozen=True, slots=True)
+class _Touched:
+    """News of an operation: it has done what it could, and the AI may be another than before."""
 
 
 @dataclass(slots=True)
@@ -98,9 +104,12 @@ class AiDesk(QObject):
     def look(self, deployment: Deployment) -> None:
         """Asks the network how it is; what was known stays until there is an answer."""
         view = self.view(deployment)
-        if view.looking or deployment.canister_id is None:
+        if deployment.canister_id is None:
             return
-        view.looking = True
+        if view.looking:
+            view.stale = True
+            return
+        view.looking, view.stale = True, False
         self._profile.bridge.run(lambda task: self._sight(deployment, task), lane=Lane.LOOK).on_success(
             lambda sight: self._take_sight(view, sight)
         ).on_failure(lambda error: self._take_problem(view, error)).on_end(lambda: self._end_look(deployment, view))
@@ -122,6 +131,8 @@ class AiDesk(QObject):
 
     def _end_look(self, deployment: Deployment, view: AiView) -> None:
         view.looking = False
+        if view.stale:
+            self.look(deployment)
         self._profile.bridge.run(lambda _: self._core.runway.readings(deployment)).on_success(
             lambda readings: self._take_readings(deployment, view, readings)
         ).on_failure(lambda _: self.seen.emit(deployment.id))
@@ -136,14 +147,14 @@ class AiDesk(QObject):
         return self._profile.bridge.run(lambda _: self._core.runway.offer(deployment, cycles), lane=Lane.MONEY)
 
     def top_up(self, deployment: Deployment, preview: Preview) -> Operation[Payment]:
-        operation = self._profile.bridge.run(
-            lambda task: self._core.runway.top_up(deployment, preview, task.cancel), lane=Lane.MONEY
+        return self._touch(
+            lambda task: self._core.runway.top_up(deployment, preview, task.cancel),
+            Lane.MONEY,
+            lambda: self.look(deployment),
         )
-        return operation.on_end(lambda: self.look(deployment))
 
     def set_budget(self, deployment: Deployment, budget: Budget | None) -> Operation[None]:
-        operation = self._profile.bridge.run(lambda _: self._core.runway.set_budget(deployment, budget))
-        return operation.on_end(lambda: self.look(deployment))
+        return self._care(deployment, lambda: self._core.runway.set_budget(deployment, budget))
 
     # Snapshots, log
 
@@ -193,8 +204,18 @@ class AiDesk(QObject):
 
     def _care(self, deployment: Deployment, act: Callable[[], T]) -> Operation[T]:
         """A short change, after which the AI is looked at again."""
-        operation = self._profile.bridge.run(lambda _: act(), lane=Lane.CARE)
-        return operation.on_end(lambda: self.look(deployment))
+        return self._touch(lambda _: act(), Lane.CARE, lambda: self.look(deployment))
+
+    def _touch(self, work: Callable[[Task], T], lane: Lane, then: Callable[[], object]) -> Operation[T]:
+        """Work after which something is to be read again, however it ends; whoever asked sets the other callbacks."""
+
+        def touching(task: Task) -> T:
+            try:
+                return work(task)
+            finally:
+                task.tell(_Touched())
+
+        return self._profile.bridge.run(touching, lane=lane).on(_Touched, lambda _: then())
 
     # Coming and going
 
@@ -203,7 +224,7 @@ class AiDesk(QObject):
 
     def adopt(self, canister: str, network: str, name: str) -> Operation[Deployment]:
         """Takes on a canister that one of the vault's identities controls; its number as it was typed."""
-        operation = self._profile.bridge.run(
+        return self._touch(
             lambda task: self._core.safekeeping.recover(
                 Principal.from_text(canister.strip()),
                 network=network,
@@ -211,19 +232,23 @@ class AiDesk(QObject):
                 on_progress=task.tell,
                 cancel=task.cancel,
             ),
-            lane=Lane.DEPLOY,
+            Lane.DEPLOY,
+            self._profile.refresh,
         )
-        return operation.on_end(self._profile.refresh)
 
     def loss(self, deployment: Deployment) -> Operation[Loss | None]:
         """What deleting it would lose."""
         return self._profile.bridge.run(lambda _: self._core.canisters.loss(deployment), lane=Lane.LOOK)
 
-    def delete(self, deployment: Deployment, confirmed: str) -> Operation[None]:
-        operation = self._profile.bridge.run(
-            lambda _: self._core.canisters.delete(deployment, confirmed=confirmed.strip()), lane=Lane.CARE
+    def delete(self, deployment: Deployment, confirmed: str) -> Operation[int]:
+        """The cycles that came back from it."""
+        return self._touch(
+            lambda task: self._core.canisters.delete(
+                deployment, confirmed=confirmed.strip(), on_progress=task.tell, cancel=task.cancel
+            ),
+            Lane.CARE,
+            self._profile.refresh,
         )
-        return operation.on_end(self._profile.refresh)
 
     # Long work
 

@@ -8,18 +8,15 @@ from dataclasses import replace
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QDialog, QLabel, QPushButton, QWidget
+from PySide6.QtWidgets import QDialog
 
-from personal_ai.common.errors import NetworkUnreachableError
-from personal_ai.common.jobs import Cancel
 from personal_ai.deployments.health import Health
 from personal_ai.wallet.journal import State
-from ui.pages.ai_detail import AiDetail
+from tests.ui.opened_ai import button, canister, detail, fails, goes_well, opened, toast, waits, words
 from ui.tour.scripted import ScriptedCore, deployment
 from ui.tour.scripted_ais import UNREACHED, ScriptedCanister, burned
 from ui.tour.scripted_wallet import LINKED
 from ui.tour.stage import Stage
-from ui.widgets.rail import Page
 from ui.widgets.top_up_dialog import TopUpDialog
 
 MakeStage = Callable[..., Stage]
@@ -29,55 +26,6 @@ T = 10**12
 @pytest.fixture
 def stage(make_stage: MakeStage) -> Stage:
     return opened(make_stage(ScriptedCore(all_deployments=[deployment("Rowan")])))
-
-
-def opened(stage: Stage) -> Stage:
-    stage.enter().shell.show_page(Page.AIS)
-    stage.settle()
-    stage.shell.ais.open_ai(stage.core.all_deployments[0])
-    stage.draw()  # it looks once it is seen
-    stage.settle()
-    return stage
-
-
-def detail(stage: Stage) -> AiDetail:
-    assert stage.shell.ais.detail is not None
-    return stage.shell.ais.detail
-
-
-def canister(stage: Stage) -> ScriptedCanister:
-    return stage.core.ais.canister(stage.core.all_deployments[0])
-
-
-def words(widget: QWidget) -> str:
-    shown = [label.text() for label in widget.findChildren(QLabel) if label.isVisible()]
-    return " | ".join(shown).replace("\N{NO-BREAK SPACE}", " ")
-
-
-def button(widget: QWidget, name: str) -> QPushButton:
-    """By its words or its accessible name."""
-    (found,) = [
-        one
-        for one in widget.findChildren(QPushButton)
-        if name in (one.text().replace("\N{NO-BREAK SPACE}", " "), one.accessibleName()) and one.isVisible()
-    ]
-    return found
-
-
-def toast(stage: Stage) -> str:
-    return " ".join(label.text() for label in stage.shell.toast.findChildren(QLabel)).replace("\N{NO-BREAK SPACE}", " ")
-
-
-def fails(name: str) -> Callable[[str, Cancel], None]:
-    def fail(called: str, _: Cancel) -> None:
-        if called == name:
-            raise NetworkUnreachableError("Nobody answers.")
-
-    return fail
-
-
-def waits(stage: Stage, name: str) -> Callable[[str, Cancel], None]:
-    return lambda called, cancel: stage.hold(cancel) if called == name else None
 
 
 # How it is
@@ -120,7 +68,7 @@ def test_out_of_reach_the_last_sight_stays_with_its_age(stage: Stage) -> None:
     shown = words(detail(stage))
     assert "Cannot be reached" in shown and "Nobody answers. Seen just now: answers; 3.41 T cycles." in shown
     assert "206 days" in shown
-    stage.core.ais.before = lambda _, __: None
+    stage.core.ais.before = goes_well
     detail(stage).again.click()
     stage.settle()
     assert "Cannot be reached" not in words(detail(stage))
@@ -214,7 +162,7 @@ def test_a_price_that_cannot_be_had_is_said(stage: Stage) -> None:
     stage.core.ais.before = fails("offer")
     dialog = topping_up(stage)
     assert "Nobody answers." in words(dialog) and not dialog.go.isEnabled()
-    stage.core.ais.before = lambda _, __: None
+    stage.core.ais.before = goes_well
     dialog.how_long.setCurrentIndex(dialog.how_long.findData(730))
     stage.settle()
     assert dialog.go.isEnabled()

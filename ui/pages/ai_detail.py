@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QShowEvent
@@ -15,7 +15,8 @@ from personal_ai.deployments.health import Health
 from personal_ai.deployments.journal import Deployment
 from personal_ai.wallet.journal import Payment
 from ui.ai_desk import AiDesk, AiView
-from ui.ai_words import engine_words, health_advice, view_words
+from ui.ai_words import cycles_words, engine_words, health_advice, view_words
+from ui.bridge import Operation
 from ui.core import Model
 from ui.text import tr
 from ui.theme.tokens import SPACE_L, SPACE_S
@@ -44,6 +45,8 @@ if TYPE_CHECKING:
     from personal_ai.ic.management import Snapshot
     from personal_ai.identities.vault import IdentityRecord
 
+T = TypeVar("T")
+
 
 class AiDetail(QWidget):
     """`chat_wanted` carries the deployment; `left` when its owner goes back to the list."""
@@ -70,6 +73,7 @@ class AiDetail(QWidget):
         self.again = Button(tr("Look again"), "quiet", icon="again", on_click=lambda: self._desk.look(self.deployment))
         self._mark, self._engine = chip("", "plain"), chip("", "plain")
         self._news = column(spacing=SPACE_L)
+        self._trouble = column()
         self._work_place = column()
         self._work: AiWorkCard | None = None
         self.cycles = CyclesCard()
@@ -91,6 +95,7 @@ class AiDetail(QWidget):
         self.column.addLayout(way)
         self.column.addLayout(self._header(model))
         self.column.addLayout(self._news)
+        self.column.addLayout(self._trouble)
         self.column.addLayout(self._work_place)
         for section in (
             self.cycles,
@@ -189,7 +194,8 @@ class AiDetail(QWidget):
             self._work.again_wanted.connect(self._desk.begin_again)
             self._work.closed.connect(self._desk.dismiss_work)
             self._work_place.addWidget(self._work)
-            self._work.take_focus()
+            if self.isVisible():
+                self._work.take_focus()
         self._work.show_work()
 
     @property
@@ -202,9 +208,15 @@ class AiDetail(QWidget):
         self._work = None
 
     def _show_problem(self, error: UserFacingError) -> None:
-        """What stopped something short; the next thing that is seen takes it away."""
-        self._news.addWidget(Problem(error, closable=True))
+        """What stopped something short; it stays until it is closed, or something is done again."""
+        clear(self._trouble)
+        self._trouble.addWidget(Problem(error, closable=True))
         self.problem_shown.emit()
+
+    def _watch(self, operation: Operation[T], done: Callable[[T], object]) -> None:
+        """What comes of something short that was asked for without a dialog."""
+        clear(self._trouble)
+        operation.owned_by(self).on_success(done).on_failure(self._show_problem)
 
     # Cycles
 
@@ -230,10 +242,11 @@ class AiDetail(QWidget):
     # Engine and model
 
     def _upgrade(self) -> None:
-        self._ask(
-            ai_dialogs.upgrade_question(self, self.deployment.name),
-            lambda: self._desk.upgrade(self.deployment, self._tell_upgraded),
-        )
+        self._ask(ai_dialogs.upgrade_question(self, self.deployment.name), self.upgrade)
+
+    def upgrade(self) -> None:
+        """Puts this program's engine in, or goes on with that."""
+        self._desk.upgrade(self.deployment, self._tell_upgraded)
 
     def _tell_upgraded(self, changed: bool) -> None:
         words = tr("{name} runs the new engine.") if changed else tr("{name} runs this engine already.")
@@ -242,10 +255,11 @@ class AiDetail(QWidget):
     def _replace_model(self) -> None:
         others = [one for one in self._models() if one.name != self.deployment.model]
         dialog, choice = ai_dialogs.replace_question(self, self.deployment.name, others)
-        self._ask(
-            dialog,
-            lambda: self._desk.replace_model(self.deployment, choice.currentData(), self._tell_replaced),
-        )
+        self._ask(dialog, lambda: self.replace_model(choice.currentData()))
+
+    def replace_model(self, model: str) -> None:
+        """Puts a model of the library in, or goes on with that."""
+        self._desk.replace_model(self.deployment, model, self._tell_replaced)
 
     def _tell_replaced(self, deployment: Deployment) -> None:
         self._toast.tell(tr("{name} answers with its new model.").format(name=deployment.name))
@@ -317,14 +331,12 @@ class AiDetail(QWidget):
         name = "" if controller.identity is None else controller.identity.label
         said = tr("{who} did what only a controller can.").format(who=name)
         proving = self._desk.prove_controller(self.deployment, controller.principal)
-        proving.on_success(lambda _: self._toast.tell(said)).on_failure(self._show_problem)
+        self._watch(proving, lambda _: self._toast.tell(said))
 
     def _remove_controller(self, controller: Controller) -> None:
         def remove() -> None:
             removing = self._desk.remove_controller(self.deployment, controller.principal)
-            removing.on_success(lambda _: self._toast.tell(tr("It has no power any more."))).on_failure(
-                self._show_problem
-            )
+            self._watch(removing, lambda _: self._toast.tell(tr("It has no power any more.")))
 
         self._ask(ai_dialogs.remove_controller_question(self, self.deployment.name, controller), remove)
 
@@ -342,14 +354,19 @@ class AiDetail(QWidget):
 
     def _switch(self, running: bool) -> None:
         self.life.switch.setEnabled(False)
-        self._desk.switch(self.deployment, running=running).on_failure(self._show_problem)
+        self._watch(self._desk.switch(self.deployment, running=running), lambda _: None)
 
     def _delete(self) -> None:
-        self._desk.loss(self.deployment).on_success(self._ask_to_delete).on_failure(self._show_problem)
+        self._watch(self._desk.loss(self.deployment), self._ask_to_delete)
 
     def _ask_to_delete(self, loss: Loss | None) -> None:
-        gone = tr("{name} is deleted.").format(name=self.deployment.name)
-        self._open(ai_dialogs.delete_dialog(self, self._desk, self.deployment, loss), gone)
+        dialog = ai_dialogs.delete_dialog(self, self._desk, self.deployment, loss)
+        dialog.done_with.connect(self._tell_deleted)
+        dialog.open()
+
+    def _tell_deleted(self, recovered_cycles: int) -> None:
+        words = tr("{name} is deleted; {cycles} cycles came back.") if recovered_cycles else tr("{name} is deleted.")
+        self._toast.tell(words.format(name=self.deployment.name, cycles=cycles_words(recovered_cycles)))
 
     # Dialogs
 

@@ -6,6 +6,7 @@ from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QHideEvent, QShowEvent
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QWidget
 
+from personal_ai.app.activity import Entry, Undertaking
 from personal_ai.common.errors import UserFacingError
 from personal_ai.common.jobs import Progress
 from personal_ai.deployments.journal import Deployment, DeploymentState
@@ -147,9 +148,28 @@ class AisPage(ScrollPage):
         self._operation = None
         self._profile.refresh()
 
-    def works_on(self, deployment: Deployment) -> bool:
-        """Whether this is the deployment under way."""
-        return self._operation is not None and deployment.name == self._run_name
+    def works_on(self, entry: Entry) -> bool:
+        """Whether this is under way."""
+        subject = entry.subject
+        if not isinstance(subject, Deployment):
+            return False
+        if entry.undertaking is Undertaking.DEPLOYMENT:
+            return self._operation is not None and subject.name == self._run_name
+        return entry.open and self.desk.works_on(subject)
+
+    def go_on(self, entry: Entry) -> None:
+        """Goes on with what was begun with one AI."""
+        deployment = entry.subject
+        assert isinstance(deployment, Deployment), "payments are gone on with elsewhere"
+        if entry.undertaking is Undertaking.DEPLOYMENT:
+            self.resume(deployment)
+            return
+        self.open_ai(deployment)
+        assert self.detail is not None
+        if entry.undertaking is Undertaking.UPGRADE:
+            self.detail.upgrade()
+        else:
+            self.detail.replace_model(entry.model)
 
     @property
     def step(self) -> str:
@@ -246,6 +266,7 @@ class AisPage(ScrollPage):
         self.detail.problem_shown.connect(lambda: self.verticalScrollBar().setValue(0))
         self._list.hide()
         self.column.addWidget(self.detail)
+        self.detail.show()
         self.verticalScrollBar().setValue(0)
         self.detail.back.setFocus()
 

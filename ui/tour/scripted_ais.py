@@ -135,13 +135,14 @@ class ScriptedCanisters:
 
     def loss(self, deployment: Deployment) -> Loss | None:
         found = self.ais.call("loss", deployment)
-        return Loss(found.cycles, _MEMORY_BYTES, len(found.snapshots))
+        return Loss(found.cycles, _MEMORY_BYTES, len(found.snapshots), found.cycles * 9 // 10)
 
-    def delete(self, deployment: Deployment, *, confirmed: str) -> None:
+    def delete(self, deployment: Deployment, *, confirmed: str, on_progress: ProgressCallback, cancel: Cancel) -> int:
         if confirmed != deployment.name:
             raise BadInputError(f"To delete {deployment.name}, confirm its name.", not_lost="Nothing was deleted.")
-        self.ais.call("delete", deployment)
+        found = self.ais.call("delete", deployment)
         self.forget(deployment)
+        return found.cycles * 9 // 10
 
 
 @dataclass

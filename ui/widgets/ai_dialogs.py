@@ -244,7 +244,7 @@ def delete_dialog(parent: QWidget, desk: AiDesk, deployment: Deployment, loss: L
     typed = dialog.add_line(tr("To delete it, type its name: {name}").format(name=name))
     dialog.ready_when(lambda: typed.text().strip() == name)
 
-    def delete() -> Operation[None]:
+    def delete() -> Operation[int]:
         return desk.delete(deployment, typed.text())
 
     dialog.act = delete
@@ -255,11 +255,11 @@ def loss_words(loss: Loss | None) -> str:
     """What goes for ever with an AI."""
     if loss is None:
         return tr("Its canister is gone already; only the entry here is left.")
-    return tr(
-        "With it go {cycles} cycles, {size} of memory and {snapshots}. The network gives nobody the cycles of a "
-        "deleted canister back; stopping it instead keeps them."
-    ).format(
-        cycles=cycles_words(loss.cycles),
-        size=size(loss.memory_bytes),
-        snapshots=count(loss.snapshots, tr("snapshot"), tr("snapshots")),
+    gone = tr("With it go {size} of memory and {snapshots}.").format(
+        size=size(loss.memory_bytes), snapshots=count(loss.snapshots, tr("snapshot"), tr("snapshots"))
     )
+    if loss.recoverable_cycles:
+        cycles = tr("Of its {cycles} cycles about {back} come back first, to its identity's account.")
+    else:
+        cycles = tr("Its {cycles} cycles are lost: they would not pay for being sent back. Stopping it keeps them.")
+    return f"{gone} " + cycles.format(cycles=cycles_words(loss.cycles), back=cycles_words(loss.recoverable_cycles))
