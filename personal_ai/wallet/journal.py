@@ -39,6 +39,7 @@ class Kind(StrEnum):
     TOP_UP = "top-up"  # cycles to a canister
     CONVERT = "convert"  # ICP to cycles of one's own
     CONVERT_TOP_UP = "convert-top-up"  # ICP to cycles in a canister
+    CREATE = "create"  # ICP to a new canister with cycles, which oneself controls
 
     @property
     def token(self) -> Token:
@@ -53,7 +54,7 @@ class Kind(StrEnum):
     @property
     def converts(self) -> bool:
         """Whether the cycles minting canister is to be told of the payment."""
-        return self in (Kind.CONVERT, Kind.CONVERT_TOP_UP)
+        return self in (Kind.CONVERT, Kind.CONVERT_TOP_UP, Kind.CREATE)
 
 
 class State(StrEnum):
@@ -76,6 +77,7 @@ class Payment:
     """One payment. amount, fee: in the smallest unit of the kind's token. cycles: what a conversion delivered.
 
     created_at_time_ns: the ledger's idempotency token. block_index: the ledger's block, once known.
+    said: why it ended otherwise than done; of a creation that is done, the canister's id.
     """
 
     id: str
@@ -109,8 +111,7 @@ class PaymentJournal(JournalFile):
     def intend(self, network: str, principal: str, kind: Kind, *, target: str, amount: int, fee: int) -> Payment:
         """Writes down a payment that is about to be sent. Its time is its own, so that no two are the same."""
         with self._transaction():
-            (last_ns,) = self._db.execute("SELECT max(created_at_time_ns) FROM payment").fetchone()
-            created_at_time_ns = max(self._clock_ns(), (last_ns or 0) + 1)
+            created_at_time_ns = self._free_time_ns()
             payment = Payment(
                 uuid.uuid4().hex, network, principal, kind, target, amount, fee, created_at_time_ns, State.INTENDED
             )
@@ -122,6 +123,16 @@ class PaymentJournal(JournalFile):
                 ),
             )  # fmt: skip
         return payment
+
+    def _free_time_ns(self) -> int:
+        """Now, or the first moment after it that no payment has.
+
+        Not after the last payment: a clock that was once ahead would put all later ones into the future.
+        """
+        time_ns = self._clock_ns()
+        while self._db.execute("SELECT 1 FROM payment WHERE created_at_time_ns = ?", (time_ns,)).fetchone():
+            time_ns += 1
+        return time_ns
 
     def change(
         self,

@@ -10,13 +10,21 @@ from personal_ai.common.errors import NetworkError
 from personal_ai.common.jobs import Cancel
 from personal_ai.ic.account_identifier import AccountIdentifier
 from personal_ai.ic.agent import Agent
-from personal_ai.ic.cycles_minting import MEMO_MINT_CYCLES, MEMO_TOP_UP, CyclesMinting, PaymentRefundedError
+from personal_ai.ic.cycles_minting import (
+    MEMO_CREATE_CANISTER,
+    MEMO_MINT_CYCLES,
+    MEMO_TOP_UP,
+    CyclesMinting,
+    PaymentRefundedError,
+)
 from personal_ai.ic.icp_ledger import IcpLedger
-from personal_ai.ic.ledger_refusals import LedgerError
+from personal_ai.ic.ledger_refusals import MESSAGES_LIVE_NS, LedgerError, LedgerWindowError
 from personal_ai.ic.ledgers import CyclesLedger
 from personal_ai.ic.principal import Principal
 from personal_ai.wallet.journal import Kind, Payment, PaymentJournal, State
 from personal_ai.wallet.tracing import came_back, find
+
+_MEMOS = {Kind.CONVERT: MEMO_MINT_CYCLES, Kind.CONVERT_TOP_UP: MEMO_TOP_UP, Kind.CREATE: MEMO_CREATE_CANISTER}
 
 
 class PaymentNotSentError(NetworkError):
@@ -79,7 +87,9 @@ class Payments:
         return self._journal.change(payment.id, state, block_index=block_index)
 
     def _given_up(self, payment: Payment, error: LedgerError, *, first: bool) -> NetworkError:
-        """What to raise where the ledger has not taken the payment and will not: there is nothing to go on with."""
+        """What to raise where the ledger has not taken the payment: it has ended, unless an attempt may yet arrive."""
+        if isinstance(error, LedgerWindowError) and not error.too_old and not first and self._may_arrive(payment):
+            return error
         if first or error.variant not in ("TooOld", "TxTooOld"):
             self._journal.change(payment.id, State.REFUSED, said=error.what)
             return error
@@ -89,6 +99,10 @@ class Payments:
             not_lost="Nothing was paid.",
             next_step="Make it again if you still want it.",
         )
+
+    def _may_arrive(self, payment: Payment) -> bool:
+        """Whether the ledger's clock may reach the payment's time before all that was sent has expired."""
+        return payment.created_at_time_ns < self._agent.clock_ns() + MESSAGES_LIVE_NS
 
     def _transfer(self, payment: Payment) -> int:
         created_at_time_ns, amount = payment.created_at_time_ns, payment.amount
@@ -105,14 +119,18 @@ class Payments:
         """Where the ICP go, and the memo that says what for."""
         if not payment.kind.converts:
             return AccountIdentifier.from_text(payment.target), 0
-        memo = MEMO_MINT_CYCLES if payment.kind is Kind.CONVERT else MEMO_TOP_UP
-        return CyclesMinting(self._agent).payment_account(Principal.from_text(payment.target)), memo
+        account = CyclesMinting(self._agent).payment_account(Principal.from_text(payment.target))
+        return account, _MEMOS[payment.kind]
 
     def _deliver(self, payment: Payment, cancel: Cancel) -> Payment:
         """Has the cycles delivered for ICP that are paid; a repeat is answered with the first outcome."""
         assert payment.block_index is not None
         minting = CyclesMinting(self._agent)
         try:
+            if payment.kind is Kind.CREATE:
+                controller = Principal.from_text(payment.target)
+                made = minting.notify_create_canister(payment.block_index, controllers=(controller,), cancel=cancel)
+                return self._journal.change(payment.id, State.DONE, said=str(made))
             if payment.kind is Kind.CONVERT:
                 cycles = minting.notify_mint_cycles(payment.block_index, cancel).cycles
             else:
