@@ -70,9 +70,9 @@ class Till:
                 raise NotFundedError(creation.agent.identity.principal, found)
         return Offer(bill, found, conversion, warning)
 
-    def price(self, lacking_cycles: int) -> Preview:
-        """What they take in ICP, whether those are there or not. Raises NetworkError, SecurityError."""
-        return conversion(self._wallet, lacking_cycles)
+    def price(self, found: Needs) -> Preview | None:
+        """What is lacking, in ICP, whether those are there or not. Raises NetworkError, SecurityError."""
+        return purchase(self._wallet, found)
 
     def convert(self, preview: Preview, cancel: Cancel) -> None:
         """Raises what `Wallet.pay` raises."""

@@ -120,7 +120,7 @@ class Setup:
             try:
                 offer = till.offer(cancel)
             except NotFundedError as error:
-                return Bill(plan, error.needs, account, str(owner), till.price(error.needs.lacking))
+                return Bill(plan, error.needs, account, str(owner), till.price(error.needs))
         return Bill(offer.bill, offer.needs, account, str(owner), offer.conversion, offer.warning)
 
     def agree(self, bill: Bill, cancel: Cancel) -> Deployment:

@@ -91,7 +91,7 @@ def test_it_says_what_to_send_where_and_looks_again(make_stage: MakeStage) -> No
     stage.core.setup.icp_e8s = 9 * 10**8
     click(page, "Look again")
     stage.settle()
-    assert "are turned into what is lacking" in words_of(page)
+    assert "pay for what is lacking" in words_of(page) and "ICP" in page.go.text()
     click(page, "Back")
     stage.settle()
     stage.core.setup.available = 9 * _TRILLION

@@ -60,6 +60,8 @@ def pay_words(bill: Bill) -> str:
     """What the button says that pays."""
     if bill.needs is None:
         return tr("Deploy, free of charge")
+    if bill.conversion is not None:
+        return tr("Pay {amount} and deploy").format(amount=Token.ICP.show(bill.conversion.total))
     return tr("Pay {amount} cycles and deploy").format(amount=cycles_words(bill.needs.cycles))
 
 
@@ -112,7 +114,7 @@ def _account_words(bill: Bill) -> str:
     if bill.conversion is None:
         more = tr("That is enough.")
     elif bill.payable:
-        more = tr("{amount} that are there too are turned into what is lacking.")
+        more = tr("{amount} that are there too pay for what is lacking.")
         more = more.format(amount=Token.ICP.show(bill.conversion.total))
     else:
         more = tr("{lacking} are lacking.").format(lacking=Token.CYCLES.show(bill.needs.lacking))
