@@ -36,8 +36,9 @@ _IDLE_LOOK_MS = 5000
 
 
 class Window(QMainWindow):
-    """`closed` follows when the last work is done and the core is closed."""
+    """`leaving` when it begins to close; `closed` follows when the last work is done and the core is closed."""
 
+    leaving = Signal()
     closed = Signal()
 
     def __init__(self, open_core: Callable[[], Core], paths: Paths) -> None:
@@ -227,6 +228,7 @@ class Window(QMainWindow):
         self._closing = True
         self._watch.stop()
         self._remember()
+        self.leaving.emit()
         self.hide()
         if self.shell:
             self.shell.prepare_to_close()
