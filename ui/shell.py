@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QDialog, QFrame, QStackedWidget, QWidget
 from personal_ai.common.errors import UserFacingError
 from personal_ai.common.paths import Paths
 from personal_ai.deployments.journal import Deployment
+from ui.herald import Herald
 from ui.pages.activity import ActivityPage
 from ui.pages.ais import AisPage
 from ui.pages.chat import ChatPage
@@ -58,6 +59,7 @@ class Shell(QWidget):
         self.activity = ActivityPage(profile, self.toast, self.ais.works_on)
         self.settings = SettingsPage(profile, paths, theme().appearance, self.toast)
         self.setup = SetupPage(profile)
+        self.herald = Herald(profile, self.toast, paths.settings, self)
         self._pages = QStackedWidget()
         self._by_page = {
             Page.CHAT: self.chat,
@@ -100,7 +102,7 @@ class Shell(QWidget):
         self.chat.list.selected.connect(lambda _: self._fold_away())
         self.ais.chat_wanted.connect(self.new_chat)
         self.ais.wallet_wanted.connect(lambda: self.show_page(Page.WALLET))
-        self.ais.deployed.connect(lambda one: self._tell_elsewhere(tr("{name} can be asked.").format(name=one.name)))
+        self.ais.deployed.connect(self._tell_deployed)
         self.ais.failed.connect(
             lambda name: self._tell_elsewhere(tr("Deploying {name} stopped: see My AIs.").format(name=name))
         )
@@ -166,6 +168,10 @@ class Shell(QWidget):
         """Goes on with what was begun with an AI, where its steps are seen."""
         self.show_page(Page.AIS)
         self.ais.go_on(entry)
+
+    def _tell_deployed(self, deployment: Deployment) -> None:
+        if not (self.ais.isVisible() and self.isActiveWindow()):
+            self.herald.tell_deployed(deployment)
 
     def _tell_elsewhere(self, text: str) -> None:
         """News of the page of the AIs, for somebody who is on another one."""

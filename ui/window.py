@@ -103,6 +103,7 @@ class Window(QMainWindow):
         self.shell.set_width(self.width())
         self.shell.chat.composer.setFocus()
         self.shell.keep_wanted.connect(self._keep)
+        self.shell.herald.called.connect(self.come_to_front)
         if overview.setting_up and not overview.deployments:
             self.shell.set_up()  # the first run goes on where it was left
         elif self._left.page in [page.value for page in Page]:

@@ -10,6 +10,7 @@ from PySide6.QtCore import Qt, QUrl, Signal
 from PySide6.QtGui import QDesktopServices, QShowEvent
 from PySide6.QtWidgets import (
     QButtonGroup,
+    QCheckBox,
     QComboBox,
     QFrame,
     QHBoxLayout,
@@ -21,6 +22,7 @@ from PySide6.QtWidgets import (
 
 from personal_ai.common.errors import UserFacingError
 from personal_ai.common.paths import Paths
+from ui.preferences import load_notifications, save_notifications
 from ui.profile import Profile
 from ui.text import count, duration, network_name, tr
 from ui.theme import Appearance
@@ -63,6 +65,7 @@ class SettingsPage(QScrollArea):
         layout.addLayout(self._news)
         for card in (
             self._appearance(appearance),
+            self._notifications(),
             self._locks(),
             self._networks(),
             self._backups(),
@@ -94,6 +97,24 @@ class SettingsPage(QScrollArea):
             self._choices.addButton(choice)
             layout.addWidget(choice)
         return card
+
+    def _notifications(self) -> QFrame:
+        card, layout = _card(tr("Notifications"))
+        self.notifications = QCheckBox(tr("Tell me when an AI needs cycles, and when an upload is finished"))
+        self.notifications.setChecked(load_notifications(self._paths.settings))
+        self.notifications.toggled.connect(self._set_notifications)
+        layout.addWidget(self.notifications)
+        layout.addWidget(
+            label(
+                tr("What the system shows of it names no AI and holds none of your words."),
+                "small",
+                wrap=True,
+            )
+        )
+        return card
+
+    def _set_notifications(self, wanted: bool) -> None:
+        self._profile.bridge.run(lambda _: save_notifications(self._paths.settings, wanted=wanted))
 
     def _locks(self) -> QFrame:
         card, layout = _card(tr("Locking"))
