@@ -41,6 +41,7 @@ class Lane(Enum):
     IMPORT = "import"  # models on their way in
     ADVICE = "advice"  # looking up, judging and measuring models
     MONEY = "money"  # balances, payments, history
+    COLOURS = "colours"  # of code in replies
     LOOK = "look"  # how canisters are, read again and again
     CARE = "care"  # short changes to canisters
 

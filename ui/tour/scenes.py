@@ -45,6 +45,26 @@ To look yourself:
 ```sh
 personal-ai deployments
 ```"""
+_CODE_ANSWER = """It reads the balance once an hour and says how long it will last:
+
+```python
+@dataclass(frozen=True)
+class Reading:
+    cycles: int  # what the canister had
+    at_s: float
+
+def runway_days(first: Reading, last: Reading) -> float | None:
+    \"\"\"None where nothing was used up.\"\"\"
+    used = first.cycles - last.cycles
+    return last.cycles / used * (last.at_s - first.at_s) / 86_400 if used > 0 else None
+```
+
+| What costs | Share | Each month |
+|:-----------|------:|-----------:|
+| Storage    |  71 % |  0.41 USD  |
+| Replies    |  29 % |  0.17 USD  |
+
+Nothing is spent while nobody asks, apart from `storage`."""
 _LONG_ANSWER = (
     "Your words go to the canister and to nobody else. "
     "The canister is yours: it refuses calls that your key did not sign. "
@@ -69,6 +89,7 @@ def scenes() -> list[Scene]:
         *ai_scenes(),
         Scene("chat", "streaming", _streaming, core=_deployed),
         Scene("chat", "answered", _answered, core=_talked),
+        Scene("chat", "code", _answered, core=_talked_of_code),
         Scene("chat", "offline", _offline, core=_talked),
         Scene("chat", "error", _chat_error, core=_talked),
         Scene("chat", "deleted", _deleted, core=_talked),
@@ -112,9 +133,17 @@ def _talked() -> ScriptedCore:
                 Turn("user", title)
             )
         )
+    return _with_talk(core, _QUESTION, _ANSWER)
+
+
+def _talked_of_code() -> ScriptedCore:
+    return _with_talk(_deployed(), "How does the watchdog know when the cycles run out?", _CODE_ANSWER)
+
+
+def _with_talk(core: ScriptedCore, question: str, answer: str) -> ScriptedCore:
     facts = ReplyFacts(Place.PRACTICE, 41, 2.25, "end", calls=4, instructions=884_000_000)
-    talk = Conversation("starter", "rowan-1").with_turn(Turn("user", _QUESTION))
-    core.conversations.save(talk.with_turn(Turn("assistant", _ANSWER, facts)))
+    talk = Conversation("starter", "rowan-1").with_turn(Turn("user", question))
+    core.conversations.save(talk.with_turn(Turn("assistant", answer, facts)))
     return core
 
 
