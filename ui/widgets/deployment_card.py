@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QFrame, QVBoxLayout, QWidget
 from personal_ai.common.errors import UserFacingError
 from personal_ai.common.jobs import Progress
 from personal_ai.deployments.journal import Deployment, DeploymentState
-from ui.ai_desk import AiView, Work
+from ui.ai_desk import AiView
 from ui.ai_words import (
     cycles_words,
     engine_words,
@@ -19,6 +19,7 @@ from ui.ai_words import (
     runway_words,
     view_words,
 )
+from ui.ai_work import Work
 from ui.core import Model
 from ui.text import DOT, network_name, progress_line, sentence, shortened, size, tr
 from ui.theme.tokens import SPACE_L, SPACE_M, SPACE_S, SPACE_XL, SPACE_XXL

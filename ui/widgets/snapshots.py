@@ -49,15 +49,18 @@ class SnapshotsCard(Section):
         self.take.setEnabled(False)
         self.body.addLayout(from_the_left(self.take))
         self._acts: list[Button] = []
+        self._known = False
+        self._taking = False
 
     def show_busy(self) -> None:
         """One is being taken."""
-        self.take.setEnabled(False)
-        self.take.setText(tr("Taking a snapshot…"))
+        self._taking = True
+        self.set_busy(busy=True)
 
     def show_kept(self, kept: Sequence[Snapshot], price: SnapshotPrice, *, busy: bool) -> None:
         """busy: something long is under way, and a state that is half changed is no state to keep."""
         self._clear()
+        self._known, self._taking = True, False
         for snapshot in kept:
             self._rows.addWidget(self._row(snapshot))
         if not kept:
@@ -68,13 +71,14 @@ class SnapshotsCard(Section):
         self.set_busy(busy=busy)
 
     def set_busy(self, *, busy: bool) -> None:
-        self.take.setText(tr("Take a snapshot"))
-        self.take.setEnabled(not busy)
+        self.take.setText(tr("Taking a snapshot…") if self._taking else tr("Take a snapshot"))
+        self.take.setEnabled(self._known and not self._taking and not busy)
         for button in self._acts:
             button.setEnabled(not busy)
 
     def show_problem(self, error: UserFacingError) -> None:
         """What stopped the last thing that was asked."""
+        self._taking = False
         self._rows.addWidget(Problem(error, closable=True))
 
     def _clear(self) -> None:
