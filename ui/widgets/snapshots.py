@@ -89,8 +89,9 @@ class SnapshotsCard(Section):
         when = clock(snapshot.taken_at_ns)
         line = QFrame()
         line.setAccessibleName(tr("Snapshot of {time}").format(time=when))
-        layout = row(line, spacing=SPACE_S)
-        layout.addWidget(label(when + DOT + size(snapshot.size_bytes), wrap=True), 1)
+        layout = column(line)
+        layout.addWidget(label(when + DOT + size(snapshot.size_bytes), wrap=True))
+        acts = row()
         for words, signal in (
             (tr("Go back to it…"), self.restore_wanted),
             (tr("Download…"), self.download_wanted),
@@ -99,5 +100,7 @@ class SnapshotsCard(Section):
             button = Button(words, "quiet", on_click=partial(signal.emit, snapshot))
             button.setAccessibleName(tr("{act} Snapshot of {time}").format(act=words, time=when))
             self._acts.append(button)
-            layout.addWidget(button)
+            acts.addWidget(button)
+        acts.addStretch()
+        layout.addLayout(acts)
         return line
