@@ -25,7 +25,6 @@ from ui.widgets.toast import Toast
 
 _PRACTICE = "practice"
 _LOOK_AGAIN_MS = 60_000
-_MODEL_LETTERS = 22
 
 
 class AisPage(ScrollPage):
@@ -54,8 +53,7 @@ class AisPage(ScrollPage):
         self._run_name = ""
         self.models = QComboBox()
         self.models.setAccessibleName(tr("Model to deploy"))
-        self.models.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.models.setMinimumContentsLength(_MODEL_LETTERS)
+        self.models.setMinimumWidth(170)
         self.deploy_button = Button(tr("Deploy"), "primary", on_click=self.deploy)
         self._cards = column(spacing=SPACE_L)
         self._network = _NetworkRow(profile)

@@ -22,7 +22,7 @@ from ui.ai_words import (
 from ui.ai_work import Work
 from ui.core import Model
 from ui.text import DOT, network_name, progress_line, sentence, shortened, size, tr
-from ui.theme.tokens import SPACE_L, SPACE_M, SPACE_S, SPACE_XL, SPACE_XXL
+from ui.theme.tokens import SPACE_L, SPACE_M, SPACE_S, SPACE_XL
 from ui.widgets.basic import Button, Number, chip, column, frame, label, row, set_look
 from ui.widgets.burn_chart import BurnChart
 from ui.widgets.notice import Problem
