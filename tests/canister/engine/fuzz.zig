@@ -76,14 +76,14 @@ fn runGraph(model: *engine.Model, random: std.Random, counts: *Counts) void {
         symbol.* = if (most == 0) 0 else 1 + random.uintLessThan(u32, most);
     }
     const call = model.graphCall(symbols);
-    engine.graph.checkLengths(call) catch return;
+    engine.graph.checkLengths(&call) catch return;
     var cursor = engine.graph.Cursor{};
     var total: u64 = 0;
-    while (engine.graph.workAt(call, cursor)) |work| {
+    while (engine.graph.workAt(&call, cursor)) |work| {
         const rows = 1 + random.uintLessThan(usize, work.rows);
         total +|= work.instructions(rows);
         if (total > instructions_most) return;
-        engine.graph.step(call, &cursor, rows) catch return;
+        engine.graph.step(&call, &cursor, rows) catch return;
     }
     counts.run += 1;
 }
