@@ -16,6 +16,8 @@ import pytest
 from personal_ai.common.paths import HOME_VARIABLE
 from tests.support.keyrings import MemoryKeyring
 
+pytest_plugins = ["tests.support.harness"]
+
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 

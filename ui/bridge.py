@@ -41,6 +41,9 @@ class Lane(Enum):
     IMPORT = "import"  # models on their way in
     ADVICE = "advice"  # looking up, judging and measuring models
     MONEY = "money"  # balances, payments, history
+    COLOURS = "colours"  # of code in replies
+    LOOK = "look"  # how canisters are, read again and again
+    CARE = "care"  # short changes to canisters
 
 
 class Task:
@@ -137,8 +140,8 @@ class Bridge(QObject):
 
     @property
     def long_work(self) -> bool:
-        """Whether there is a reply, a deployment or an import under way."""
-        return any(operation.lane is not Lane.DESK for operation in self._operations)
+        """Whether there is a reply, a deployment or an import under way. What looks by itself is nobody's presence."""
+        return any(operation.lane not in (Lane.DESK, Lane.LOOK) for operation in self._operations)
 
     def runs(self, lane: Lane) -> bool:
         """Whether anything is under way on this lane."""

@@ -13,6 +13,7 @@ from personal_ai.chat.conversation import Conversation, Place
 from personal_ai.common.jobs import Cancel, ProgressCallback
 from personal_ai.deployments.journal import Deployment
 from ui.core_activity import Activity
+from ui.core_ais import Ais
 from ui.core_models import ModelRoom
 from ui.core_safekeeping import Safekeeping
 from ui.core_wallet import Money
@@ -109,7 +110,7 @@ class Trial(Protocol):
     def throw_away(self) -> None: ...
 
 
-class Core(Protocol):
+class Core(Ais, Protocol):
     """One person's profile."""
 
     @property

@@ -10,6 +10,8 @@ from personal_ai.common.jobs import Cancel, ProgressCallback
 
 if TYPE_CHECKING:
     from personal_ai.backup.backup import Restored
+    from personal_ai.deployments.journal import Deployment
+    from personal_ai.ic.principal import Principal
 
 
 class Safekeeping(Protocol):
@@ -24,6 +26,16 @@ class Safekeeping(Protocol):
         on_progress: ProgressCallback,
         cancel: Cancel,
     ) -> Restored: ...
+
+    def recover(
+        self,
+        canister_id: Principal,
+        *,
+        network: str,
+        name: str | None = None,
+        on_progress: ProgressCallback,
+        cancel: Cancel,
+    ) -> Deployment: ...
 
     def save_recovery_sheet(self, target: Path, *, with_phrase: bool) -> None: ...
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QDialog, QFrame, QStackedWidget, QWidget
 
@@ -27,6 +29,9 @@ from ui.widgets.toast import Toast
 from ui.widgets.trial_bar import TrialBar
 from ui.widgets.trial_dialogs import KeepDialog
 
+if TYPE_CHECKING:
+    from personal_ai.app.activity import Entry
+
 
 class Shell(QWidget):
     """`appearance_chosen` carries the user's choice of look."""
@@ -39,12 +44,13 @@ class Shell(QWidget):
         super().__init__()
         self._profile = profile
         self._narrow = False
+        self.page = Page.CHAT
         self.setProperty("kind", "page")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.toast = Toast(self)
         self.rail = Rail()
         self.chat = ChatPage(profile, self.toast)
-        self.ais = AisPage(profile)
+        self.ais = AisPage(profile, self.toast)
         self.models = ModelsPage(profile, self.toast)
         self.identities = IdentitiesPage(profile, self.toast)
         self.wallet = WalletPage(profile, self.toast)
@@ -93,6 +99,7 @@ class Shell(QWidget):
         self.chat.deploy_wanted.connect(lambda: self.show_page(Page.AIS))
         self.chat.list.selected.connect(lambda _: self._fold_away())
         self.ais.chat_wanted.connect(self.new_chat)
+        self.ais.wallet_wanted.connect(lambda: self.show_page(Page.WALLET))
         self.ais.deployed.connect(lambda one: self._tell_elsewhere(tr("{name} can be asked.").format(name=one.name)))
         self.ais.failed.connect(
             lambda name: self._tell_elsewhere(tr("Deploying {name} stopped: see My AIs.").format(name=name))
@@ -109,6 +116,7 @@ class Shell(QWidget):
         return bar
 
     def show_page(self, page: Page) -> None:
+        self.page = page
         self.rail.show_page(page)
         self._pages.setCurrentWidget(self._by_page[page])
         self._chats.setVisible(page is Page.CHAT)
@@ -139,10 +147,10 @@ class Shell(QWidget):
         dialog.finished.connect(lambda _: self.identities.refresh())
         dialog.open()
 
-    def _resume(self, deployment: Deployment) -> None:
-        """Goes on with a deployment where its steps are seen."""
+    def _resume(self, entry: Entry) -> None:
+        """Goes on with what was begun with an AI, where its steps are seen."""
         self.show_page(Page.AIS)
-        self.ais.resume(deployment)
+        self.ais.go_on(entry)
 
     def _tell_elsewhere(self, text: str) -> None:
         """News of the page of the AIs, for somebody who is on another one."""

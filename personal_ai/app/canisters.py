@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from personal_ai.canister.client import CanisterStatus as EngineStatus
 from personal_ai.common.errors import BadInputError, NetworkUnreachableError
-from personal_ai.common.jobs import Cancel, interruptible
+from personal_ai.common.jobs import Cancel, ProgressCallback, ignore_progress, interruptible
 from personal_ai.common.paths import resource
 from personal_ai.deployments import health, removal
 from personal_ai.deployments.burn_history import Budget
@@ -107,17 +107,27 @@ class Canisters:
         with open_canister(self._workspace, deployment) as canister:
             return removal.loss(canister)
 
-    def delete(self, deployment: Deployment, *, confirmed: str) -> None:
+    def delete(
+        self,
+        deployment: Deployment,
+        *,
+        confirmed: str,
+        on_progress: ProgressCallback = ignore_progress,
+        cancel: Cancel | None = None,
+    ) -> int:
         """Deletes the canister for ever and strikes the deployment out; `confirmed` is its name, typed by its owner.
 
-        Its identity stays in the vault. Repeated after an interruption, it goes on. Raises BadInputError.
+        Gives how many of its cycles came back, onto the account of its identity, which stays in the vault. Repeated
+        after an interruption, it goes on. Raises BadInputError, NetworkError, Cancelled.
         """
         if confirmed != deployment.name:
             raise BadInputError(f"To delete {deployment.name}, confirm its name.", not_lost="Nothing was deleted.")
+        recovered = 0
         if deployment.canister_id is not None:
             with open_canister(self._workspace, deployment) as canister:
-                removal.remove(canister)
+                recovered = removal.remove(canister, on_progress, cancel or Cancel())
         self._workspace.journal.forget(deployment.id)
+        return recovered
 
 
 @contextmanager

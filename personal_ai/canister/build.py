@@ -1,6 +1,7 @@
-"""Builds the canister: `python -m personal_ai.canister.build` writes resources/canister.wasm, with `--check` it only
-compares. The same sources give the same bytes in any folder and on any machine, so anyone can see that the module
-whose hash the network certifies is this one.
+"""Builds what goes into canisters: `python -m personal_ai.canister.build` writes resources/canister.wasm (the engine)
+and drain.wasm (which sends the cycles off before the end), with `--check` it only compares. The same sources give the
+same bytes in any folder and on any machine, so anyone can see that the module whose hash the network certifies is this
+one.
 """
 
 from __future__ import annotations
@@ -22,12 +23,17 @@ from personal_ai.ic import leb128
 
 ZIG_VERSION = "0.15.2"  # another version gives other bytes
 SOURCES = Path(__file__).parent / "engine" / "src"
+DRAIN_SOURCES = Path(__file__).parent / "drain"
 WASM = "canister.wasm"
+DRAIN_WASM = "drain.wasm"
 CANDID = "canister.did"
 
 _STACK_SIZE_BYTES = 1 << 20
+_DRAIN_STACK_SIZE_BYTES = 1 << 14
 _TARGET = ("-target", "wasm32-freestanding", "-mcpu", "generic+simd128+bulk_memory+sign_ext")
-_MODE = ("-O", "ReleaseSafe", "-fstrip", "-fno-entry", "-rdynamic", "--stack", str(_STACK_SIZE_BYTES))
+_LINKING = ("-fstrip", "-fno-entry", "-rdynamic", "--stack")
+_MODE = ("-O", "ReleaseSafe", *_LINKING, str(_STACK_SIZE_BYTES))
+_DRAIN_MODE = ("-O", "ReleaseSmall", *_LINKING, str(_DRAIN_STACK_SIZE_BYTES))
 
 
 class BuildError(UserFacingError):
@@ -36,7 +42,7 @@ class BuildError(UserFacingError):
 
 def build(sources: Path = SOURCES, candid: Path | None = None) -> bytes:
     """The finished module. Raises BuildError."""
-    module = _compile(sources)
+    module = _compile(sources, _MODE)
     interface = (candid or resource(CANDID)).read_bytes()
     version = (sources / "version.txt").read_bytes()
     return (
@@ -44,6 +50,11 @@ def build(sources: Path = SOURCES, candid: Path | None = None) -> bytes:
         + _custom_section("icp:public candid:service", interface)
         + _custom_section("icp:public personal-ai:version", version)
     )
+
+
+def build_drain(sources: Path = DRAIN_SOURCES) -> bytes:
+    """The module that empties a canister of its cycles. Raises BuildError."""
+    return _compile(sources, _DRAIN_MODE)
 
 
 def zig(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -64,30 +75,34 @@ def zig(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command. Exit code 1: not built, or with --check not the same."""
+    """The command. Exit code 1: one was not built, or with --check is not the same."""
     parser = argparse.ArgumentParser(prog="python -m personal_ai.canister.build", description=__doc__)
     parser.add_argument("--check", action="store_true", help="compare with the module in resources, write nothing")
     check: bool = parser.parse_args(arguments).check
-    target = resource(WASM)
     try:
-        module = build()
-        if not check:
-            write_atomically(target, module, mode=0o644)
-        elif not target.exists() or target.read_bytes() != module:
-            raise BuildError(
-                f"{target.name} is not what its sources give.", next_step="python -m personal_ai.canister.build"
-            )
+        for name, make in ((WASM, build), (DRAIN_WASM, build_drain)):
+            module = make()
+            _write_or_compare(resource(name), module, check=check)
+            print(f"{name}: {len(module)} bytes")
     except UserFacingError as error:
         print(error, file=sys.stderr)
         return 1
-    print(f"{target.name}: {len(module)} bytes")
     return 0
 
 
-def _compile(sources: Path) -> bytes:
+def _write_or_compare(target: Path, module: bytes, *, check: bool) -> None:
+    if not check:
+        write_atomically(target, module, mode=0o644)
+    elif not target.exists() or target.read_bytes() != module:
+        raise BuildError(
+            f"{target.name} is not what its sources give.", next_step="python -m personal_ai.canister.build"
+        )
+
+
+def _compile(sources: Path, mode: tuple[str, ...]) -> bytes:
     with tempfile.TemporaryDirectory(prefix="personal-ai-build-") as folder:
         linked = Path(folder) / WASM
-        result = zig("build-exe", "main.zig", *_TARGET, *_MODE, f"-femit-bin={linked}", cwd=sources)
+        result = zig("build-exe", "main.zig", *_TARGET, *mode, f"-femit-bin={linked}", cwd=sources)
         if result.returncode != 0 or not linked.exists():
             raise BuildError(f"The canister's sources do not compile:\n{result.stderr}")
         return linked.read_bytes()

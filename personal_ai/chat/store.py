@@ -147,21 +147,25 @@ class ConversationStore:
                     turn_fields.sampling_text(conversation.sampling),
                 ),
             )
-            self._save_turns(conversation)
+            erased = self._save_turns(conversation)
+        if erased:
+            self._forget_log()
 
-    def _save_turns(self, conversation: Conversation) -> None:
+    def _save_turns(self, conversation: Conversation) -> bool:
+        """Whether turns were erased."""
         stored = self._db.execute("SELECT id FROM turn WHERE conversation = ?", (conversation.id,))
         known = {turn_id for (turn_id,) in stored}
         turns = {turn.id: turn for turn in conversation.everything}
+        gone = known - turns.keys()
         self._db.executemany(
-            "DELETE FROM turn WHERE conversation = ? AND id = ?",
-            [(conversation.id, turn_id) for turn_id in known - turns.keys()],
+            "DELETE FROM turn WHERE conversation = ? AND id = ?", [(conversation.id, turn_id) for turn_id in gone]
         )
         self._db.executemany(
             "INSERT INTO turn (conversation, role, text, facts, id, created_at_ns, parent) "
             "VALUES (?, ?, ?, ?, ?, ?, ?)",
             [(conversation.id, *turn_fields.row(turn)) for turn in turns.values() if turn.id not in known],
         )
+        return bool(gone)
 
     def save_draft(self, conversation_id: str, text: str) -> None:
         """Keeps what is written and not sent; an empty text keeps nothing."""
@@ -169,6 +173,8 @@ class ConversationStore:
             self._db.execute("DELETE FROM draft WHERE conversation = ?", (conversation_id,))
             if text:
                 self._db.execute("INSERT INTO draft VALUES (?, ?)", (conversation_id, text))
+        if not text:
+            self._forget_log()
 
     def save_preset(self, preset: Preset) -> None:
         """Keeps a preset, in place of the one of the same name."""
@@ -181,6 +187,7 @@ class ConversationStore:
     def delete_preset(self, name: str) -> None:
         with self._writing("remove the preset"):
             self._db.execute("DELETE FROM preset WHERE name = ?", (name,))
+        self._forget_log()
 
     def merge(self, conversation: Conversation) -> None:
         """Adds a conversation from elsewhere; where it is known, only the turns that it lacks, as versions."""
@@ -192,12 +199,16 @@ class ConversationStore:
         with self._writing("delete the conversation"):
             self._db.execute("DELETE FROM conversation WHERE id = ?", (conversation_id,))
             self._db.execute("DELETE FROM draft WHERE conversation = ?", (conversation_id,))
-        self._db.pragma("wal_checkpoint(TRUNCATE)")
+        self._forget_log()
         with storage_errors("erase older copies of the conversations"):
             forget_copies(self._path)
 
     def close(self) -> None:
         self._db.close()
+
+    def _forget_log(self) -> None:
+        """SQLite's log would hold erased words for as long as the program runs."""
+        self._db.pragma("wal_checkpoint", "TRUNCATE")
 
     def _summaries(self, where: str, parameters: tuple[str, ...]) -> Sequence[ConversationSummary]:
         rows = self._db.execute(

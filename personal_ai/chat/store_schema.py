@@ -85,7 +85,7 @@ def forget_copies(path: Path) -> None:
 
 
 def _copy_aside(db: apsw.Connection, path: Path, version: int) -> None:
-    db.pragma("wal_checkpoint(TRUNCATE)")
+    db.pragma("wal_checkpoint", "TRUNCATE")
     with storage_errors("keep a copy of the conversations"):
         copy = path.with_name(f"{path.stem}-before-{version + 1}{path.suffix}")
         shutil.copyfile(path, copy)

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from functools import partial
 
 from personal_ai.cli import controllers, recover, runway, snapshots, upkeep
-from personal_ai.cli.console import amount, cycles, stoppable
+from personal_ai.cli.console import ProgressLine, amount, cycles, stoppable
 from personal_ai.cli.session import add_canister_command, named_deployment, workspace
 from personal_ai.common.errors import BadInputError, Cancelled
 from personal_ai.deployments.cycles_needed import SECONDS_PER_DAY
@@ -145,20 +145,24 @@ def _scaled(given: float | None, unit: int) -> int | None:
 
 
 def _delete(arguments: argparse.Namespace) -> None:
-    with named_deployment(arguments) as (opened, deployment):
+    with named_deployment(arguments) as (opened, deployment), stoppable() as cancel:
         lost = opened.canisters.loss(deployment)
         print(_warning(lost), file=sys.stderr)
-        opened.canisters.delete(deployment, confirmed=_confirmed(arguments, deployment.name))
-    fields = None if lost is None else asdict(lost)
-    print(json.dumps({"deleted": deployment.id, "lost": fields}) if arguments.json else f"Deleted {deployment.name}.")
+        confirmed = _confirmed(arguments, deployment.name)
+        recovered = opened.canisters.delete(deployment, confirmed=confirmed, on_progress=ProgressLine(), cancel=cancel)
+    if arguments.json:
+        fields = None if lost is None else asdict(lost)
+        print(json.dumps({"deleted": deployment.id, "lost": fields, "recovered_cycles": recovered}))
+        return
+    print(f"Deleted {deployment.name}. {cycles(recovered)} came back, onto its identity's account.")
 
 
 def _warning(lost: Loss | None) -> str:
     if lost is None:
         return "Its canister is gone already; only the entry is left."
     return (
-        f"With it goes for ever: {cycles(lost.cycles)}, {amount(lost.memory_bytes, 'bytes')} of memory and "
-        f"{lost.snapshots} snapshot(s). The network gives nobody a canister's cycles back. Stopping it keeps them."
+        f"With it go for ever: {amount(lost.memory_bytes, 'bytes')} of memory and {lost.snapshots} snapshot(s). "
+        f"Of its {cycles(lost.cycles)} about {cycles(lost.recoverable_cycles)} come back to its identity's account."
     )
 
 

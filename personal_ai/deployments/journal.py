@@ -62,7 +62,8 @@ class StepRecord:
     """What the journal knows of one step.
 
     created_at_time_ns, amount_cycles: the ledger call's idempotency token and sum. envelope: the signed call, where
-    the call has no token of its own; it may be sent again until expires_at_ns. result: what the step gave, when done.
+    the call has no token of its own; it may be sent again until expires_at_ns. result: what the step gave, when done;
+    of some steps what it shall give, from the beginning (docs/formats/journal.md).
     """
 
     name: str
@@ -141,17 +142,17 @@ class Journal(JournalFile):
 
     def step(self, deployment_id: str, name: str) -> StepRecord | None:
         """What is known of a step, or None if it was never intended."""
+        return self.steps(deployment_id).get(name)
+
+    def steps(self, deployment_id: str) -> dict[str, StepRecord]:
+        """What is known of every step that was intended, by its name."""
         with self._lock:
-            row = self._db.execute(
+            rows = self._db.execute(
                 "SELECT name, intended_at_ns, created_at_time_ns, amount_cycles, envelope, expires_at_ns, result, "
-                "done_at_ns FROM step WHERE deployment = ? AND name = ?",
-                (deployment_id, name),
-            ).fetchone()
-        if row is None:
-            return None
-        fields = dict(row)
-        amount, done_at_ns = fields.pop("amount_cycles"), fields.pop("done_at_ns")
-        return StepRecord(**fields, amount_cycles=None if amount is None else int(amount), done=done_at_ns is not None)
+                "done_at_ns FROM step WHERE deployment = ?",
+                (deployment_id,),
+            ).fetchall()
+        return {record.name: record for record in map(_step_record, rows)}
 
     def intend(
         self,
@@ -163,13 +164,17 @@ class Journal(JournalFile):
         request_id: bytes | None = None,
         envelope: bytes | None = None,
         expires_at_ns: int | None = None,
+        result: str | None = None,
     ) -> None:
-        """Writes down that a step is about to be taken, with what makes it safe to repeat. Replaces an older intent."""
+        """Writes down that a step is about to be taken, with what makes it safe to repeat. Replaces an older intent.
+
+        result: what it will give, where that is known and needed to go on.
+        """
         amount = None if amount_cycles is None else str(amount_cycles)  # cycles outgrow SQLite's 64 bits
         with self._transaction():
             self._db.execute(
                 "INSERT OR REPLACE INTO step (deployment, name, intended_at_ns, created_at_time_ns, amount_cycles, "
-                "request_id, envelope, expires_at_ns) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                "request_id, envelope, expires_at_ns, result) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     deployment_id,
                     name,
@@ -179,6 +184,7 @@ class Journal(JournalFile):
                     request_id,
                     envelope,
                     expires_at_ns,
+                    result,
                 ),
             )
 
@@ -228,6 +234,12 @@ class Journal(JournalFile):
         except (sqlite3.Error, KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise FormatError("The deployments in this file are malformed.", not_lost="Yours are unchanged.") from error
         return len(new)
+
+
+def _step_record(row: sqlite3.Row) -> StepRecord:
+    fields = dict(row)
+    amount, done_at_ns = fields.pop("amount_cycles"), fields.pop("done_at_ns")
+    return StepRecord(**fields, amount_cycles=None if amount is None else int(amount), done=done_at_ns is not None)
 
 
 def _deployment(row: sqlite3.Row) -> Deployment:

@@ -1,25 +1,26 @@
-"""Deleting a canister for ever, with everything in it.
-
-The network gives nobody the cycles of a canister from outside: only its own program could send them away, and the
-engine has no such method on purpose, so that nobody who breaks into it can. They are lost, and this says how many.
-"""
+"""Deleting a canister for ever, with everything in it; its cycles are got out first as far as the network allows."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from personal_ai.deployments import snapshots
+from personal_ai.common.jobs import Cancel, ProgressCallback
+from personal_ai.deployments import draining, snapshots
 from personal_ai.deployments.canister import OwnCanister
 from personal_ai.ic.rejections import CanisterNotFoundError
 
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """What goes with a canister: its cycles (the reserved ones too), its memory, its snapshots."""
+    """What goes with a canister: its memory, its snapshots, and those of its cycles that cannot be got out.
+
+    cycles: what it has, the reserved ones included, which nobody gets out. recoverable_cycles: about what comes back.
+    """
 
     cycles: int
     memory_bytes: int
     snapshots: int
+    recoverable_cycles: int = 0
 
 
 def loss(canister: OwnCanister) -> Loss | None:
@@ -29,13 +30,20 @@ def loss(canister: OwnCanister) -> Loss | None:
     except CanisterNotFoundError:
         return None
     cycles = status.cycles + (status.reserved_cycles or 0)
-    return Loss(cycles, status.memory_bytes, len(snapshots.kept(canister)))
+    recoverable = draining.recoverable(canister.agent.profile, status)
+    return Loss(cycles, status.memory_bytes, len(snapshots.kept(canister)), recoverable)
 
 
-def remove(canister: OwnCanister) -> None:
-    """Stops the canister and deletes it; nothing happens where it is gone already, as after an answer that was lost."""
+def remove(canister: OwnCanister, on_progress: ProgressCallback, cancel: Cancel) -> int:
+    """Gets the cycles out, stops the canister and deletes it; gives how many cycles came onto the identity's account.
+
+    Nothing happens where it is gone already, as after an answer that was lost. Raises NetworkError, Cancelled.
+    """
     try:
+        recovered = draining.drain(canister, on_progress, cancel)
+        cancel.raise_if_cancelled()
         canister.stop()
         canister.management.delete_canister(canister.id)
     except CanisterNotFoundError:
-        return
+        return 0
+    return recovered

@@ -19,6 +19,8 @@ from personal_ai.deployments.journal import Deployment
 from personal_ai.deployments.plan import WORKING_CYCLES, contents_of, plan
 from personal_ai.ic.principal import Principal
 
+REPLACE = "replace"
+
 
 def replace_model(deployer: Deployer, deployment_id: str, on_progress: ProgressCallback, cancel: Cancel) -> Deployment:
     """Puts the deployer's package in the place of the deployment's model.
@@ -31,17 +33,19 @@ def replace_model(deployer: Deployer, deployment_id: str, on_progress: ProgressC
         raise BadInputError(f"{deployment.name} has no canister yet.", next_step="Deploy the model anew.")
     canister = OwnCanister(deployer.agent, Principal.from_text(deployment.canister_id))
     program, upload = deployer.prepare(on_progress, cancel)
-    _send(deployer, canister, upload, program, on_progress=on_progress, cancel=cancel)
+    _send(deployer, deployment_id, canister, upload, program, on_progress=on_progress, cancel=cancel)
     # Both models are in the heap until the switch, and it never shrinks.
     raise_memory_limit(canister, (canister.status().heap_bytes or 0) + heap_need(program).most_bytes)
     deployer.journal.set_model(deployment_id, deployer.package.name, deployer.package.manifest_sha256)
     with deployer.recorded(deployment_id):
         deployer.activate(deployment_id, canister.client, upload, on_progress, cancel)
+    deployer.journal.finish(deployment_id, REPLACE, result=deployer.package.name)
     return deployer.journal.deployment(deployment_id)
 
 
 def _send(
     deployer: Deployer,
+    deployment_id: str,
     canister: OwnCanister,
     upload: Upload,
     program: ProgramSizes,
@@ -56,6 +60,7 @@ def _send(
         return
     if said.staging is None or said.staging.hash != upload.manifest.hash:
         _require_cycles(deployer, canister, program)
+    deployer.journal.intend(deployment_id, REPLACE, result=deployer.package.name)
     client.begin_upload(upload.manifest)
     uploading.upload_missing(client, upload, on_progress, cancel)
 

@@ -50,6 +50,8 @@ class CostTable:
     storage_per_gib_second: int = 317_500  # the code of mid-2026; the documentation still says 127,000
     canister_per_second: int = 10_000
     compute_percent_per_second: int = 10_000_000
+    call_base: int = 260_000  # of a call between canisters
+    call_per_byte: int = 1_000  # of its argument, its method's name and its response
     nodes: int = 13
 
     def on_subnet(self, cycles: int) -> int:

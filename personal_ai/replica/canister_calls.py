@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from sqlite3 import Connection
 
 from personal_ai.ic.principal import Principal
@@ -13,7 +13,9 @@ from personal_ai.replica.canister import CanisterState, Status
 from personal_ai.replica.canisters import Canisters
 from personal_ai.replica.envelope import Call
 from personal_ai.replica.execution import Executor
-from personal_ai.replica.messages import Entry, Message, Outcome, RejectCode
+from personal_ai.replica.messages import Entry, Message, Outcome, OutgoingCall, RejectCode
+from personal_ai.replica.money.builtin import BuiltInCanister
+from personal_ai.replica.system_api.outgoing import call_cost
 
 DataCertificate = Callable[[bytes], bytes]
 """The certificate over a canister's certified data, which its queries can show."""
@@ -23,10 +25,18 @@ class CanisterCalls:
     """One `ingress.Destination`. All raise CallRejected."""
 
     def __init__(
-        self, executor: Executor, accounts: Accounts, canisters: Canisters, limits: Limits, certificate: DataCertificate
+        self,
+        executor: Executor,
+        accounts: Accounts,
+        canisters: Canisters,
+        limits: Limits,
+        *,
+        certificate: DataCertificate,
+        callees: Mapping[Principal, BuiltInCanister],
     ) -> None:
+        """callees: whom canisters may call."""
         self._executor, self._accounts, self._canisters = executor, accounts, canisters
-        self._limits, self._certificate = limits, certificate
+        self._limits, self._certificate, self._callees = limits, certificate, callees
 
     def effective_id(self, call: Call) -> Principal:
         return call.canister_id
@@ -53,16 +63,26 @@ class CanisterCalls:
         """The cycles for the whole limit must be there before; what is used is taken after."""
         limit = self._limits.update_instructions
         state = self._running(task.call)
-        self._accounts.require(state, task.due_cycles + self._accounts.execution_cost(limit), task.now_ns)
+        put_aside = task.due_cycles + self._accounts.execution_cost(limit)
+        self._accounts.require(state, put_aside, task.now_ns)
+        liquid = self._accounts.balance(state, task.now_ns) - self._accounts.freezing_limit(state) - put_aside
 
         def record(db: Connection, outcome: Outcome) -> None:
             self._accounts.note_burned(db, outcome.cycles_burned)
             cycles = task.due_cycles + self._accounts.execution_cost(outcome.instructions)
+            cycles += sum(self._deliver(db, state.id, one, task.now_ns) for one in outcome.calls)
             used = (outcome.instructions, outcome.pages_touched, cycles)
             task.finish(db, Result(outcome.reply, outcome.reject, *used))
 
-        message = _message(Entry.UPDATE, task.call, task.now_ns, limit, replicated=True)
+        message = _message(Entry.UPDATE, task.call, task.now_ns, limit, replicated=True, liquid_cycles=liquid)
         self._executor.execute(state.id, message, record)
+
+    def _deliver(self, db: Connection, sender: bytes, call: OutgoingCall, now_ns: int) -> int:
+        """Carries a call out; what was not taken of its cycles comes back. Gives what the sender pays for it."""
+        callee = self._callees[Principal(call.callee)]
+        taken, response_bytes = callee.receive(db, Principal(sender), call, now_ns)
+        self._accounts.deposit(sender, call.cycles - taken)
+        return call_cost(self._accounts.costs, call, response_bytes)
 
     def query(self, call: Call, now_ns: int) -> bytes:
         """Free, on the committed state; a frozen canister does not answer."""
@@ -86,11 +106,19 @@ class CanisterCalls:
 
 
 def _message(
-    entry: Entry, call: Call, now_ns: int, limit: int, *, replicated: bool = False, certificate: bytes | None = None
+    entry: Entry,
+    call: Call,
+    now_ns: int,
+    limit: int,
+    *,
+    replicated: bool = False,
+    certificate: bytes | None = None,
+    liquid_cycles: int | None = None,
 ) -> Message:
     return Message(
-        entry, call.sender.bytes, call.arg, now_ns, limit, replicated, call.method, data_certificate=certificate
-    )
+        entry, call.sender.bytes, call.arg, now_ns, limit, replicated, call.method,
+        data_certificate=certificate, liquid_cycles=liquid_cycles,
+    )  # fmt: skip
 
 
 def _refusal(error_code: str, text: str) -> CallRejected:

@@ -45,10 +45,22 @@ class Reject:
 
 
 @dataclass(frozen=True, slots=True)
+class OutgoingCall:
+    """A one-way call of a canister, with cycles attached, which are no longer its own."""
+
+    callee: bytes
+    method: str
+    arg: bytes
+    cycles: int
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """One call of an entry point. `method` is for UPDATE, QUERY and INSPECT; `arg` is what msg_arg_data shows.
 
     An UPDATE may name a query method: it then runs replicated and changes nothing.
+    liquid_cycles: what the canister may send away, above its freezing limit and what is put aside for the message;
+    None where all that it has counts.
     """
 
     entry: Entry
@@ -60,6 +72,7 @@ class Message:
     method: str = ""
     cycles_available: int = 0
     data_certificate: bytes | None = None  # only for queries
+    liquid_cycles: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +81,7 @@ class Outcome:
 
     instructions: everything that counts against the limit, page touches included.
     pages_touched, pages_dirtied: Wasm pages of 64 KiB, heap and stable, read or written, and written.
+    calls: to be carried out by whoever commits the message.
     committed: the message's effects are in the state now.
     """
 
@@ -80,4 +94,5 @@ class Outcome:
     debug_lines: tuple[bytes, ...] = ()
     cycles_accepted: int = 0
     cycles_burned: int = 0
+    calls: tuple[OutgoingCall, ...] = ()
     committed: bool = False

@@ -21,6 +21,7 @@ from personal_ai.replica.execution import Executor, Surroundings
 from personal_ai.replica.ingress import Ingress
 from personal_ai.replica.ingress_history import IngressHistory
 from personal_ai.replica.management import Management
+from personal_ai.replica.money import treasury
 from personal_ai.replica.money.supply import Audit, Supply
 from personal_ai.replica.money.treasury import DEFAULT_XDR_PERMYRIAD_PER_ICP, Treasury
 from personal_ai.replica.read_state import ReadStateRules
@@ -54,7 +55,9 @@ class Network:
         self._clock = clock
         self._store = store = StateStore(folder)
         root_key_der, subnet_id = self.keys.root.public_key_der, self.keys.subnet_id
-        executor = Executor(store, Surroundings(root_key_der, subnet_id.bytes))
+        callees = frozenset(one.bytes for one in treasury.IDS)
+        around = Surroundings(root_key_der, subnet_id.bytes, options.costs, options.limits, callees)
+        executor = Executor(store, around)
         tree = StateTree(self.keys, CANISTER_RANGES, clock)
         history = IngressHistory(store, tree, clock)
         supply = Supply(store)
@@ -72,7 +75,14 @@ class Network:
         management = Management(
             store, canisters, administration, code, SnapshotMethods(store, executor, accounts, canisters, snapshots)
         )
-        calls = CanisterCalls(executor, accounts, canisters, options.limits, tree.data_certificate)
+        calls = CanisterCalls(
+            executor,
+            accounts,
+            canisters,
+            options.limits,
+            certificate=tree.data_certificate,
+            callees=self._treasury.destinations,
+        )
         self._background = Background(store, executor, accounts, canisters, options.limits)
         self._scheduler = Scheduler(options.pacing, lambda: self._background.run(history, clock), background.EVERY_S)
         self.call_log = CallLog(store)

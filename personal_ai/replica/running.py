@@ -132,7 +132,7 @@ class Runner:
             if not target.commits:
                 return Finished(outcome)
             if over_memory_limit(state, instance):
-                return Finished(replace(outcome, reply=None, reject=MEMORY_LIMIT.reject))
+                return Finished(replace(outcome, reply=None, reject=MEMORY_LIMIT.reject, cycles_burned=0, calls=()))
             heap = self._store.heap_path(state.id, state.heap_generation)
             pieces = [Piece(heap, *change) for change in instance.changes()]
             pieces += self.stable_pieces(state.id, state.stable_generation, stable)
@@ -169,7 +169,7 @@ def apply_effects(state: CanisterState, effects: Effects) -> CanisterState:
         state,
         certified_data=state.certified_data if effects.certified_data is None else effects.certified_data,
         global_timer_ns=state.global_timer_ns if effects.global_timer_ns is None else effects.global_timer_ns,
-        cycles=max(0, state.cycles + effects.cycles_accepted - effects.cycles_burned),
+        cycles=max(0, state.cycles + effects.cycles_accepted - effects.cycles_burned - effects.cycles_sent),
     )
 
 
@@ -196,6 +196,7 @@ def _outcome(calls: SystemCalls, failure: CanisterFailure | None) -> Outcome:
         debug_lines=tuple(calls.effects.debug_lines),
         cycles_accepted=0 if failure else calls.effects.cycles_accepted,
         cycles_burned=0 if failure else calls.effects.cycles_burned,
+        calls=() if failure else tuple(calls.effects.calls),
     )
 
 

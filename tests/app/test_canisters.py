@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from contextlib import nullcontext
 from pathlib import Path
@@ -13,10 +14,13 @@ from personal_ai.app.workspace import Workspace
 from personal_ai.canister.client import CanisterClient
 from personal_ai.common.errors import BadInputError, Cancelled, CanisterStoppedError, FormatError, RejectedError
 from personal_ai.common.jobs import Cancel, Progress, ignore_progress
-from personal_ai.deployments import cycles_needed, removal, snapshots
+from personal_ai.common.paths import resource
+from personal_ai.deployments import cycles_needed, draining, removal, snapshots
+from personal_ai.deployments.canister import OwnCanister
 from personal_ai.deployments.cycles_needed import TooFewCyclesError
 from personal_ai.deployments.health import Health
 from personal_ai.deployments.journal import Deployment
+from personal_ai.ic.ledgers import CyclesLedger
 from personal_ai.ic.management import CanisterSettings, LogLine, Management, RunState, SnapshotPart
 from personal_ai.ic.principal import Principal
 
@@ -174,8 +178,33 @@ def test_deleting_asks_for_the_name_and_says_what_is_lost(profile: Workspace) ->
         lost = removal.loss(canister)
         assert lost is not None and lost.snapshots == 1
         assert lost.cycles == pytest.approx(canister.status().cycles, rel=0.01)
-        removal.remove(canister)  # and the answer was lost: the journal still has it
+        before = CyclesLedger(canister.agent).balance(canister.agent.identity.principal)
+        _interrupt_draining(canister)
+        stranger = profile.vault.new_identity("Stranger").principal
+        with (
+            open_canister(profile, doomed, stranger) as theirs,
+            pytest.raises(RejectedError, match="rejected the message"),
+        ):
+            theirs.agent.update(canister.id, "drain", bytes(16))
+        recovered = removal.remove(canister, ignore_progress, Cancel())  # and the answer was lost
+        after = CyclesLedger(canister.agent).balance(canister.agent.identity.principal)
+        assert recovered == after - before == pytest.approx(lost.recoverable_cycles, rel=0.001)
+        assert 0 < lost.cycles - recovered < 150 * 10**9
         assert removal.loss(canister) is None
-    profile.canisters.delete(doomed, confirmed="Doomed")
+    assert profile.canisters.delete(doomed, confirmed="Doomed") == 0
     assert "Doomed" not in [one.name for one in profile.deployments()]
     assert "Doomed" in [record.label for record in profile.identities()]
+
+
+def _interrupt_draining(canister: OwnCanister) -> None:
+    """Stopped when the engine is gone and the cycles are still there."""
+    cancel = Cancel()
+
+    def stop_before_the_last_step(progress: Progress) -> None:
+        if progress.done == 2:
+            cancel.cancel()
+
+    with pytest.raises(Cancelled):
+        draining.drain(canister, stop_before_the_last_step, cancel)
+    drain_wasm = resource(draining.DRAIN_WASM).read_bytes()
+    assert canister.status().module_hash == hashlib.sha256(drain_wasm).digest()

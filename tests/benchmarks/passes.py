@@ -16,6 +16,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import wasmtime
+
 from personal_ai.models.decoder import Decoder
 from personal_ai.models.quantisation import Quantisation
 from tests.benchmarks.engine import CONTEXT, compile_shape
@@ -25,10 +27,9 @@ from tests.canister.engine.wasm_engine import WasmEngine, compile_harness
 LENGTHS = (2, 4, 8)
 
 
-def measure(decoder: Decoder, weights: Quantisation) -> dict[str, Any]:
+def measure(decoder: Decoder, weights: Quantisation, harness: wasmtime.Module) -> dict[str, Any]:
     """Instructions of a step, and of passes as shares of as many steps: from 1 on none pays, whatever is guessed."""
     with tempfile.TemporaryDirectory() as scratch:
-        harness = compile_harness(Path(scratch) / "harness.wasm")
         engine = WasmEngine(harness, compile_shape(Path(scratch), decoder, weights).path.read_bytes())
     tokens = [7 * at % decoder.vocabulary_size for at in range(CONTEXT)]
     engine.run(tokens)
@@ -58,7 +59,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--weights", choices=("int4", "int8", "f32"), default="int8")
     parser.add_argument("--json", action="store_true")
     chosen = parser.parse_args(arguments)
-    figures = {"shape": chosen.shape, "weights": chosen.weights, **measure(SHAPES[chosen.shape], chosen.weights)}
+    with tempfile.TemporaryDirectory() as scratch:
+        harness = compile_harness(Path(scratch) / "harness.wasm")
+    figures = measure(SHAPES[chosen.shape], chosen.weights, harness)
+    figures = {"shape": chosen.shape, "weights": chosen.weights, **figures}
     print(json.dumps(figures, indent=None if chosen.json else 1))
     return 0
 

@@ -2,8 +2,9 @@
 
 start_ratio             first page usable, over a bare window with as many widgets, process start to drawn; the least
                         of several runs of each, in turn
-stream_*_block_ms       how long a click would wait while 100 tokens a second come into a conversation of 200 messages:
-                        a thread knocks every 2 ms; of the times until it is heard the 99th of 100 and the longest
+stream_*_block_ms       how long a click would wait while 100 tokens a second, prose and code, come into a conversation
+                        of 200 messages: a thread knocks every 2 ms; of the times until it is heard the 99th of 100 and
+                        the longest
 open_10k_ms             from choosing a conversation of 10,000 messages to having it drawn, the encrypted store included
 idle_cpu_percent        of one core, with an open chat that nobody touches
 
@@ -13,8 +14,10 @@ Times depend on the machine; run it on a quiet one.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -44,6 +47,12 @@ _MESSAGES_LONG = 10_000
 _OPEN_TIMEOUT_MS = 60_000
 _REPLY = (
     "Some **words** of a reply with `code` in it, long enough to wrap once or twice on the page that it is read on.\n\n"
+)
+_STREAMED = (
+    _REPLY * 3
+    + "```python\n"
+    + 'def area(radius: float) -> float:\n    """Of a disc."""\n    return 3.14 * radius**2  # about\n\n' * 4
+    + "```\n\n"
 )
 
 
@@ -128,7 +137,8 @@ def stream(home: Path, stream_s: float) -> list[float]:
     core.practice_network.running = True
     talk = _talk(_MESSAGES)
     core.conversations.save(talk)
-    core.script.words = [f"{_REPLY.split()[at % 24]} " for at in range(round(stream_s * _TOKENS_PER_S))]
+    tokens = itertools.cycle(re.findall(r"\s*\S+", _STREAMED))
+    core.script.words = list(itertools.islice(tokens, round(stream_s * _TOKENS_PER_S)))
     core.script.before_word = _paced()
     stage = Stage(core, home).enter()
     stage.chat.list.selected.emit(talk.id)

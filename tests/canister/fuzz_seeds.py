@@ -31,6 +31,8 @@ class Kind(IntEnum):
     RUN = 7
 
 
+Seed = tuple[Kind, bytes]
+
 METHOD_KINDS = {
     "begin_upload": Kind.BEGIN_UPLOAD,
     "put_chunk": Kind.PUT_CHUNK,
@@ -58,7 +60,7 @@ _MANIFESTS = [
 ]
 
 
-def message_seeds() -> list[tuple[Kind, bytes]]:
+def message_seeds() -> list[Seed]:
     """Arguments of every method, as this client and as a later one sends them."""
     seeds = []
     for method, kind in METHOD_KINDS.items():
@@ -70,12 +72,12 @@ def message_seeds() -> list[tuple[Kind, bytes]]:
     return seeds + request_seeds(vocabulary=384)
 
 
-def canonical_seeds() -> list[tuple[Kind, bytes]]:
+def canonical_seeds() -> list[Seed]:
     """Manifests as they lie in stable memory."""
     return [(Kind.CANONICAL, manifest.canonical_bytes()) for manifest in _MANIFESTS]
 
 
-def request_seeds(vocabulary: int) -> list[tuple[Kind, bytes]]:
+def request_seeds(vocabulary: int) -> list[Seed]:
     """Requests that a model with that vocabulary answers, one going on from another."""
     rng = random.Random(1)
     prompt = [rng.randrange(vocabulary) for _ in range(12)]
@@ -90,7 +92,7 @@ def request_seeds(vocabulary: int) -> list[tuple[Kind, bytes]]:
     return [(Kind.GENERATE, candid.encode([interface.GENERATE_REQUEST], [{**REQUEST, **change}])) for change in changes]
 
 
-def run_seeds(drawn: Drawn) -> list[tuple[Kind, bytes]]:
+def run_seeds(drawn: Drawn) -> list[Seed]:
     """Requests that the graph answers, in several lengths, and some that it does not."""
     seeds = [
         run_request(given(drawn, batch, sequence), budget) for batch, sequence in ((1, 1), (3, 7)) for budget in (0, 1)
@@ -99,7 +101,7 @@ def run_seeds(drawn: Drawn) -> list[tuple[Kind, bytes]]:
     return [(Kind.RUN, seed) for seed in (*seeds, run_request(wrong, 0))]
 
 
-def sampling_seeds() -> list[tuple[Kind, bytes]]:
+def sampling_seeds() -> list[Seed]:
     """Parameters and logits as shell_fuzz.zig reads them."""
     rng = random.Random(2)
     seeds = []
@@ -116,7 +118,7 @@ def sampling_seeds() -> list[tuple[Kind, bytes]]:
     return seeds
 
 
-def upload_seed(program: Path) -> tuple[Kind, bytes]:
+def upload_seed(program: Path) -> Seed:
     return Kind.BEGIN_UPLOAD, begin_upload(Upload.of("m", [("program", program)]).manifest)
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 import struct
-from collections.abc import Callable, Iterable
+import tempfile
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,16 +13,17 @@ from personal_ai.canister import interface
 from personal_ai.canister.client import CanisterClient
 from personal_ai.canister.upload import Upload
 from personal_ai.common.errors import CanisterRefusedError
-from personal_ai.compiler.compile import compile_graph
+from personal_ai.compiler.format import FRAME
+from personal_ai.compiler.program_file import read_parts
 from personal_ai.ic import candid
 from tests.canister.fuzz_seeds import METHOD_KINDS, Kind, message_seeds, request_seeds, run_seeds
 from tests.canister.installed import Installed, Network, Trapped
 from tests.canister.models import Talk, load
 from tests.canister.test_canister import REQUEST, RESULTS
-from tests.compiler.drawn_graphs import GRAPHS, MAXIMA, save
+from tests.compiler.drawn_graphs import GRAPHS
 
 _OUT_OF_INSTRUCTIONS = "instruction"  # in the network's words for a message that did not end
-_SHARES = {"candid": 8, "manifest": 4, "generate": 5, "sampling": 2, "program": 1, "run": 5}
+_SHARES = {"candid": 7, "manifest": 4, "generate": 5, "sampling": 2, "program": 1, "packed": 1, "run": 5}
 _WORDS = (0, 1, 0xFFFF_FFFF, 0x8000_0000, 0x7FFF_FFFF, 0x7FC0_0000, 0x7F80_0000, 0xFF80_0000, 0x3F80_0000)
 _METHODS = {kind: method for method, kind in METHOD_KINDS.items()}
 _NOT_CANDID = "the argument is not a Candid message"
@@ -61,10 +63,11 @@ class _Fuzzer:
     def program_file(self) -> str:
         """Uploads a damaged program, and generates if it became active."""
         client = self.canister.client
-        damaged = self.program.parent / "damaged"
-        damaged.write_bytes(self._damage(self.program.read_bytes()))
         try:
-            load(client, Upload.of("m", [("program", damaged)]))
+            with tempfile.TemporaryDirectory() as folder:
+                damaged = Path(folder) / "damaged"
+                damaged.write_bytes(self._damage())
+                load(client, Upload.of("m", [("program", damaged)]))
             Talk(client, [], self.rng.randbytes(4)).go_on(2, [1])
         except CanisterRefusedError as refused:
             return "refused" if "is no program" in str(refused) else "past_header"
@@ -96,13 +99,18 @@ class _Fuzzer:
                     changed[at] = self.rng.choice([self.rng.randrange(256), changed[at] ^ 1, 0, 0x7F, 0x80, 0xFF])
         return bytes(changed)
 
-    def _damage(self, program: bytes) -> bytes:
-        """Mostly in the tables, which lie before the weights."""
-        (tables_size,) = struct.unpack_from("<I", program, 64 + 6 * 16 + 4)
-        changed = bytearray(program)
+    def _damage(self) -> bytes:
+        """The program with changes: in its tables, which lie before the weights, and where it says how it is packed."""
+        changed = bytearray(self.program.read_bytes())
+        parts = read_parts(self.program)
+        start = parts[0].file_offset
+        (tables_size,) = struct.unpack_from("<I", changed, start + 64 + 6 * 16 + 4)
+        heads = [8, *range(12, start, 4), *(part.file_offset - FRAME.layout.size for part in parts[1:])]
         for _ in range(self.rng.randint(1, 3)):
-            at = self.rng.randrange(8 if self.rng.random() < 0.9 else 0, tables_size) & ~3
-            struct.pack_into("<I", changed, at, self._word())
+            at = start + self.rng.randrange(8 if self.rng.random() < 0.9 else 0, tables_size)
+            if start and self.rng.random() < 0.3:
+                at = self.rng.choice(heads)
+            struct.pack_into("<I", changed, at & ~3, self._word())
         return bytes(changed)
 
     def _word(self) -> int:
@@ -110,26 +118,24 @@ class _Fuzzer:
 
 
 def fuzz_module(
-    folder: Path, program: Path, parsers: Iterable[str], inputs: int, seed: int
+    folder: Path, programs: Mapping[str, Path], parsers: Iterable[str], inputs: int, seed: int
 ) -> dict[str, dict[str, int]]:
-    """inputs, traps, hangs, past_header and accepted of each parser, which share `inputs`."""
+    """inputs, traps, hangs, past_header and accepted of each parser, which share `inputs`.
+
+    programs: those of the parsers "run" and "packed"; "program" is for all others.
+    """
     parsers = tuple(parsers)
     whole = sum(_SHARES[parser] for parser in parsers)
     network = Network(folder)
     told = {}
     for parser in parsers:
+        program = programs.get(parser, programs["program"])
         canister = network.canister()
-        load(canister.client, Upload.of("m", [("program", _graph(folder) if parser == "run" else program)]))
+        load(canister.client, Upload.of("m", [("program", program)]))
         fuzzer = _Fuzzer(canister, program, random.Random(f"{parser} {seed}"))
-        examine = fuzzer.program_file if parser == "program" else getattr(fuzzer, parser)
+        examine = fuzzer.program_file if parser in ("program", "packed") else getattr(fuzzer, parser)
         told[parser] = _count(examine, canister.client, max(1, inputs * _SHARES[parser] // whole))
     return told
-
-
-def _graph(folder: Path) -> Path:
-    path = save(folder / "model.onnx", GRAPHS["embeddings"])
-    compile_graph(path, folder / "graph program", maxima=MAXIMA)
-    return folder / "graph program"
 
 
 def _count(examine: Callable[[], str], client: CanisterClient, inputs: int) -> dict[str, int]:

@@ -1,4 +1,4 @@
-//! Feeds changed inputs to the shell's parsers: `shell_fuzz PARSER SEEDS INPUTS SEED [PROGRAM]`.
+//! Feeds changed inputs to the shell's parsers: `shell_fuzz INPUTS SEED PARSER SEEDS [PROGRAM]`.
 //! SEEDS holds valid inputs, each as u8 kind, u32 length, bytes; for the parsers `generate` and `run` the first one is the
 //! manifest of PROGRAM. Whatever breaks a rule of Zig ends the process, as does a broken promise of the parser. Prints how many inputs there were, got past the header, and were accepted.
 
@@ -16,10 +16,10 @@ const Verdict = enum { refused, past_header, accepted };
 pub fn main() !void {
     const allocator = std.heap.page_allocator;
     const arguments = try std.process.argsAlloc(allocator);
-    const parser = std.meta.stringToEnum(Parser, arguments[1]).?;
-    const seeds = try readSeeds(allocator, arguments[2]);
-    const inputs = try std.fmt.parseInt(u64, arguments[3], 10);
-    var prng = std.Random.DefaultPrng.init(try std.fmt.parseInt(u64, arguments[4], 10));
+    const inputs = try std.fmt.parseInt(u64, arguments[1], 10);
+    var prng = std.Random.DefaultPrng.init(try std.fmt.parseInt(u64, arguments[2], 10));
+    const parser = std.meta.stringToEnum(Parser, arguments[3]).?;
+    const seeds = try readSeeds(allocator, arguments[4]);
     shell.host.reset();
     try shell.store.open();
     const loads = parser == .generate or parser == .run;

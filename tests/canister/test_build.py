@@ -21,7 +21,9 @@ def test_the_committed_module_is_built_from_these_sources(capsys: pytest.Capture
 
 def test_another_folder_gives_the_same_bytes(tmp_path: Path) -> None:
     elsewhere = shutil.copytree(SOURCES, tmp_path / "some" / "where" / "src")
-    assert build.build(elsewhere) == build.build(SOURCES)
+    assert build.build(elsewhere) == resource(build.WASM).read_bytes()
+    drain = shutil.copytree(build.DRAIN_SOURCES, tmp_path / "drain")
+    assert build.build_drain(drain) == resource(build.DRAIN_WASM).read_bytes()
 
 
 def test_a_source_that_does_not_compile_is_told(tmp_path: Path) -> None:

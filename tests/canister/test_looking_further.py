@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import wasmtime
+
 from tests.benchmarks import heap_only, passes
 from tests.benchmarks.shapes import SHAPES
 
@@ -20,6 +22,6 @@ def test_what_comes_of_an_upgrade_that_keeps_the_heap() -> None:
     assert figures["rent_per_day_heap_only_cycles"] < figures["rent_per_day_cycles"]
 
 
-def test_a_pass_over_guesses_saves_next_to_nothing() -> None:
-    figures = passes.measure(SMALL, "int8")
+def test_a_pass_over_guesses_saves_next_to_nothing(harness: wasmtime.Module) -> None:
+    figures = passes.measure(SMALL, "int8", harness)
     assert all(share > 0.85 for share in figures["pass_per_steps"].values()), "else guessing ahead pays: build it"

@@ -1,6 +1,7 @@
 """Conversations come back as they were, and are unreadable without the key."""
 
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -55,6 +56,19 @@ def test_the_golden_file_of_version_1_is_read(tmp_path: Path) -> None:
     store.close()
 
 
+def test_the_copy_before_a_migration_holds_what_a_crash_left_in_the_log(tmp_path: Path) -> None:
+    path = tmp_path / "conversations.sqlite"
+    shutil.copy(Path(__file__).parent / "golden" / "conversations-1.sqlite", path)
+    crashed = _unlocked(path)
+    crashed.pragma("journal_mode", "wal")
+    crashed.execute("UPDATE conversation SET title = 'Written last'")
+    ConversationStore(path, KEY).close()
+    crashed.close()
+    copy = _unlocked(path.with_name("conversations-before-2.sqlite"))
+    assert copy.execute("SELECT title FROM conversation").fetchall() == [("Written last",)]
+    copy.close()
+
+
 def test_the_golden_file_of_version_2_is_read(tmp_path: Path) -> None:
     path = tmp_path / "conversations.sqlite"
     shutil.copy(Path(__file__).parent / "golden" / "conversations-2.sqlite", path)
@@ -99,6 +113,63 @@ def test_no_word_is_readable_on_disk_nor_left_after_deleting(tmp_path: Path) -> 
     assert store.get(conversation.id) is None
     assert [summary.title for summary in store.list()] == ["Other"]
     store.close()
+
+
+def _erase_conversation(store: ConversationStore, kept: Conversation) -> None:
+    doomed = Conversation("guide", title="xqzvjk").with_turn(Turn("user", "xqzvjk " * 400))
+    store.save(doomed)
+    store.delete(doomed.id)
+
+
+def _erase_version(store: ConversationStore, kept: Conversation) -> None:
+    store.save(kept.with_turn(Turn("user", "xqzvjk " * 400)))
+    store.save(kept)
+
+
+def _erase_draft(store: ConversationStore, kept: Conversation) -> None:
+    store.save_draft(kept.id, "xqzvjk")
+    store.save_draft(kept.id, "")
+
+
+def _erase_preset(store: ConversationStore, _: Conversation) -> None:
+    store.save_preset(Preset("xqzvjk", "xqzvjk", None))
+    store.delete_preset("xqzvjk")
+
+
+@pytest.mark.parametrize("erase", [_erase_conversation, _erase_version, _erase_draft, _erase_preset])
+def test_deleted_means_deleted_even_for_whoever_has_the_key(
+    tmp_path: Path, erase: Callable[[ConversationStore, Conversation], None]
+) -> None:
+    path = tmp_path / "conversations.sqlite"
+    store = ConversationStore(path, KEY)
+    kept = _conversation()
+    store.save(kept)
+    erase(store, kept)
+    assert path.with_name(path.name + "-wal").stat().st_size == 0  # the program is still running
+    copy = tmp_path / "copy.sqlite"
+    shutil.copy(path, copy)
+    store.close()
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["conversations.sqlite", "copy.sqlite"]
+    db = _unlocked(copy)
+    db.pragma("journal_mode", "delete")
+    db.pragma("rekey", "")  # every page as it is, unused ones too
+    db.close()
+    plain = copy.read_bytes()
+    assert b"A home." in plain and b"xqz" not in plain
+
+
+def test_damage_anywhere_is_found_when_the_file_is_opened(tmp_path: Path) -> None:
+    path = tmp_path / "conversations.sqlite"
+    store = ConversationStore(path, KEY)
+    store.save(_conversation().with_turn(Turn("user", "word " * 20_000)))
+    store.close()
+    whole = path.read_bytes()
+    for at in range(2000, len(whole), len(whole) // 12):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+        with pytest.raises(DamagedFileError):
+            ConversationStore(path, KEY)
+    path.write_bytes(whole)
+    ConversationStore(path, KEY).close()
 
 
 def test_a_deleted_word_is_not_even_left_in_the_index(tmp_path: Path) -> None:

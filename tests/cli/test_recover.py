@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
@@ -31,7 +30,8 @@ def test_from_phrase_and_canister_id_to_the_first_answer(
     assert run("network", "stop").exit_code == 0
 
     new = Paths(tmp_path / "new")
-    shutil.copytree(profile.practice_network, new.practice_network)  # the network is everywhere
+    new.home.mkdir()
+    profile.practice_network.rename(new.practice_network)  # the network is everywhere
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PERSONAL_AI_HOME", str(new.home))
         try:

@@ -20,7 +20,6 @@ from personal_ai.compiler.compile import compile_onnx
 from personal_ai.compiler.layouts import SCREENED_OUTPUTS_MIN
 from personal_ai.compiler.program_file import read_program
 from personal_ai.models.quantisation import Quantisation
-from tests.canister.engine.conftest import harness  # noqa: F401 - a fixture
 from tests.canister.engine.wasm_engine import WasmEngine
 from tests.compiler.decoders import GPT2, LLAMA, write_decoder
 from tests.compiler.onnx_models import load
@@ -88,7 +87,7 @@ def _int4_elements(path: Path) -> set[f.Element]:
 
 def test_weights_of_4_bits_are_two_to_a_byte_in_the_file_and_where_the_heap_is_small(
     tmp_path: Path,
-    harness: wasmtime.Module,  # noqa: F811 - the fixture
+    harness: wasmtime.Module,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     path = write_decoder(tmp_path, replace(LLAMA, layer_count=3), "int4")
@@ -106,7 +105,7 @@ def test_weights_of_4_bits_are_two_to_a_byte_in_the_file_and_where_the_heap_is_s
 
 def test_a_head_is_screened_with_its_embedding_and_looks_up_the_same(
     tmp_path: Path,
-    harness: wasmtime.Module,  # noqa: F811 - the fixture
+    harness: wasmtime.Module,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     path = write_decoder(tmp_path, replace(LLAMA, vocabulary_size=SCREENED_OUTPUTS_MIN, tied_embedding=True), "int8")

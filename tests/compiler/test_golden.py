@@ -13,7 +13,6 @@ import wasmtime
 from personal_ai.compiler import format as f
 from personal_ai.compiler.compile import compile_graph, compile_onnx
 from personal_ai.compiler.program_file import read_program
-from tests.canister.engine.conftest import harness  # noqa: F401 - a fixture
 from tests.canister.engine.wasm_engine import WasmEngine
 from tests.canister.engine.wasm_graph import WasmGraph
 from tests.compiler.drawn_graphs import GRAPHS, MAXIMA, given
@@ -44,7 +43,7 @@ def test_the_reader_reads_what_was_compiled(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_engine_computes_the_golden_bits(harness: wasmtime.Module, name: str) -> None:  # noqa: F811 - the fixture
+def test_the_engine_computes_the_golden_bits(harness: wasmtime.Module, name: str) -> None:
     expected = json.loads((FOLDER / name / "expected.json").read_text())
     logits = WasmEngine(harness, read_unpacked(FOLDER / name / "program")).run(expected["tokens"])
     assert [value.hex() for value in logits.astype(float).tolist()] == expected["logits"]
@@ -52,7 +51,7 @@ def test_the_engine_computes_the_golden_bits(harness: wasmtime.Module, name: str
 
 
 @pytest.mark.parametrize("name", sorted(GRAPH_NAMES))
-def test_a_golden_graph(tmp_path: Path, harness: wasmtime.Module, name: str) -> None:  # noqa: F811 - the fixture
+def test_a_golden_graph(tmp_path: Path, harness: wasmtime.Module, name: str) -> None:
     compile_graph(FOLDER / name / "model.onnx", tmp_path / "program", maxima=MAXIMA)
     assert (tmp_path / "program").read_bytes() == (FOLDER / name / "program").read_bytes()
     expected = json.loads((FOLDER / name / "expected.json").read_text())

@@ -12,7 +12,6 @@ from onnx import TensorProto
 from personal_ai.common.errors import UnsupportedModelError
 from personal_ai.compiler.compile import compile_graph
 from personal_ai.models.runtime import onnxruntime
-from tests.canister.engine.conftest import harness  # noqa: F401 - a fixture
 from tests.canister.engine.wasm_graph import StepRefused, WasmGraph
 from tests.compiler.drawn_graphs import BATCH, GRAPHS, MAXIMA, SEQUENCE, Drawn, given, save
 
@@ -20,7 +19,7 @@ from tests.compiler.drawn_graphs import BATCH, GRAPHS, MAXIMA, SEQUENCE, Drawn, 
 @pytest.mark.parametrize("name", GRAPHS)
 def test_the_numbers_are_those_of_onnxruntime_in_any_tiles(
     tmp_path: Path,
-    harness: wasmtime.Module,  # noqa: F811 - the fixture
+    harness: wasmtime.Module,
     name: str,
 ) -> None:
     drawn = GRAPHS[name]
@@ -40,7 +39,7 @@ def test_the_numbers_are_those_of_onnxruntime_in_any_tiles(
 
 def test_rows_that_a_table_does_not_have_are_refused(
     tmp_path: Path,
-    harness: wasmtime.Module,  # noqa: F811 - the fixture
+    harness: wasmtime.Module,
 ) -> None:
     drawn = GRAPHS["embeddings"]
     compile_graph(save(tmp_path / "model.onnx", drawn), tmp_path / "program", maxima=MAXIMA)
@@ -54,7 +53,7 @@ def test_rows_that_a_table_does_not_have_are_refused(
 
 def test_a_shape_that_only_some_lengths_allow_is_refused_when_it_comes(
     tmp_path: Path,
-    harness: wasmtime.Module,  # noqa: F811 - the fixture
+    harness: wasmtime.Module,
 ) -> None:
     drawn = Drawn([("Reshape", ["x", "shape"], "y", {})], {"x": ("batch", 6)}, {"shape": np.asarray([3, 4])})
     compile_graph(save(tmp_path / "model.onnx", drawn), tmp_path / "program", maxima=MAXIMA)

@@ -14,7 +14,6 @@ from personal_ai.compiler import format as f
 from personal_ai.compiler.compile import compile_onnx
 from personal_ai.compiler.program_file import read_program
 from personal_ai.models.runtime import onnxruntime
-from tests.canister.engine.conftest import harness  # noqa: F401 - a fixture
 from tests.canister.engine.wasm_engine import WasmEngine
 from tests.compiler.onnx_models import (
     CONTEXT,
@@ -216,7 +215,7 @@ def _compiled(folder: Path, change: Change) -> tuple[Path, f.Program]:
 @pytest.mark.parametrize("name", CHANGES)
 def test_the_numbers_are_those_of_onnxruntime(
     tmp_path: Path,
-    harness: wasmtime.Module,  # noqa: F811 - the fixture
+    harness: wasmtime.Module,
     name: str,
 ) -> None:
     path, _ = _compiled(tmp_path, CHANGES[name])

@@ -13,7 +13,6 @@ from personal_ai.compiler import format as f
 from personal_ai.compiler.compile import check, compile_onnx
 from personal_ai.compiler.program_file import read_program
 from personal_ai.models.runtime import onnxruntime
-from tests.canister.engine.conftest import harness  # noqa: F401 - a fixture
 from tests.canister.engine.wasm_engine import WasmEngine
 from tests.compiler.onnx_models import (
     CONTEXT,
@@ -81,7 +80,7 @@ PROVEN = {
 @pytest.mark.parametrize("name", PROVEN)
 def test_proven_masks_vanish_and_mean_the_same(
     tmp_path: Path,
-    harness: wasmtime.Module,  # noqa: F811 - the fixture
+    harness: wasmtime.Module,
     name: str,
 ) -> None:
     change, window = PROVEN[name]

@@ -8,13 +8,7 @@ from pathlib import Path
 import pytest
 import wasmtime
 
-from tests.canister.engine.wasm_engine import compile_harness
 from tests.conformance.decoders import Case, failure, measured
-
-
-@pytest.fixture(scope="module")
-def harness(tmp_path_factory: pytest.TempPathFactory) -> wasmtime.Module:
-    return compile_harness(Path(tmp_path_factory.mktemp("harness")) / "harness.wasm")
 
 
 @pytest.mark.parametrize(("architecture", "tied"), [("gpt2", True), ("llama 3, stretched positions", False)])

@@ -8,12 +8,11 @@ from pathlib import Path
 import pytest
 import wasmtime
 
-from tests.canister.engine.conftest import harness  # noqa: F401 - a fixture
 from tests.conformance.encoders import Case, failure, measured
 
 
 def test_an_encoder_answers_the_same_everywhere(
-    harness: wasmtime.Module,  # noqa: F811 - the fixture
+    harness: wasmtime.Module,
     tmp_path: Path,
 ) -> None:
     cases = list(measured(harness, tmp_path, "roberta, mean, unit length"))

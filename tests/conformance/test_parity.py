@@ -9,16 +9,10 @@ import numpy as np
 import pytest
 import wasmtime
 
-from tests.canister.engine.wasm_engine import compile_harness
 from tests.conformance import parity
 from tests.conformance.models import Logits
 from tests.conformance.parity import Parity, Sides, compare, open_sides, prompts_of, together
 from tests.conformance.quantisation import CHECKPOINTS, GOLDEN
-
-
-@pytest.fixture(scope="module")
-def harness(tmp_path_factory: pytest.TempPathFactory) -> wasmtime.Module:
-    return compile_harness(tmp_path_factory.mktemp("harness") / "harness.wasm")
 
 
 @pytest.mark.parametrize("checkpoint", CHECKPOINTS)

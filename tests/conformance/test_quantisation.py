@@ -9,13 +9,7 @@ import numpy as np
 import pytest
 import wasmtime
 
-from tests.canister.engine.wasm_engine import compile_harness
 from tests.conformance.quantisation import Case, Text, failure, measured
-
-
-@pytest.fixture(scope="module")
-def harness(tmp_path_factory: pytest.TempPathFactory) -> wasmtime.Module:
-    return compile_harness(Path(tmp_path_factory.mktemp("harness")) / "harness.wasm")
 
 
 @pytest.mark.parametrize("checkpoint", ["llama", "gpt2"])

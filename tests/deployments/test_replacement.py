@@ -14,7 +14,7 @@ from personal_ai.deployments import health
 from personal_ai.deployments.cycles_needed import TooFewCyclesError
 from personal_ai.deployments.deployer import Deployer
 from personal_ai.deployments.journal import DeploymentState
-from personal_ai.deployments.replacement import replace_model
+from personal_ai.deployments.replacement import REPLACE, replace_model
 from personal_ai.deployments.upload import STEP
 from personal_ai.ic.management import CanisterSettings
 from tests.deployments.conftest import DEPLOYMENT_ID, Placed, small_package
@@ -60,9 +60,13 @@ def test_stopped_in_the_upload_the_old_one_answers_and_nothing_is_sent_twice(pla
     with pytest.raises(Cancelled):
         replace_model(other, DEPLOYMENT_ID, stop, cancel)
     assert (placed.deployment.model, placed.deployment.state) == ("small", DeploymentState.ACTIVE)
+    begun = placed.journal.step(DEPLOYMENT_ID, REPLACE)
+    assert begun is not None and (begun.result, begun.done) == ("other", False)
     health.ask(placed.canister.client, placed.deployer.package, Cancel())
     assert replace_model(other, DEPLOYMENT_ID, ignore_progress, Cancel()).model == "other"
     assert replace_model(other, DEPLOYMENT_ID, ignore_progress, Cancel()).model == "other", "a repeat changes nothing"
+    ended = placed.journal.step(DEPLOYMENT_ID, REPLACE)
+    assert ended is not None and (ended.result, ended.done) == ("other", True)
 
 
 def test_a_switch_that_was_interrupted_is_gone_on_with(

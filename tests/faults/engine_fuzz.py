@@ -1,7 +1,8 @@
 """Changed inputs for everything in the canister that reads foreign bytes.
 
-    python -m tests.faults.engine_fuzz [--inputs 20000] [--parser candid] [--seed 1] [--json]
+    python -m tests.faults.engine_fuzz [--inputs 20000] [--jobs 2] [--parser candid] [--seed 1] [--json]
     python -m tests.faults.engine_fuzz --wasm [--inputs 20000] [--json]
+    python -m tests.faults.engine_fuzz --prepare DIR    (then, on any Linux: python -m tests.faults.fuzz_batches DIR)
 
 Inputs are valid ones with a few changes. Natively the canister's own sources run with every check of Zig on
 (`tests/canister/shell_fuzz.zig`, `tests/canister/engine/fuzz.zig`), `--inputs` for each parser; with `--wasm` the
@@ -10,7 +11,8 @@ hang is one that did not end in time. Parsers:
 
     candid    arguments of every method              manifest  upload manifests, from messages and from stable memory
     generate  requests to a model that answers       sampling  parameters and logits of any bit pattern
-    program   program files, opened and run         run       requests to a graph that answers
+    program   program files, opened and run         packed    packed program files, unpacked, opened and run
+    run       requests to a graph that answers
 
 accepted_share: of the inputs that got past the header (Candid: past the type table, then perhaps refused for types
 or rules), for each parser also the share that was accepted altogether.
@@ -20,19 +22,17 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
-import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from personal_ai.canister import build
 from personal_ai.compiler.compile import compile_graph, compile_onnx
 from personal_ai.models.quantisation import Quantisation
 from tests.canister.fuzz_seeds import (
     Kind,
+    Seed,
     canonical_seeds,
     message_seeds,
     request_seeds,
@@ -43,8 +43,9 @@ from tests.canister.fuzz_seeds import (
 from tests.canister.fuzz_wasm import fuzz_module
 from tests.compiler.decoders import DECODERS, write_decoder
 from tests.compiler.drawn_graphs import GRAPHS, MAXIMA, save
+from tests.faults.fuzz_batches import COMMANDS_FILE, Counts, report, run_batches
 
-PARSERS = ("candid", "manifest", "generate", "sampling", "program", "run")
+PARSERS = ("candid", "manifest", "generate", "sampling", "program", "packed", "run")
 GRAPH = GRAPHS["embeddings"]
 PROGRAMS: tuple[tuple[str, Quantisation], ...] = (
     ("llama", "int8"),
@@ -52,153 +53,86 @@ PROGRAMS: tuple[tuple[str, Quantisation], ...] = (
     ("llama", "f32"),
     ("gpt2", "f32"),
 )
+_SCREENED_VOCABULARY = 4096  # the smallest whose head is packed although it is of 8 bits
 _TESTS = Path(__file__).parent.parent / "canister"
-_BATCH = 20_000
-_BATCH_TIMEOUT_S = 240.0
 
 
-@dataclass
-class Counts:
-    """What became of one parser's inputs."""
-
-    inputs: int = 0
-    traps: int = 0
-    hangs: int = 0
-    past_header: int = 0
-    accepted: int = 0
-
-    def add(self, other: Counts) -> None:
-        self.inputs += other.inputs
-        self.traps += other.traps
-        self.hangs += other.hangs
-        self.past_header += other.past_header
-        self.accepted += other.accepted
-
-
-def fuzz_native(
-    folder: Path, parsers: Sequence[str], inputs: int, seed: int, mode: str = "ReleaseSafe"
-) -> dict[str, Counts]:
-    """Builds the fuzzers in `folder` and gives `inputs` to each parser, in batches with seeds of their own.
+def prepare(folder: Path, parsers: Sequence[str], mode: str = "ReleaseSafe") -> None:
+    """Fills the new `folder` with all that tests.faults.fuzz_batches needs: fuzzers that run on any machine of this
+    architecture with Linux, and what they are given.
 
     mode: of the Zig compiler; Debug compiles sooner and runs slower, with the same checks.
     """
-    by_parser = {}
-    if shell_parsers := [parser for parser in parsers if parser != "program"]:
-        shell = _compile(folder / "shell_fuzz", _TESTS / "shell_fuzz.zig", "shell", "shell.zig", mode)
-        decoder = _program(folder / "answering", *PROGRAMS[0])
+    folder.mkdir(parents=True)
+    commands: dict[str, list[list[str]]] = {}
+    if shell_parsers := [parser for parser in parsers if parser not in ("program", "packed")]:
+        _compile(folder / "shell_fuzz", _TESTS / "shell_fuzz.zig", mode)
+        decoder = decoder_program(folder, "answering", *PROGRAMS[0])
         for parser in shell_parsers:
-            program = graph_program(folder / "graph") if parser == "run" else decoder
-            command = _shell_command(shell, parser, _seeds(folder, parser, program), program)
-            by_parser[parser] = _run_batches([command], inputs, seed)
+            program = graph_program(folder, "graph") if parser == "run" else decoder
+            _write_seeds(folder / f"{parser}.seeds", _seeds(parser, program))
+            commands[parser] = [["./shell_fuzz", parser, f"{parser}.seeds", program.name]]
+    if "program" in parsers or "packed" in parsers:
+        _compile(folder / "engine_fuzz", _TESTS / "engine" / "fuzz.zig", mode)
     if "program" in parsers:
-        engine = _compile(folder / "engine_fuzz", _TESTS / "engine" / "fuzz.zig", "engine", "engine/engine.zig", mode)
-        programs = [_program(folder / f"{name}-{weights}", name, weights) for name, weights in PROGRAMS]
-        programs.append(graph_program(folder / "damaged graph"))
-        by_parser["program"] = _run_batches([_engine_command(engine, program) for program in programs], inputs, seed)
-    return by_parser
+        programs = [decoder_program(folder, f"{name}-{weights}", name, weights) for name, weights in PROGRAMS]
+        programs.append(graph_program(folder, "damaged-graph"))
+        commands["program"] = [["./engine_fuzz", program.name] for program in programs]
+    if "packed" in parsers:
+        nibbles = decoder_program(folder, "packed-int4", "llama", "int4")
+        screened = decoder_program(folder, "packed-screened", "llama", "int8", vocabulary=_SCREENED_VOCABULARY)
+        commands["packed"] = [["./engine_fuzz", program.name] for program in (nibbles, screened)]
+    (folder / COMMANDS_FILE).write_text(json.dumps(commands, indent=1))
 
 
-Command = Callable[[int, int], list[str]]
-
-
-def _shell_command(binary: Path, parser: str, seeds: Path, program: Path) -> Command:
-    return lambda inputs, seed: [str(binary), parser, str(seeds), str(inputs), str(seed), str(program)]
-
-
-def _engine_command(binary: Path, program: Path) -> Command:
-    return lambda inputs, seed: [str(binary), str(program), str(inputs), str(seed)]
-
-
-def _run_batches(commands: list[Command], inputs: int, seed: int) -> Counts:
-    """Takes the commands in turn. A batch that died is named, so that it can be run again."""
-    counts = Counts()
-    for number, size in enumerate(_sizes(inputs, len(commands))):
-        command = commands[number % len(commands)](size, seed * 1_000_003 + number)
-        try:
-            result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_BATCH_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            print(f"hang: {' '.join(command)}", file=sys.stderr)
-            counts.add(Counts(inputs=size, hangs=1))
-            continue
-        if result.returncode != 0:
-            print(f"trap: {' '.join(command)}\n{result.stderr}", file=sys.stderr)
-            counts.add(Counts(inputs=size, traps=1))
-            continue
-        told = json.loads(result.stderr)
-        accepted = told.get("accepted", told.get("opened"))
-        counts.add(Counts(inputs=told["inputs"], past_header=told["past_header"], accepted=accepted))
-    return counts
-
-
-def _sizes(inputs: int, least_count: int) -> Iterator[int]:
-    batch = min(_BATCH, -(-inputs // least_count))
-    for start in range(0, inputs, batch):
-        yield min(batch, inputs - start)
-
-
-def _compile(binary: Path, root: Path, name: str, source: str, mode: str) -> Path:
-    modules = ("-O", mode, "--dep", name, f"-Mroot={root}", "-O", mode, f"-M{name}={source}")
-    result = build.zig("build-exe", *modules, f"-femit-bin={binary}", cwd=build.SOURCES)
+def _compile(binary: Path, root: Path, mode: str) -> None:
+    """For any processor of this computer's architecture; nothing is linked but what Zig brings."""
+    common = ("-O", mode, "-mcpu", "baseline")
+    modules = (*common, "--dep", "shell", f"-Mroot={root}", *common, "-Mshell=shell.zig")
+    result = build.zig("build-exe", *modules, f"-femit-bin={binary.resolve()}", cwd=build.SOURCES)
     if result.returncode != 0:
         raise SystemExit(result.stderr)
-    return binary
 
 
-def _program(folder: Path, name: str, weights: Quantisation) -> Path:
-    folder.mkdir()
+def decoder_program(folder: Path, file: str, name: str, weights: Quantisation, vocabulary: int = 30) -> Path:
+    """A small decoder's program, as `file` in `folder`."""
     small = replace(
-        DECODERS[name], hidden_size=64, layer_count=1, intermediate_size=64, vocabulary_size=30, context_length=64
+        DECODERS[name],
+        hidden_size=64,
+        layer_count=2 if weights == "int4" else 1,  # the first layer keeps 8 bits
+        intermediate_size=64,
+        vocabulary_size=vocabulary,
+        context_length=64,
     )
-    target = folder / "program"
-    compile_onnx(write_decoder(folder, small, weights), target, end_tokens=(1,), context_length=64)
-    return target
+    with tempfile.TemporaryDirectory() as scratch:
+        compile_onnx(write_decoder(Path(scratch), small, weights), folder / file, end_tokens=(1,), context_length=64)
+    return folder / file
 
 
-def graph_program(folder: Path) -> Path:
+def graph_program(folder: Path, file: str) -> Path:
     """The program of GRAPH."""
-    folder.mkdir()
-    compile_graph(save(folder / "model.onnx", GRAPH), folder / "program", maxima=MAXIMA)
-    return folder / "program"
+    with tempfile.TemporaryDirectory() as scratch:
+        compile_graph(save(Path(scratch) / "model.onnx", GRAPH), folder / file, maxima=MAXIMA)
+    return folder / file
 
 
-def _seeds(folder: Path, parser: str, program: Path) -> Path:
-    """The file of valid inputs that shell_fuzz.zig reads."""
-    seeds: dict[str, Callable[[], list[tuple[Kind, bytes]]]] = {
-        "candid": message_seeds,
-        "manifest": lambda: [*canonical_seeds(), *(s for s in message_seeds() if s[0] is Kind.BEGIN_UPLOAD)],
-        "generate": lambda: [upload_seed(program), *request_seeds(vocabulary=30)],
-        "sampling": sampling_seeds,
-        "run": lambda: [upload_seed(program), *run_seeds(GRAPH)],
-    }
-    path = folder / f"{parser}.seeds"
-    path.write_bytes(
-        b"".join(bytes([kind]) + len(content).to_bytes(4, "little") + content for kind, content in seeds[parser]())
-    )
-    return path
+def _seeds(parser: str, program: Path) -> list[Seed]:
+    """Valid inputs of the parsers in shell_fuzz.zig."""
+    match parser:
+        case "candid":
+            return message_seeds()
+        case "manifest":
+            return [*canonical_seeds(), *(seed for seed in message_seeds() if seed[0] is Kind.BEGIN_UPLOAD)]
+        case "generate":
+            return [upload_seed(program), *request_seeds(vocabulary=30)]
+        case "sampling":
+            return sampling_seeds()
+        case _:
+            return [upload_seed(program), *run_seeds(GRAPH)]
 
 
-def report(by_parser: dict[str, Counts]) -> dict[str, Any]:
-    total = Counts()
-    for counts in by_parser.values():
-        total.add(counts)
-    return {
-        "inputs": total.inputs,
-        "traps": total.traps,
-        "hangs": total.hangs,
-        "accepted_share": _share(total.past_header, total.inputs),
-        "by_parser": {
-            parser: asdict(counts)
-            | {
-                "accepted_share": _share(counts.past_header, counts.inputs),
-                "accepted_altogether_share": _share(counts.accepted, counts.inputs),
-            }
-            for parser, counts in by_parser.items()
-        },
-    }
-
-
-def _share(part: int, whole: int) -> float:
-    return round(part / whole, 4) if whole else 0.0
+def _write_seeds(path: Path, seeds: Sequence[Seed]) -> None:
+    path.write_bytes(b"".join(bytes([kind]) + len(content).to_bytes(4, "little") + content for kind, content in seeds))
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -208,21 +142,36 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--inputs", type=int, default=20_000)
     parser.add_argument("--parser", choices=PARSERS, action="append", help="only this one")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--jobs", type=int, default=1, help="processes side by side, natively")
     parser.add_argument("--wasm", action="store_true", help="the shipped module instead of native code")
+    parser.add_argument("--prepare", type=Path, metavar="DIR", help="only write what the native run needs to DIR")
     parser.add_argument("--json", action="store_true")
     chosen = parser.parse_args(arguments)
     parsers = chosen.parser or PARSERS
+    if chosen.prepare:
+        prepare(chosen.prepare, parsers)
+        return 0
     with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch)
+        folder = Path(scratch) / "fuzz"
         if chosen.wasm:
-            program = _program(folder / "program", "llama", "int8")
-            told = fuzz_module(folder / "network", program, parsers, chosen.inputs, chosen.seed)
-            by_parser = {name: Counts(**counts) for name, counts in told.items()}
+            folder.mkdir()
+            by_parser = fuzz_in_wasm(folder, parsers, chosen.inputs, chosen.seed)
         else:
-            by_parser = fuzz_native(folder, parsers, chosen.inputs, chosen.seed)
+            prepare(folder, parsers)
+            by_parser = run_batches(folder, chosen.inputs, chosen.seed, jobs=chosen.jobs)
     figures = report(by_parser)
     print(json.dumps(figures, indent=None if chosen.json else 1))
     return 1 if figures["traps"] or figures["hangs"] else 0
+
+
+def fuzz_in_wasm(folder: Path, parsers: Sequence[str], inputs: int, seed: int) -> dict[str, Counts]:
+    programs = {
+        "program": decoder_program(folder, "program", "llama", "int8"),
+        "packed": decoder_program(folder, "packed", "llama", "int4"),
+        "run": graph_program(folder, "graph"),
+    }
+    told = fuzz_module(folder / "network", programs, parsers, inputs, seed)
+    return {name: Counts(**counts) for name, counts in told.items()}
 
 
 if __name__ == "__main__":

@@ -22,7 +22,9 @@ import time
 from collections import Counter
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -52,7 +54,8 @@ _PATIENCE_S = 120.0  # for one life of the program
 class Outcome:
     """What the network says at the end. deployments: how many were begun; answered: how many answer a question.
 
-    double_payments: blocks of the two ledgers that paid for the same thing again.
+    double_payments: blocks of the two ledgers that paid for the same thing again. chunks_sent_twice: of those that the
+    network had when a life of the program began; what was still on its way to the network then may come twice.
     """
 
     kills: int
@@ -83,6 +86,7 @@ class Killer:
     delay_most_s: float
     client: httpx.Client
     answered: int = 0
+    births: list[int] = field(default_factory=list)  # how many calls there had been when each life began
     done: Counter[str] = field(default_factory=Counter)
 
     @property
@@ -100,6 +104,7 @@ class Killer:
 
     def _live(self, arguments: tuple[str, ...]) -> tuple[str, bool]:
         """One life of the program: all that it said, and whether it was killed."""
+        self.births.append(self._calls())
         with tempfile.TemporaryFile() as said:
             command = [sys.executable, "-m", "ui", *arguments]
             process = subprocess.Popen(command, env=self.environment, stdout=said, stderr=subprocess.STDOUT)
@@ -197,11 +202,7 @@ def _judged(killer: Killer, workspace: Workspace) -> Outcome:
     network = killer.network
     audit = network.control("GET", "audit").raise_for_status().json()
     owners = [Principal.from_text(one.principal) for one in workspace.deployments()]
-    chunks = Counter(
-        (call["canister_id"], call["arg_sha256"])
-        for call in network.calls()
-        if call["method"] == "put_chunk" and call["outcome"] == "replied"
-    )
+    chunks = _chunks(network.calls())
     canisters = [len(network.control("GET", "canisters", principal=str(owner)).json()) for owner in owners]
     with closing(network.agent()) as agent:
         payments = [count for owner in owners for count in _payments(agent, owner)]
@@ -215,8 +216,21 @@ def _judged(killer: Killer, workspace: Workspace) -> Outcome:
         unaccounted_cycles=abs(audit["unaccounted_cycles"]),
         unaccounted_e8s=abs(audit["unaccounted_e8s"]),
         chunks=len(chunks),
-        chunks_sent_twice=sum(count > 1 for count in chunks.values()),
+        chunks_sent_twice=sum(
+            any(first < birth <= again for birth in killer.births)
+            for places in chunks.values()
+            for first, again in pairwise(places)
+        ),
     )
+
+
+def _chunks(calls: list[dict[str, Any]]) -> dict[tuple[str, str], list[int]]:
+    """Which of the calls brought each chunk of each canister, by their places in the log."""
+    found: dict[tuple[str, str], list[int]] = {}
+    for place, call in enumerate(calls):
+        if call["method"] == "put_chunk" and call["outcome"] == "replied":
+            found.setdefault((call["canister_id"], call["arg_sha256"]), []).append(place)
+    return found
 
 
 def _payments(agent: Agent, owner: Principal) -> tuple[int, int, int]:

@@ -10,8 +10,12 @@ from PySide6.QtWidgets import QApplication, QLabel, QPushButton
 from personal_ai.common.errors import NetworkUnreachableError, StorageError
 from personal_ai.common.jobs import Cancel
 from personal_ai.deployments.journal import DeploymentState
+from personal_ai.deployments.replacement import REPLACE
+from personal_ai.deployments.upgrade import CHECK, ROLL_BACK, SNAPSHOT, UPGRADE
+from personal_ai.deployments.upgrade import INSTALL as UPGRADE_INSTALL
 from personal_ai.wallet.journal import Kind, State
-from ui.tour.scripted import ScriptedCore, deployment
+from ui.tour.scripted import ScriptedCore, ScriptedModel, deployment
+from ui.tour.scripted_activity import record
 from ui.tour.scripted_wallet import CANISTER, ScriptedMoney, payment
 from ui.tour.stage import Stage
 from ui.widgets.activity_card import ActivityCard
@@ -88,6 +92,61 @@ def test_details_show_every_step_and_stay_open(opened: Callable[[ScriptedCore], 
     button(stage, "Hide details").click()
     stage.draw()
     assert "Upload the model" not in words(stage)
+
+
+def changed_core() -> ScriptedCore:
+    """A deployment whose engine was taken back, and whose model is half replaced."""
+    core = core_with(Rowan=DeploymentState.ACTIVE)
+    core.all_models.append(ScriptedModel("smol", "SmolLM2 135M", 148_000_000, 2048, "int8"))
+    began_ns = core.all_deployments[0].created_at_ns
+    core.activity.later["rowan-1"] = {
+        UPGRADE: record(UPGRADE, began_ns + 1, result="It does not answer."),
+        **{name: record(name, began_ns + 1) for name in (SNAPSHOT, UPGRADE_INSTALL, CHECK, ROLL_BACK)},
+        REPLACE: record(REPLACE, began_ns + 10**12, done=False, result="smol"),
+    }
+    return core
+
+
+def test_what_was_changed_later_is_listed_with_its_steps_and_gone_on_with(
+    opened: Callable[[ScriptedCore], Stage],
+) -> None:
+    stage = opened(changed_core())
+    assert names(stage) == [
+        "Put smol into Rowan: Not finished",
+        "Upgrade the engine of Rowan: Taken back",
+        "Deploy Rowan: Done",
+    ]
+    for card in cards(stage)[:2]:
+        card.fold.click()
+    stage.draw()
+    shown = words(stage)
+    for told in (
+        "Upload the new model",
+        "Keep a snapshot of the state of before",
+        "Install the new engine and check it",
+        "Ask the model a question",
+        "Put the old engine back",
+        "It does not answer.",
+    ):
+        assert told in shown
+    stage.core.ais.before = lambda name, cancel: stage.hold(cancel) if name == UPLOAD else None
+    button(stage, "Continue").click()
+    stage.until(lambda: stage.shell.ais.detail is not None and stage.shell.ais.detail.step == UPLOAD)
+    stage.shell.show_page(Page.ACTIVITY)
+    stage.until(lambda: "Put smol into Rowan: Under way" in names(stage))
+    stage.released.set()
+    stage.settle()
+    assert stage.core.all_deployments[0].model == "smol"
+
+
+def test_an_interrupted_upgrade_is_gone_on_with(opened: Callable[[ScriptedCore], Stage]) -> None:
+    core = core_with(Rowan=DeploymentState.ACTIVE)
+    core.activity.later["rowan-1"] = {UPGRADE: record(UPGRADE, 10**18, done=False)}
+    stage = opened(core)
+    assert "Upgrade the engine of Rowan: Not finished" in names(stage)
+    button(stage, "Continue").click()
+    stage.settle()
+    assert "upgrade" in core.ais.asked
 
 
 def test_the_keyboard_stays_where_it_was_when_the_list_changes(opened: Callable[[ScriptedCore], Stage]) -> None:

@@ -9,12 +9,15 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLabel, QPushButton
 
+from personal_ai.app.canisters import Engine
 from personal_ai.common.errors import StorageError
 from personal_ai.common.jobs import Cancel, Progress
 from personal_ai.deployments.journal import DeploymentState
 from ui.tour.scripted import ScriptedCore, ScriptedModel, deployment
+from ui.tour.scripted_ais import UNREACHED, ScriptedCanister, burned
 from ui.tour.stage import Stage
-from ui.widgets.deployment_card import DeploymentCard, RunCard
+from ui.widgets.burn_chart import BurnChart
+from ui.widgets.deployment_card import AiCard, RunCard
 from ui.widgets.notice import Problem
 from ui.widgets.rail import Page
 
@@ -42,9 +45,9 @@ def go(stage: Stage) -> Stage:
 def test_one_click_deploys_and_the_chat_goes_there(stage: Stage) -> None:
     go(stage).shell.ais.deploy_button.click()
     stage.settle()
-    (card,) = stage.shell.ais.findChildren(DeploymentCard)
-    assert card.accessibleName() == "Rowan: Deployed"
-    assert "bkyz2-fmaaa-aaaaa-qaaaq-cai" in words(stage)
+    (card,) = stage.shell.ais.findChildren(AiCard)
+    assert card.accessibleName() == "Rowan: Answers"
+    assert "bkyz2-…-cai" in words(stage)
     button(stage, "Chat with Rowan").click()
     stage.settle()
     assert stage.chat.conversation.deployment == "rowan-1"
@@ -187,3 +190,57 @@ def test_whoever_sees_it_needs_no_news(stage: Stage) -> None:
     go(stage).shell.ais.deploy()
     stage.settle()
     assert toast(stage) == ""
+
+
+def test_each_ai_shows_how_it_is_and_how_long_it_lasts(make_stage: MakeStage) -> None:
+    core = ScriptedCore(all_deployments=[deployment("Rowan"), deployment("Hazel")])
+    core.ais.by_id["hazel-1"] = ScriptedCanister(cycles=10**12, readings=burned(10**12), engine=Engine.OTHER)
+    stage = go(make_stage(core).enter())
+    shown = words(stage)
+    for told in ("3.41 T", "206 days", "Enough until", "Engine checked", "Another engine", "Top it up"):
+        assert told in shown
+    charts = [chart.accessibleName() for chart in stage.shell.ais.findChildren(BurnChart) if chart.isVisible()]
+    assert len(charts) == 2 and all(
+        "It freezes below" in words_of_it or "it freezes below" in words_of_it for words_of_it in charts
+    )
+    assert button(stage, "Top up…").accessibleName() == "Top up Hazel", "the other one has enough"
+    assert stage.core.threads.isdisjoint({"MainThread"})
+
+
+def test_what_cannot_be_reached_says_so_with_what_was_seen_last(make_stage: MakeStage) -> None:
+    core = ScriptedCore(all_deployments=[deployment("Rowan")])
+    core.ais.before = unreached
+    stage = go(make_stage(core).enter())
+    (card,) = stage.shell.ais.findChildren(AiCard)
+    assert card.accessibleName() == "Rowan: Cannot be reached"
+    assert "The practice network does not answer. Seen just now: 3.41 T cycles." in words(stage)
+    core.ais.before = lambda _, __: None
+    stage.shell.ais.desk.look_at_all()
+    stage.settle()
+    assert card.accessibleName() == "Rowan: Answers"
+    core.ais.before = unreached
+    stage.shell.ais.desk.look_at_all()
+    stage.settle()
+    assert "Seen just now: answers; 3.41 T cycles. Enough until" in words(stage)
+
+
+def unreached(name: str, _: Cancel) -> None:
+    if name == "look":
+        raise UNREACHED
+
+
+def test_one_ai_is_opened_and_left_by_keyboard(make_stage: MakeStage) -> None:
+    stage = go(make_stage(ScriptedCore(all_deployments=[deployment("Rowan"), deployment("Hazel")])).enter())
+    (details,) = [
+        one for one in stage.shell.ais.findChildren(QPushButton) if one.accessibleName() == "Look after Hazel"
+    ]
+    details.setFocus()
+    QTest.keyClick(details, Qt.Key.Key_Space)
+    stage.settle()
+    assert stage.shell.ais.detail is not None and stage.shell.ais.detail.deployment.name == "Hazel"
+    assert not stage.shell.ais.deploy_button.isVisible(), "one primary button a page"
+    assert QApplication.focusWidget().text() == "All AIs"
+    QTest.keyClick(QApplication.focusWidget(), Qt.Key.Key_Space)
+    stage.settle()
+    assert stage.shell.ais.detail is None
+    assert QApplication.focusWidget() is details

@@ -9,18 +9,23 @@ import pytest
 from PySide6.QtCore import QPoint, Qt, QUrl
 from PySide6.QtGui import QDesktopServices, QGuiApplication
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QLabel, QMessageBox
+from PySide6.QtWidgets import QApplication, QLabel, QMessageBox, QPlainTextEdit
 
 from personal_ai.chat.conversation import Conversation, Place, Turn
 from personal_ai.common.errors import Cancelled, SecurityError, StorageError
 from personal_ai.common.jobs import Cancel
+from ui.highlight import Kind
+from ui.theme import Appearance, theme
+from ui.theme.tokens import DARK, LIGHT
 from ui.tour.scripted import ScriptedCore, deployment
 from ui.tour.stage import Stage, wait
+from ui.widgets.basic import Button
 from ui.widgets.chat_header import ChatHeader
+from ui.widgets.code_view import CodeView
 from ui.widgets.empty_chat import EmptyChat
 from ui.widgets.message import MessageView, ReplyMessage, UserMessage
 from ui.widgets.notice import Notice, Problem
-from ui.widgets.prose import CodeView, ProseView
+from ui.widgets.prose import ProseView
 
 MakeStage = Callable[..., Stage]
 
@@ -99,7 +104,7 @@ def test_a_forged_answer_is_told_even_when_nobody_asked(make_stage: MakeStage, d
 # Streaming
 
 
-def test_a_reply_streams_as_plain_text_and_becomes_markdown_once(make_stage: MakeStage) -> None:
+def test_prose_streams_as_plain_text_and_becomes_markdown(make_stage: MakeStage) -> None:
     core = ScriptedCore()
     core.script.words = ["Only ", "**you**. ", "Try:\n\n```sh\nls\n```"]
     stage = make_stage(core)
@@ -115,6 +120,43 @@ def test_a_reply_streams_as_plain_text_and_becomes_markdown_once(make_stage: Mak
     assert len(reply.findChildren(CodeView)) == 1
     assert "This computer" in labels(reply)
     assert "3 tokens" in labels(reply)
+
+
+def test_each_part_is_dressed_once_it_is_whole(make_stage: MakeStage) -> None:
+    core = ScriptedCore()
+    core.script.words = ["A **disc**:\n\n", "``", "`py\ndef area", "(r):\n    return 3", "\n``", "`\nSo *it* is."]
+    stage = make_stage(core)
+    stage.hold_word(4)
+    stage.enter().chat.send("How large is it?")
+    stage.until(lambda: stage.chat.heard.endswith("return 3"))
+    (reply,) = shown(stage, ReplyMessage)
+    code = reply.findChild(CodeView)
+    assert reply.findChild(ProseView).toPlainText() == "A disc:"
+    assert code.findChild(QPlainTextEdit).toPlainText() == "def area(r):\n    return 3"
+    assert not code.colours
+    stage.released.set()
+    stage.settle()
+    assert reply.findChild(CodeView) is code, "what was shown stays where it is"
+    assert code.findChild(QPlainTextEdit).toPlainText() == "def area(r):\n    return 3"
+    assert [[span.kind for span in line] for line in code.colours] == [
+        [Kind.KEYWORD, Kind.NAME],
+        [Kind.KEYWORD, Kind.NUMBER],
+    ]
+    assert [view.toPlainText() for view in reply.findChildren(ProseView)] == ["A disc:", "So it is."]
+    code.findChild(Button).click()
+    assert QGuiApplication.clipboard().text() == "def area(r):\n    return 3"
+
+
+def test_the_colours_of_code_follow_the_theme(make_stage: MakeStage) -> None:
+    core = ScriptedCore()
+    core.script.words = ["```py\nreturn\n```"]
+    stage = make_stage(core).enter()
+    ask(stage, "Give it back")
+    editor = shown(stage, ReplyMessage)[0].findChild(QPlainTextEdit)
+    for appearance, tokens in ((Appearance.DARK, DARK), (Appearance.LIGHT, LIGHT)):
+        theme().choose(appearance)
+        (coloured,) = editor.document().firstBlock().layout().formats()
+        assert coloured.format.foreground().color().name().upper() == tokens.code_keyword
 
 
 def test_html_and_pictures_in_a_reply_stay_words(make_stage: MakeStage) -> None:

@@ -30,12 +30,12 @@ _SHOWN_AT_FIRST = 30
 
 
 class ActivityPage(ScrollPage):
-    """`resume_wanted` carries a deployment to go on with: the page of the AIs does that."""
+    """`resume_wanted` carries an entry to go on with, of a deployment: the page of the AIs does that."""
 
     resume_wanted = Signal(object)
 
-    def __init__(self, profile: Profile, toast: Toast, under_way: Callable[[Deployment], bool]) -> None:
-        """under_way: whether a deployment is being worked on now."""
+    def __init__(self, profile: Profile, toast: Toast, under_way: Callable[[Entry], bool]) -> None:
+        """under_way: whether something is being worked on now."""
         super().__init__()
         self._profile = profile
         self._toast = toast
@@ -55,6 +55,7 @@ class ActivityPage(ScrollPage):
     def showEvent(self, event: QShowEvent) -> None:  # noqa: N802 - Qt's name
         super().showEvent(event)
         self.log.watch(seen=True)
+        self._refresh()  # what is under way may have changed where the journal has not
 
     def hideEvent(self, event: QHideEvent) -> None:  # noqa: N802 - Qt's name
         super().hideEvent(event)
@@ -63,7 +64,7 @@ class ActivityPage(ScrollPage):
     def _read_if_seen(self) -> None:
         if self.isVisible():
             self.log.read()
-            self._refresh()  # what is under way may have changed where the journal has not
+            self._refresh()
 
     def _show_older(self) -> None:
         self._shown += _SHOWN_AT_FIRST
@@ -98,7 +99,7 @@ class ActivityPage(ScrollPage):
         deploying = self._profile.bridge.runs(Lane.DEPLOY)
         card = ActivityCard(
             entry,
-            under_way=isinstance(subject, Deployment) and self._under_way(subject),
+            under_way=self._under_way(entry),
             can_go_on=not (deploying if isinstance(subject, Deployment) else self.log.going_on),
             details=entry.id in self._unfolded,
         )
@@ -108,7 +109,7 @@ class ActivityPage(ScrollPage):
 
     def _go_on(self, entry: Entry) -> None:
         if isinstance(entry.subject, Deployment):
-            self.resume_wanted.emit(entry.subject)
+            self.resume_wanted.emit(entry)
         else:
             self.log.go_on(entry.subject).on_success(self._tell_done)
 

@@ -14,6 +14,7 @@ from personal_ai.chat.session import ContextFullError
 from personal_ai.common.errors import UserFacingError
 from personal_ai.deployments.journal import Deployment
 from ui.bridge import Lane
+from ui.colouring import Colouring
 from ui.exchange import Desk, Exchange, Moved
 from ui.profile import Profile
 from ui.replies import Replies
@@ -63,7 +64,7 @@ class ChatPage(QWidget):
         self.list = ConversationList()
         self.header = ChatHeader()
         self.find_bar = FindBar()
-        self.transcript = Transcript()
+        self.transcript = Transcript(Colouring(profile.bridge))
         self.composer = Composer()
         self._files = ChatFiles(self, self.shelf, toast)
         self._empty = EmptyChat()
@@ -415,8 +416,7 @@ class ChatPage(QWidget):
             super().keyPressEvent(event)
 
     def _show_reply_under_way(self, exchange: Exchange) -> None:
-        self._reply = ReplyMessage(exchange.asked.turns[-1].created_at_ns)
-        self.transcript.add(self._reply)
+        self._reply = self.transcript.begin_reply(exchange.asked.turns[-1].created_at_ns)
         self._reply.say(tr("Thinking…"))
         for moved in exchange.moved:
             self._show_move(moved, bool(exchange.text))

@@ -39,6 +39,11 @@ class Tokens:
     bad_soft: str
     bubble: str
     code: str
+    code_keyword: str
+    code_string: str
+    code_comment: str
+    code_number: str
+    code_name: str
 
 
 LIGHT = Tokens(
@@ -62,6 +67,11 @@ LIGHT = Tokens(
     bad_soft="#FCEDEB",
     bubble="#EFECE6",
     code="#F5F3EE",
+    code_keyword="#3B5BDB",
+    code_string="#237A4E",
+    code_comment="#6A6D73",
+    code_number="#9A5800",
+    code_name="#8A3B86",
 )
 
 DARK = Tokens(
@@ -85,6 +95,11 @@ DARK = Tokens(
     bad_soft="#3B2322",
     bubble="#2A2D33",
     code="#1B1D21",
+    code_keyword="#8FA8FF",
+    code_string="#6CCB97",
+    code_comment="#9A9DA4",
+    code_number="#F0B35A",
+    code_name="#D79BD3",
 )
 
 # Every pair of text and ground that the style sheet puts together; a test holds each to WCAG AA.
@@ -96,6 +111,11 @@ TEXT_ON = {
     "good": ("good_soft", "surface", "ground"),
     "warning": ("warning_soft", "surface", "ground"),
     "bad": ("bad_soft", "surface", "ground"),
+    "code_keyword": ("code",),
+    "code_string": ("code",),
+    "code_comment": ("code",),
+    "code_number": ("code",),
+    "code_name": ("code",),
 }
 CONTRAST_MIN = 4.5
 

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
@@ -33,11 +34,11 @@ def main() -> int:
     arguments = parser.parse_args()
     if arguments.look:
         application = make_application()
-        write_look(arguments.out, Appearance(arguments.look), arguments.only)
+        write_look(arguments.out, Appearance(arguments.look), _chosen(arguments.only))
         application.quit()
         return 0
     _write_looks_side_by_side(arguments.out, arguments.only)
-    files = write_index(arguments.out, arguments.only)
+    files = write_index(arguments.out, _chosen(arguments.only))
     print(f"{len(files)} pictures in {arguments.out}")
     return 0
 
@@ -51,23 +52,29 @@ def _write_looks_side_by_side(out: Path, only: str) -> None:
         raise SystemExit("a scene could not be drawn")
 
 
-def write_look(out: Path, look: Appearance, only: str = "") -> None:
-    """Draws the scenes whose name holds `only` in one look."""
+def write_look(out: Path, look: Appearance, chosen: Sequence[Scene]) -> list[Path]:
+    """Draws scenes in one look; returns the pictures."""
     out.mkdir(parents=True, exist_ok=True)
-    for name, scene in _named(look, only):
-        _draw(scene, look).save(str(out / f"{name}.png"))
+    pictures = [out / f"{_name(scene, look)}.png" for scene in chosen]
+    for scene, picture in zip(chosen, pictures, strict=True):
+        _draw(scene, look).save(str(picture))
+    return pictures
 
 
-def write_index(out: Path, only: str = "") -> dict[str, str]:
+def write_index(out: Path, chosen: Sequence[Scene]) -> dict[str, str]:
     """Writes DIR/tour.json, state -> file, and returns it."""
-    files = {name: f"{name}.png" for look in _LOOKS for name, _ in _named(look, only)}
+    names = [_name(scene, look) for look in _LOOKS for scene in chosen]
+    files = {name: f"{name}.png" for name in names}
     (out / "tour.json").write_text(json.dumps(files, indent=2) + "\n", "utf-8")
     return files
 
 
-def _named(look: Appearance, only: str) -> list[tuple[str, Scene]]:
-    named = [(f"{scene.page}-{scene.state}-{look.value}", scene) for scene in scenes()]
-    return [(name, scene) for name, scene in named if only in name]
+def _chosen(only: str) -> list[Scene]:
+    return [scene for scene in scenes() if only in f"{scene.page}-{scene.state}"]
+
+
+def _name(scene: Scene, look: Appearance) -> str:
+    return f"{scene.page}-{scene.state}-{look.value}"
 
 
 def _draw(scene: Scene, look: Appearance) -> QPixmap:

@@ -8,26 +8,25 @@ from PySide6.QtWidgets import QApplication
 
 from personal_ai.chat.conversation import Conversation, Place, ReplyFacts, Turn
 from personal_ai.chat.presets import BALANCED, Preset
-from personal_ai.common.errors import SecurityError, StorageError
-from personal_ai.common.jobs import Cancel, Progress
-from personal_ai.deployments.journal import DeploymentState
+from personal_ai.common.errors import SecurityError
+from personal_ai.common.jobs import Cancel
 from ui.pages.unlock import UnlockPage
 from ui.pages.welcome import WelcomePage
 from ui.theme import Appearance
 from ui.tour.scene import Scene
 from ui.tour.scenes_activity import activity_scenes
+from ui.tour.scenes_ais import ai_scenes
 from ui.tour.scenes_context import context_scenes
 from ui.tour.scenes_identities import identity_scenes
 from ui.tour.scenes_models import model_scenes
 from ui.tour.scenes_settings import settings_scenes
 from ui.tour.scenes_trial import trial_scenes
 from ui.tour.scenes_wallet import wallet_scenes
-from ui.tour.scripted import PASSWORD, PHRASE, ScriptedCore, ScriptedModel, deployment
+from ui.tour.scripted import PASSWORD, PHRASE, ScriptedCore, deployment
 from ui.tour.stage import Stage
 from ui.widgets.crash_dialog import CrashDialog
 from ui.widgets.form import PasswordField
 from ui.widgets.message import Act
-from ui.widgets.rail import Page
 
 NARROW = (640, 760)
 NETWORK_AWAY = "The practice network does not answer."
@@ -46,6 +45,26 @@ To look yourself:
 ```sh
 personal-ai deployments
 ```"""
+_CODE_ANSWER = """It reads the balance once an hour and says how long it will last:
+
+```python
+@dataclass(frozen=True)
+class Reading:
+    cycles: int  # what the canister had
+    at_s: float
+
+def runway_days(first: Reading, last: Reading) -> float | None:
+    \"\"\"None where nothing was used up.\"\"\"
+    used = first.cycles - last.cycles
+    return last.cycles / used * (last.at_s - first.at_s) / 86_400 if used > 0 else None
+```
+
+| What costs | Share | Each month |
+|:-----------|------:|-----------:|
+| Storage    |  71 % |  0.41 USD  |
+| Replies    |  29 % |  0.17 USD  |
+
+Nothing is spent while nobody asks, apart from `storage`."""
 _LONG_ANSWER = (
     "Your words go to the canister and to nobody else. "
     "The canister is yours: it refuses calls that your key did not sign. "
@@ -67,12 +86,10 @@ def scenes() -> list[Scene]:
         Scene("unlock", "locked", _show, core=_locked),
         Scene("unlock", "wrong-password", _wrong_password, core=_locked),
         Scene("chat", "empty", _enter),
-        Scene("ais", "empty", lambda stage, look: _page(stage, look, Page.AIS)),
-        Scene("ais", "deploying", _deploying),
-        Scene("ais", "error", _deploy_error),
-        Scene("ais", "deployed", lambda stage, look: _page(stage, look, Page.AIS), core=_several),
+        *ai_scenes(),
         Scene("chat", "streaming", _streaming, core=_deployed),
         Scene("chat", "answered", _answered, core=_talked),
+        Scene("chat", "code", _answered, core=_talked_of_code),
         Scene("chat", "offline", _offline, core=_talked),
         Scene("chat", "error", _chat_error, core=_talked),
         Scene("chat", "deleted", _deleted, core=_talked),
@@ -84,7 +101,6 @@ def scenes() -> list[Scene]:
         Scene("chat", "keyboard", _keyboard, core=_talked),
         Scene("chat", "narrow", _answered, NARROW, _talked),
         Scene("chat", "narrow-menu", _narrow_menu, NARROW, _talked),
-        Scene("ais", "narrow", lambda stage, look: _page(stage, look, Page.AIS), NARROW, _several),
         *context_scenes(),
         *model_scenes(),
         *identity_scenes(),
@@ -108,13 +124,6 @@ def _deployed() -> ScriptedCore:
     return core
 
 
-def _several() -> ScriptedCore:
-    core = _deployed()
-    core.all_models.append(ScriptedModel("smollm2-135m", "SmolLM2 135M", 148_000_000, 2048, "int8"))
-    core.all_deployments.append(deployment("Birch", "smollm2-135m", DeploymentState.RUNNING))
-    return core
-
-
 def _talked() -> ScriptedCore:
     core = _deployed()
     core.conversations.save_preset(Preset("Plain words", "Answer in two sentences, in plain words.", BALANCED))
@@ -124,9 +133,17 @@ def _talked() -> ScriptedCore:
                 Turn("user", title)
             )
         )
+    return _with_talk(core, _QUESTION, _ANSWER)
+
+
+def _talked_of_code() -> ScriptedCore:
+    return _with_talk(_deployed(), "How does the watchdog know when the cycles run out?", _CODE_ANSWER)
+
+
+def _with_talk(core: ScriptedCore, question: str, answer: str) -> ScriptedCore:
     facts = ReplyFacts(Place.PRACTICE, 41, 2.25, "end", calls=4, instructions=884_000_000)
-    talk = Conversation("starter", "rowan-1").with_turn(Turn("user", _QUESTION))
-    core.conversations.save(talk.with_turn(Turn("assistant", _ANSWER, facts)))
+    talk = Conversation("starter", "rowan-1").with_turn(Turn("user", question))
+    core.conversations.save(talk.with_turn(Turn("assistant", answer, facts)))
     return core
 
 
@@ -172,33 +189,6 @@ def _wrong_password(stage: Stage, look: Appearance) -> None:
     page = stage.find(UnlockPage)
     page.first.setText("walnut")
     page.go.click()
-    stage.settle()
-
-
-def _page(stage: Stage, look: Appearance, page: Page) -> None:
-    stage.enter(look).shell.show_page(page)
-    stage.settle()
-
-
-def _deploying(stage: Stage, look: Appearance) -> None:
-    stage.hold_step("Uploading the weights")
-    _page(stage, look, Page.AIS)
-    stage.shell.ais.deploy()
-    stage.until(lambda: stage.shell.ais.step == "Uploading the weights")
-
-
-def _deploy_error(stage: Stage, look: Appearance) -> None:
-    def fail(progress: Progress, _: Cancel) -> None:
-        if progress.step == "Uploading the weights":
-            raise StorageError(
-                "Could not write the deployment journal: the disk is full.",
-                not_lost="What is uploaded stays uploaded, and nothing is paid for twice.",
-                next_step="Make room on the disk, then try again.",
-            )
-
-    stage.core.script.before_step = fail
-    _page(stage, look, Page.AIS)
-    stage.shell.ais.deploy()
     stage.settle()
 
 

@@ -7,9 +7,13 @@ from dataclasses import replace
 from personal_ai.common.errors import DamagedFileError
 from personal_ai.common.jobs import Cancel
 from personal_ai.deployments.journal import DeploymentState
+from personal_ai.deployments.replacement import REPLACE
+from personal_ai.deployments.upgrade import CHECK, ROLL_BACK, SNAPSHOT, UPGRADE
+from personal_ai.deployments.upgrade import INSTALL as UPGRADE_INSTALL
 from ui.theme import Appearance
 from ui.tour.scene import Scene
 from ui.tour.scripted import ScriptedCore, deployment
+from ui.tour.scripted_activity import record
 from ui.tour.scripted_wallet import filled_money
 from ui.tour.stage import Stage
 from ui.widgets.activity_card import ActivityCard
@@ -26,6 +30,7 @@ def activity_scenes() -> list[Scene]:
         Scene("activity", "error", _error, core=_much),
         Scene("activity", "filled", _open, core=_much),
         Scene("activity", "details", _details, core=_much),
+        Scene("activity", "changes", _changes, core=_much),
         Scene("activity", "narrow", _details, _NARROW, _much),
     ]
 
@@ -48,6 +53,13 @@ def _much() -> ScriptedCore:
         failed,
         deployment("Rowan"),
     ]
+    rowan = core.all_deployments[-1]
+    began_ns = rowan.created_at_ns - 3600 * 10**9
+    core.activity.later[rowan.id] = {
+        UPGRADE: record(UPGRADE, began_ns, result="It does not get on with loading the model."),
+        **{name: record(name, began_ns) for name in (SNAPSHOT, UPGRADE_INSTALL, CHECK, ROLL_BACK)},
+        REPLACE: record(REPLACE, rowan.created_at_ns + 5 * 10**9, done=False, result="smollm2-135m"),
+    }
     return core
 
 
@@ -88,4 +100,13 @@ def _details(stage: Stage, look: Appearance) -> None:
     _open(stage, look)
     for card in stage.shell.activity.findChildren(ActivityCard)[:3]:
         card.fold.click()
+    stage.draw()
+
+
+def _changes(stage: Stage, look: Appearance) -> None:
+    _open(stage, look)
+    for card in stage.shell.activity.findChildren(ActivityCard):
+        if "Put" in card.accessibleName() or "Upgrade" in card.accessibleName():
+            card.fold.click()
+            stage.shell.activity.ensureWidgetVisible(card)
     stage.draw()

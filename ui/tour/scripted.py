@@ -25,6 +25,14 @@ from personal_ai.common.jobs import Cancel, Progress, ProgressCallback
 from personal_ai.deployments.journal import Deployment, DeploymentState
 from personal_ai.identities.vault import Vault
 from ui.tour.scripted_activity import ScriptedActivity
+from ui.tour.scripted_ais import (
+    ScriptedAis,
+    ScriptedCanisters,
+    ScriptedControllers,
+    ScriptedRunways,
+    ScriptedSnapshots,
+    ScriptedUpkeep,
+)
 from ui.tour.scripted_identities import open_door, trial_door
 from ui.tour.scripted_models import ScriptedModels
 from ui.tour.scripted_safekeeping import ScriptedSafekeeping
@@ -223,7 +231,13 @@ class ScriptedCore:
         self.conversations = ScriptedConversations(self.script)
         self.money = ScriptedMoney()
         self.activity = ScriptedActivity(lambda: self.all_deployments, lambda: self.money)
-        self.safekeeping = ScriptedSafekeeping(self._restored)
+        self.safekeeping = ScriptedSafekeeping(self._restored, self._adopted)
+        self.ais = ScriptedAis()
+        self.canisters = ScriptedCanisters(self.ais, self.all_deployments.remove)
+        self.runway = ScriptedRunways(self.ais)
+        self.upkeep = ScriptedUpkeep(self.ais, self._replaced)
+        self.snapshots = ScriptedSnapshots(self.ais)
+        self.controllers = ScriptedControllers(self.ais, lambda: self.vault.identities)
         self.trial = ScriptedTrial(self)
         self._closing = ExitStack()
 
@@ -320,6 +334,11 @@ class ScriptedCore:
         )
         return self.all_deployments[index]
 
+    def _replaced(self, deployment: Deployment, model: str) -> Deployment:
+        changed = replace(deployment, model=model)
+        self.all_deployments[self.all_deployments.index(deployment)] = changed
+        return changed
+
     def open_chat(self, *, model: str, deployment: Deployment | None) -> ScriptedChat:
         self._note_thread()
         return ScriptedChat(self.script, self.practice_network, deployment)
@@ -327,6 +346,11 @@ class ScriptedCore:
     def _restored(self, new_password: str | None) -> None:
         if new_password is not None:
             self.password, self.has_vault = new_password, True
+
+    def _adopted(self, name: str, network: str, canister_id: str) -> Deployment:
+        found = replace(deployment(name), network=network, canister_id=canister_id)
+        self.all_deployments.insert(0, found)
+        return found
 
     def close(self) -> None:
         self._closing.close()
@@ -341,7 +365,7 @@ def deployment(
     name: str,
     model: str = "starter",
     state: DeploymentState = DeploymentState.ACTIVE,
-    principal: str = "qvwlu-7aaaa-aaaaa-aaaaa-cai",
+    principal: str = "fvviw-baiai-ba",
 ) -> Deployment:
     """A deployment as the journal gives it."""
     active = state is DeploymentState.ACTIVE

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from personal_ai.app.activity import Entry, deployment_entry, payment_entry
+from personal_ai.app.activity import Entry, deployment_entries, payment_entry
 from personal_ai.common.jobs import Cancel
 from personal_ai.deployments.deployer import ACTIVATE, CREATE, INSTALL, UPLOAD
 from personal_ai.deployments.journal import Deployment, DeploymentState, StepRecord
@@ -21,15 +21,23 @@ _PUT_IN_CYCLES = 1_640_000_000_000
 
 @dataclass
 class ScriptedActivity:
-    """`before` is called before the journals are read: it may raise or wait."""
+    """`before` is called before the journals are read: it may raise or wait.
+
+    later: steps that were taken after a deployment was done, by its id and their names.
+    """
 
     deployments: Callable[[], Sequence[Deployment]]
     money: Callable[[], ScriptedMoney]
     before: Callable[[], None] = lambda: None
+    later: dict[str, dict[str, StepRecord]] = field(default_factory=dict)
 
     def entries(self) -> tuple[Entry, ...]:
         self.before()
-        found = [deployment_entry(one, _records(one)) for one in self.deployments()]
+        found = [
+            entry
+            for one in self.deployments()
+            for entry in deployment_entries(one, {**_records(one), **self.later.get(one.id, {})})
+        ]
         found += [payment_entry(one) for one in self.money().payments]
         return tuple(sorted(found, key=lambda entry: entry.begun_at_ns, reverse=True))
 
@@ -38,20 +46,23 @@ class ScriptedActivity:
         return money.go_on(money.purses(payment.network)[0], payment, cancel)
 
 
-def _records(deployment: Deployment) -> list[StepRecord]:
+def record(
+    name: str, at_ns: int, *, done: bool = True, result: str | None = None, amount_cycles: int | None = None
+) -> StepRecord:
+    """A step as the journal gives it."""
+    return StepRecord(name, at_ns, None, amount_cycles, None, None, result, done)
+
+
+def _records(deployment: Deployment) -> dict[str, StepRecord]:
     """All steps done where it is active; elsewhere the upload is begun."""
     active = deployment.state is DeploymentState.ACTIVE
     names = (CREATE, INSTALL, UPLOAD, ACTIVATE) if active else (CREATE, INSTALL, UPLOAD)
-    return [
-        StepRecord(
+    return {
+        name: record(
             name,
             deployment.created_at_ns + at * _STEP_NS,
-            None,
-            _PUT_IN_CYCLES if name == CREATE else None,
-            None,
-            None,
-            None,
             done=active or name != UPLOAD,
+            amount_cycles=_PUT_IN_CYCLES if name == CREATE else None,
         )
         for at, name in enumerate(names)
-    ]
+    }

@@ -9,6 +9,8 @@ from pathlib import Path
 from personal_ai.backup.backup import Restored
 from personal_ai.backup.parts import ModelReference
 from personal_ai.common.jobs import Cancel, Progress, ProgressCallback
+from personal_ai.deployments.journal import Deployment
+from personal_ai.ic.principal import Principal
 
 _STEP = Progress("Saving conversations", 12, 40, "conversations", 60.0, 0.5)
 RESTORED = Restored(
@@ -21,6 +23,7 @@ class ScriptedSafekeeping:
     """`before_end` may raise, wait or look at the cancel token. `asked` remembers what was asked for."""
 
     restored: Callable[[str | None], None]
+    adopted: Callable[[str, str, str], Deployment]
     before_end: Callable[[Cancel], None] = lambda _: None
     asked: list[tuple[object, ...]] = field(default_factory=list)
 
@@ -41,6 +44,21 @@ class ScriptedSafekeeping:
         self.asked.append(("restore", source, password, new_password))
         self.restored(new_password)
         return RESTORED
+
+    def recover(
+        self,
+        canister_id: Principal,
+        *,
+        network: str,
+        name: str | None = None,
+        on_progress: ProgressCallback,
+        cancel: Cancel,
+    ) -> Deployment:
+        on_progress(Progress("Looking for its identity", 12, 500, "identities", 90.0, 5.4))
+        self.before_end(cancel)
+        cancel.raise_if_cancelled()
+        self.asked.append(("recover", str(canister_id), network, name))
+        return self.adopted(name or "Willow", network, str(canister_id))
 
     def save_recovery_sheet(self, target: Path, *, with_phrase: bool) -> None:
         self.asked.append(("sheet", target, with_phrase))

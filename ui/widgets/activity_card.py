@@ -1,13 +1,16 @@
-"""One deployment or payment as its journal knows it: what, when, how far, the way on, and every step."""
+"""One thing that was begun, as its journal knows it: what, when, how far, the way on, and every step."""
 
 from __future__ import annotations
 
 from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtWidgets import QFrame, QLabel, QWidget
 
-from personal_ai.app.activity import DELIVER, PAY, Entry, Standing, Step
+from personal_ai.app.activity import DELIVER, PAY, Entry, Standing, Step, Undertaking
 from personal_ai.deployments.deployer import ACTIVATE, CREATE, INSTALL, UPLOAD
-from personal_ai.deployments.journal import Deployment, DeploymentState
+from personal_ai.deployments.journal import Deployment
+from personal_ai.deployments.replacement import REPLACE
+from personal_ai.deployments.upgrade import CHECK, ROLL_BACK, SNAPSHOT
+from personal_ai.deployments.upgrade import INSTALL as UPGRADE_INSTALL
 from personal_ai.wallet.amounts import Token
 from personal_ai.wallet.journal import Payment
 from ui.payment_words import kind_words, state_words, whole_address
@@ -108,15 +111,19 @@ class _StepLine(QWidget):
 
 def _title(entry: Entry) -> str:
     subject = entry.subject
-    if isinstance(subject, Deployment):
-        return tr("Deploy {name}").format(name=subject.name)
-    return f"{kind_words(subject.kind)}: {subject.kind.token.show(subject.amount)}"
+    if isinstance(subject, Payment):
+        return f"{kind_words(subject.kind)}: {subject.kind.token.show(subject.amount)}"
+    words = {
+        Undertaking.UPGRADE: tr("Upgrade the engine of {name}"),
+        Undertaking.REPLACEMENT: tr("Put {model} into {name}"),
+    }
+    return words.get(entry.undertaking, tr("Deploy {name}")).format(name=subject.name, model=entry.model)
 
 
 def _line(entry: Entry) -> str:
     subject = entry.subject
     parts = [network_name(subject.network), clock(entry.begun_at_ns)]
-    if isinstance(subject, Deployment):
+    if isinstance(subject, Deployment) and entry.undertaking is not Undertaking.REPLACEMENT:
         parts.insert(0, subject.model)
     return DOT.join(parts)
 
@@ -125,18 +132,16 @@ def _standing(entry: Entry) -> tuple[str, str]:
     """Where it stands, and the tone of a mark that says so."""
     if isinstance(entry.subject, Payment):
         return state_words(entry.subject.state)
-    return {
-        DeploymentState.ACTIVE: (tr("Done"), "good"),
-        DeploymentState.RUNNING: (tr("Not finished"), "warning"),
-        DeploymentState.FAILED: (tr("Stopped by an error"), "bad"),
-    }[entry.subject.state]
+    if entry.failed:
+        taken_back = entry.undertaking is Undertaking.UPGRADE
+        return (tr("Taken back"), "warning") if taken_back else (tr("Stopped by an error"), "bad")
+    return (tr("Not finished"), "warning") if entry.open else (tr("Done"), "good")
 
 
 def _facts(entry: Entry) -> list[str]:
     subject = entry.subject
     if isinstance(subject, Deployment):
         facts = [(tr("Canister {value}"), subject.canister_id), (tr("Engine {value}"), subject.module_hash)]
-        said = subject.failure
     else:
         block = None if subject.block_index is None else str(subject.block_index)
         fee = subject.kind.token.show(subject.fee)
@@ -144,9 +149,8 @@ def _facts(entry: Entry) -> list[str]:
         facts.append((tr("Block {value} of the ledger"), block))
         if subject.cycles is not None:
             facts.append((tr("Brought {value}"), Token.CYCLES.show(subject.cycles)))
-        said = subject.said
     shown = [words.format(value=value) for words, value in facts if value]
-    return [sentence(said), *shown] if said else shown
+    return [sentence(entry.failure), *shown] if entry.failure else shown
 
 
 def _step_words(name: str) -> str:
@@ -155,6 +159,11 @@ def _step_words(name: str) -> str:
         INSTALL: tr("Install the engine and check it"),
         UPLOAD: tr("Upload the model"),
         ACTIVATE: tr("Check and start the model"),
+        SNAPSHOT: tr("Keep a snapshot of the state of before"),
+        UPGRADE_INSTALL: tr("Install the new engine and check it"),
+        CHECK: tr("Ask the model a question"),
+        ROLL_BACK: tr("Put the old engine back"),
+        REPLACE: tr("Upload the new model"),
         PAY: tr("Pay, on the ledger"),
         DELIVER: tr("Receive the cycles"),
     }

@@ -44,6 +44,24 @@ class Button(QPushButton):
         self.setIcon(icon(self._icon, colour, tokens.accent))
 
 
+class Number(QWidget):
+    """A figure that is seen from afar, with its name above and its meaning beneath."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self._name = name
+        self._figure, self._meaning = label("", "number"), label("", "small")
+        inside = column(self, spacing=1)
+        inside.addWidget(label(name, "small"))
+        inside.addWidget(self._figure)
+        inside.addWidget(self._meaning)
+
+    def show_figure(self, figure: str, meaning: str) -> None:
+        self._figure.setText(figure)
+        self._meaning.setText(meaning)
+        self.setAccessibleName(f"{self._name}: {figure}. {meaning}")
+
+
 def label(text: str = "", kind: str = "", *, wrap: bool = False) -> QLabel:
     """A label of plain text; foreign words never become rich text."""
     made = QLabel(text)

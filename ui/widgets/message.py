@@ -20,12 +20,14 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QFrame, QMenu, QMessageBox, QVBoxLayout, QWidget
 
 from personal_ai.chat.conversation import Turn
-from ui import markdown
+from ui.colouring import Colouring
+from ui.markdown import Code, Cutter, Prose, split
 from ui.reply_text import facts_line
 from ui.text import clock, tr
 from ui.theme.tokens import SPACE_L, SPACE_M, SPACE_S, SPACE_XS
 from ui.widgets.basic import Button, clear, column, frame, label, row
-from ui.widgets.prose import CodeView, ProseView
+from ui.widgets.code_view import CodeView
+from ui.widgets.prose import ProseView
 from ui.widgets.versions import VersionSwitch
 
 MESSAGE_MARGIN = SPACE_S  # between a message and the frame that shows its focus
@@ -157,10 +159,13 @@ class UserMessage(MessageView):
 
 
 class ReplyMessage(MessageView):
-    """A reply: plain while it streams, Markdown and its facts once it is whole."""
+    """A reply. Of what streams, each part is plain while it grows, and dressed and coloured once it is whole."""
 
-    def __init__(self, created_at_ns: int) -> None:
+    def __init__(self, created_at_ns: int, colouring: Colouring) -> None:
         super().__init__(tr("Reply"), "", created_at_ns)
+        self._colouring = colouring
+        self._cutter = Cutter()
+        self._growing: ProseView | CodeView | None = None
         self._parts: QVBoxLayout = column(spacing=SPACE_M)
         self._facts = label("", "small", wrap=True)
         self._facts.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
@@ -172,41 +177,52 @@ class ReplyMessage(MessageView):
         line.addWidget(self._facts, 1)
         line.addWidget(self._actions)
         layout.addLayout(line)
-        self._stream: ProseView | None = None
 
     @classmethod
-    def whole(cls, turn: Turn) -> ReplyMessage:
-        made = cls(turn.created_at_ns)
+    def whole(cls, turn: Turn, colouring: Colouring) -> ReplyMessage:
+        made = cls(turn.created_at_ns, colouring)
         made.finish(turn)
         return made
 
     def add(self, piece: str) -> None:
         """Appends what has just come."""
         self.text += piece
-        if self._stream is None:
-            self._stream = self._prose()
-        self._stream.add_plain(piece)
+        for whole in self._cutter.add(piece):
+            self._close(whole)
+        if (part := self._cutter.open) is not None:
+            self._growing = self._growing or self._view(part)
+            self._growing.show_text(part.text)
 
     def say(self, facts: str) -> None:
         """The grey line while the reply is on its way."""
         self._facts.setText(facts)
 
     def finish(self, turn: Turn) -> None:
-        """Renders the whole text once."""
+        """The whole reply; drawn anew only where it is not what has come."""
+        if self.text.strip() == turn.text.strip():
+            rest = self._cutter.end()
+        else:
+            clear(self._parts)
+            self._growing = None
+            rest = split(turn.text)
+        for part in rest:
+            self._close(part)
         self.text = turn.text
         self._name_it()
-        clear(self._parts)
-        self._stream = None
-        for part in markdown.split(turn.text):
-            if isinstance(part, markdown.Code):
-                self._parts.addWidget(CodeView(part.text, part.language))
-            else:
-                self._prose().set_markdown(part.text)
         self._facts.setText(facts_line(turn.facts) if turn.facts else "")
 
-    def _prose(self) -> ProseView:
-        view = ProseView(_ask_before_opening)
-        view.setAccessibleName(tr("Text of the reply"))
+    def _close(self, part: Prose | Code) -> None:
+        """A part is whole: the one that was growing, if any was."""
+        view, self._growing = self._growing or self._view(part), None
+        if isinstance(view, CodeView):
+            view.finish(part.text, self._colouring)
+        else:
+            view.set_markdown(part.text)
+
+    def _view(self, part: Prose | Code) -> ProseView | CodeView:
+        view = CodeView(part.language) if isinstance(part, Code) else ProseView(_ask_before_opening)
+        if isinstance(view, ProseView):
+            view.setAccessibleName(tr("Text of the reply"))
         self._parts.addWidget(view)
         return view
 

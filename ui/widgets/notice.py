@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFrame, QWidget
 
@@ -9,6 +11,9 @@ from personal_ai.common.errors import UserFacingError
 from ui.text import tr
 from ui.theme.tokens import SPACE_L, SPACE_M, SPACE_S
 from ui.widgets.basic import Button, column, label
+
+if TYPE_CHECKING:
+    from personal_ai.identities.linking import LinkWarning
 
 
 class Notice(QFrame):
@@ -48,6 +53,21 @@ class Problem(QFrame):
     def _close(self) -> None:
         self.hide()
         self.deleteLater()
+
+
+class LinkNotice(QFrame):
+    """What would tie two identities together in public, before it is done."""
+
+    def __init__(self, warning: LinkWarning) -> None:
+        super().__init__()
+        self.setProperty("kind", "notice")
+        self.setProperty("tone", "bad")
+        self.setAccessibleName(str(warning))
+        layout = column(self, margins=(SPACE_L, SPACE_M, SPACE_L, SPACE_M), spacing=SPACE_S)
+        where = tr("It stands in {ledger}, for everybody and for ever.").format(ledger=warning.ledger)
+        layout.addWidget(label(warning.what, "strong", wrap=True))
+        for text in (where, warning.instead):
+            layout.addWidget(label(text, wrap=True))
 
 
 def _selectable(text: str, kind: str) -> QWidget:

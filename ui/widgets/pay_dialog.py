@@ -19,11 +19,10 @@ from ui.theme.tokens import SPACE_L, SPACE_M, SPACE_S, SPACE_XL, SPACE_XS
 from ui.widgets.basic import Button, clear, column, frame, label
 from ui.widgets.fitted_dialog import FittedDialog
 from ui.widgets.form import buttons
-from ui.widgets.notice import Problem
+from ui.widgets.notice import LinkNotice, Problem
 
 if TYPE_CHECKING:
     from personal_ai.app.money import Offer
-    from personal_ai.identities.linking import LinkWarning
     from personal_ai.identities.vault_notes import Contact
     from ui.till import Till
 
@@ -132,7 +131,7 @@ class PayDialog(FittedDialog):
         self._offer = offer
         self._outcome.addWidget(_described(offer.preview))
         if offer.warning is not None:
-            self._outcome.addWidget(_warned(offer.warning))
+            self._outcome.addWidget(LinkNotice(offer.warning))
         self._show_buttons()
         (self.agreed if self.agreed.isVisible() else self.go).setFocus()
 
@@ -237,15 +236,4 @@ def _described(preview: Preview) -> QWidget:
         layout.addWidget(label(brings.format(cycles=Token.CYCLES.show(preview.cycles)), wrap=True))
     if preview.kind is not Kind.CONVERT:
         layout.addWidget(label(tr("To {target}").format(target=whole_address(preview.target)), "small", wrap=True))
-    return card
-
-
-def _warned(warning: LinkWarning) -> QWidget:
-    card, layout = frame("notice", margins=(SPACE_L, SPACE_M, SPACE_L, SPACE_M), spacing=SPACE_S)
-    card.setProperty("tone", "bad")
-    card.setAccessibleName(str(warning))
-    where = tr("It stands in {ledger}, for everybody and for ever.").format(ledger=warning.ledger)
-    layout.addWidget(label(warning.what, "strong", wrap=True))
-    for text in (where, warning.instead):
-        layout.addWidget(label(text, wrap=True))
     return card

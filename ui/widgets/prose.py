@@ -9,24 +9,24 @@ from PySide6.QtCore import QEvent, QSizeF, Qt, QUrl
 from PySide6.QtGui import (
     QColor,
     QFont,
-    QGuiApplication,
     QTextBlockFormat,
     QTextCharFormat,
     QTextCursor,
     QTextDocument,
     QTextFragment,
+    QTextFrameFormat,
     QTextOption,
+    QTextTable,
     QWheelEvent,
 )
-from PySide6.QtWidgets import QFrame, QPlainTextEdit, QSizePolicy, QTextBrowser
+from PySide6.QtWidgets import QFrame, QSizePolicy, QTextBrowser
 
-from ui.text import tr
 from ui.theme import theme
-from ui.theme.tokens import CODE_FAMILY, SPACE_M, SPACE_S, SPACE_XS, TYPE_HEADING_1, TYPE_HEADING_2
-from ui.widgets.basic import Button, column, label, row
+from ui.theme.tokens import CODE_FAMILY, SPACE_S, SPACE_XS, TYPE_HEADING_1, TYPE_HEADING_2
 
 _LINE_HEIGHT_PERCENT = 130
 _INDENT = 22
+_BETWEEN = SPACE_S + 2  # paragraphs
 _HEADING_SIZES = {1: TYPE_HEADING_1, 2: TYPE_HEADING_2 + 2}
 _MARKDOWN = QTextDocument.MarkdownFeature.MarkdownDialectGitHub | QTextDocument.MarkdownFeature.MarkdownNoHTML
 
@@ -37,6 +37,7 @@ class ProseView(QTextBrowser):
     def __init__(self, on_link: Callable[[QUrl], object] | None = None) -> None:
         super().__init__()
         self._markdown: str | None = None
+        self._shown = 0  # characters of what grows
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setOpenLinks(False)
         self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -57,17 +58,19 @@ class ProseView(QTextBrowser):
         self.setPlainText(text)
         self._lay_out_blocks()
 
-    def add_plain(self, text: str) -> None:
-        """Appends without touching the reader's selection."""
+    def show_text(self, text: str) -> None:
+        """Shows what the text has gained; what was shown before is its beginning. The reader's selection stays."""
         cursor = QTextCursor(self.document())
         cursor.movePosition(QTextCursor.MoveOperation.End)
-        cursor.insertText(text)
+        cursor.insertText(text[self._shown :])
+        self._shown = len(text)
 
     def set_markdown(self, text: str) -> None:
         self._markdown = text
         self.document().setMarkdown(text, _MARKDOWN)
         self._lay_out_blocks()
         self._dress_words()
+        self._dress_tables()
 
     def width_wanted(self) -> int:
         """The width at which no line would have to wrap."""
@@ -102,7 +105,7 @@ class ProseView(QTextBrowser):
             if self._markdown is not None:
                 close = block.textList() is not None and after.isValid() and after.textList() is not None
                 form.setTopMargin(0)
-                form.setBottomMargin(0 if not after.isValid() else SPACE_XS if close else SPACE_S + 2)
+                form.setBottomMargin(0 if not after.isValid() else SPACE_XS if close else _BETWEEN)
             cursor.setPosition(block.position())
             cursor.mergeBlockFormat(form)
             if level := block.blockFormat().headingLevel():
@@ -135,46 +138,25 @@ class ProseView(QTextBrowser):
                 parts += 1
             block = block.next()
 
+    def _dress_tables(self) -> None:
+        """Thin lines in our colour, and cells as high as their words."""
+        for table in self.document().rootFrame().childFrames():
+            if isinstance(table, QTextTable):
+                form = table.format().toTableFormat()
+                form.setBorderBrush(QColor(theme().tokens.line))
+                form.setBorderStyle(QTextFrameFormat.BorderStyle.BorderStyle_Solid)
+                form.setBorderCollapse(True)
+                form.setCellPadding(SPACE_S)
+                form.setBottomMargin(_BETWEEN)
+                table.setFormat(form)
+                cursor = table.firstCursorPosition()
+                cursor.setPosition(table.lastPosition(), QTextCursor.MoveMode.KeepAnchor)
+                flat = QTextBlockFormat()
+                flat.setBottomMargin(0)
+                cursor.mergeBlockFormat(flat)
+
     def _merge(self, fragment: QTextFragment, form: QTextCharFormat) -> None:
         cursor = QTextCursor(self.document())
         cursor.setPosition(fragment.position())
         cursor.setPosition(fragment.position() + fragment.length(), QTextCursor.MoveMode.KeepAnchor)
         cursor.mergeCharFormat(form)
-
-
-class CodeView(QFrame):
-    """A block of code with its language and a button that copies it."""
-
-    def __init__(self, text: str, language: str) -> None:
-        super().__init__()
-        self.setProperty("kind", "code")
-        self._text = text
-        layout = column(self, margins=(SPACE_M + SPACE_XS, SPACE_XS, SPACE_XS, SPACE_M), spacing=0)
-        head = row()
-        head.addWidget(label(language or tr("code"), "small"))
-        head.addStretch()
-        copy = Button(tr("Copy code"), "action", icon="copy", on_click=self._copy)
-        copy.setAccessibleName(tr("Copy this code"))
-        head.addWidget(copy)
-        layout.addLayout(head)
-        layout.addWidget(self._editor(text))
-
-    def _editor(self, text: str) -> QPlainTextEdit:
-        editor = QPlainTextEdit(text)
-        editor.setReadOnly(True)
-        editor.setFrameShape(QFrame.Shape.NoFrame)
-        editor.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
-        editor.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
-        editor.setAccessibleName(tr("Code"))
-        editor.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        editor.document().setDocumentMargin(0)
-        editor.setProperty("kind", "mono")
-        editor.ensurePolished()
-        lines = editor.document().blockCount()
-        longest = max((editor.fontMetrics().horizontalAdvance(line) for line in text.splitlines()), default=0)
-        scroll_bar = 12 if longest > 600 else 0
-        editor.setFixedHeight(lines * editor.fontMetrics().lineSpacing() + scroll_bar + 2)
-        return editor
-
-    def _copy(self) -> None:
-        QGuiApplication.clipboard().setText(self._text)

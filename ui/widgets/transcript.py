@@ -9,6 +9,7 @@ from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QScrollArea, QVBoxLayout, QWidget
 
 from personal_ai.chat.conversation import Conversation, Turn
+from ui.colouring import Colouring
 from ui.reply_text import cut_sentence, fallback_sentence
 from ui.text import tr
 from ui.theme.tokens import READING_WIDTH_MAX, SPACE_S, SPACE_XL, SPACE_XXL
@@ -31,8 +32,9 @@ class Transcript(QScrollArea):
     acted = Signal(Act, str)
     version_wanted = Signal(str)
 
-    def __init__(self) -> None:
+    def __init__(self, colouring: Colouring) -> None:
         super().__init__()
+        self._colouring = colouring
         self.setWidgetResizable(True)
         self.setFrameShape(QScrollArea.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -83,6 +85,12 @@ class Transcript(QScrollArea):
         for widget in self._widgets(conversation.turns[-1]):
             self.add(widget)
 
+    def begin_reply(self, created_at_ns: int) -> ReplyMessage:
+        """An empty reply at the end, for what is on its way."""
+        reply = ReplyMessage(created_at_ns, self._colouring)
+        self.add(reply)
+        return reply
+
     def conclude(self, conversation: Conversation, reply: ReplyMessage) -> None:
         """The reply that came is the last turn of the conversation."""
         self._conversation = conversation
@@ -123,7 +131,7 @@ class Transcript(QScrollArea):
             return [self._known(turn, UserMessage(turn))]
         if turn.role == "system":
             return [Notice(cut_sentence(turn.text))]
-        shown: list[QWidget] = [self._known(turn, ReplyMessage.whole(turn))]
+        shown: list[QWidget] = [self._known(turn, ReplyMessage.whole(turn, self._colouring))]
         if turn.facts and turn.facts.fallback_reason:
             continued = turn.facts.continued_locally_at is not None
             shown.insert(0, Notice(fallback_sentence(turn.facts.fallback_reason, continued=continued)))

@@ -1,4 +1,4 @@
-"""A model on its way in: its steps with rate and time left, stopping, and trying again."""
+"""Long work: its steps with rate and time left, stopping, and trying again."""
 
 from __future__ import annotations
 
@@ -15,23 +15,22 @@ from ui.widgets.steps import Steps
 
 
 class WorkCard(QFrame):
-    """pausable: what was done so far is kept when it is stopped, so that it can go on."""
+    """pausable: what was done so far is kept when it is stopped, so that it can go on. hint: what stopping means."""
 
     stop_wanted = Signal()
     again_wanted = Signal()
     closed = Signal()
 
-    def __init__(self, title: str, *, pausable: bool) -> None:
+    def __init__(self, title: str, *, pausable: bool, hint: str = "") -> None:
         super().__init__()
         self.setProperty("kind", "card")
         self.setAccessibleName(title)
         self._steps = Steps()
         self._tail = column(spacing=SPACE_M)
         self._stop = Button(tr("Pause") if pausable else tr("Cancel"), on_click=self._ask_to_stop)
-        self._stop.setToolTip(
-            tr("What is fetched is kept, and it goes on later") if pausable else tr("Leaves nothing behind")
-        )
-        self._again = Button(tr("Go on") if pausable else tr("Try again"), on_click=self.again_wanted.emit)
+        kept = tr("What is fetched is kept, and it goes on later") if pausable else tr("Leaves nothing behind")
+        self._stop.setToolTip(hint or kept)
+        self.again = Button(tr("Go on") if pausable else tr("Try again"), on_click=self.again_wanted.emit)
         self._close = Button(tr("Close"), "quiet", on_click=self.closed.emit)
         layout = column(self, margins=(SPACE_XL, SPACE_L, SPACE_XL, SPACE_L), spacing=SPACE_M)
         layout.addWidget(label(title, "heading2"))
@@ -39,10 +38,10 @@ class WorkCard(QFrame):
         layout.addLayout(self._tail)
         foot = row(spacing=SPACE_S)
         foot.addStretch()
-        for button in (self._close, self._again, self._stop):
+        for button in (self._close, self.again, self._stop):
             foot.addWidget(button)
         layout.addLayout(foot)
-        self._again.hide()
+        self.again.hide()
         self._close.hide()
 
     @property
@@ -62,9 +61,9 @@ class WorkCard(QFrame):
         self._steps.hold()
         self._tail.addWidget(Problem(error))
         self._stop.hide()
-        self._again.show()
+        self.again.show()
         self._close.show()
-        self._again.setFocus()
+        self.again.setFocus()
 
     def _ask_to_stop(self) -> None:
         self._stop.setEnabled(False)

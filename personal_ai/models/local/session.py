@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -12,12 +13,20 @@ import numpy.typing as npt
 from personal_ai.compiler.onnx_graph import Array, read_onnx
 from personal_ai.models.decoder import Decoder
 from personal_ai.models.local.devices import CPU, RECORD_ASSIGNMENT, Device, Verdict, chosen, require_all
-from personal_ai.models.local.session_graph import SessionGraph, cache_names, cached_head_size, is_large, session_graph
+from personal_ai.models.local.session_graph import (
+    GIVEN_FILE,
+    SessionGraph,
+    cache_names,
+    cached_head_size,
+    is_large,
+    session_graph,
+)
 
 if TYPE_CHECKING:
-    from onnxruntime import OrtValue, SessionOptions  # noqa: TID251 -- for the type checker alone
+    from onnxruntime import InferenceSession, OrtValue, SessionOptions  # noqa: TID251 -- for the type checker alone
 
 _LOG_ERRORS_ONLY: Final = 3
+_FILES_FOLDER: Final = "session.model_external_initializers_file_folder_path"
 _CAPACITY_MIN: Final = 256
 
 
@@ -33,14 +42,8 @@ class Session:
                 onnxruntime.preload_dlls()  # CUDA's libraries as pip installs them lie where no loader looks
         self._decoder, self._device = graph.decoder, device
         self._values = onnxruntime.OrtValue
-        options = _options(device, threads)
         self._lent = {name: np.ascontiguousarray(tensor) for name, tensor in graph.tensors.items() if is_large(tensor)}
-        values = [self._values.ortvalue_from_numpy(tensor) for tensor in self._lent.values()]
-        options.add_external_initializers(list(self._lent), values)
-        providers = dict.fromkeys((device.provider, CPU.provider))
-        self._session = onnxruntime.InferenceSession(
-            graph.model().SerializeToString(), options, providers=list(providers)
-        )
+        self._session = self._opened(graph, _options(device, threads))
         require_all(self._session, device)
         self._cache_type = graph.cache_type
         self._binding = self._session.io_binding()
@@ -67,6 +70,26 @@ class Session:
         self._session.run_with_iobinding(self._binding)
         return self._logits
 
+    def _opened(self, graph: SessionGraph, options: SessionOptions) -> InferenceSession:
+        """onnxruntime copies what it is given beside the model, but for what is shared with it, which it never changes.
+
+        For that it wants the file that the model names, though it never reads it: an empty one of the right length.
+        """
+        from personal_ai.models.runtime import onnxruntime  # noqa: PLC0415
+
+        values = {name: self._values.ortvalue_from_numpy(tensor) for name, tensor in self._lent.items()}
+        shared = graph.integers_as_given & set(values) if self._device is CPU else set()
+        copied = [name for name in values if name not in shared]
+        options.add_external_initializers(copied, [values[name] for name in copied])
+        for name in shared:
+            options.add_initializer(name, values[name])
+        providers = list(dict.fromkeys((self._device.provider, CPU.provider)))
+        with tempfile.TemporaryDirectory() as folder:
+            with Path(folder, GIVEN_FILE).open("wb") as file:
+                file.truncate(max((tensor.nbytes for tensor in self._lent.values()), default=0))
+            options.add_session_config_entry(_FILES_FOLDER, folder)
+            return onnxruntime.InferenceSession(graph.model().SerializeToString(), options, providers=providers)
+
     def _bind_input(self, name: str, values: Array) -> None:
         """Onnxruntimes before 1.32, as they are for GPUs, do not keep alive what is bound."""
         self._bound[name] = self._values.ortvalue_from_numpy(values)
@@ -75,19 +98,18 @@ class Session:
     def _give_back(self, graph: SessionGraph) -> None:
         """Frees the matrices that onnxruntime has repacked, which is most of the memory.
 
-        It does not tell which it still reads. So the last of each kind is cleared, the one nearest to the logits, and
-        they tell; where they are flat (an empty embedding, say) they could not, and nothing is freed.
+        It does not tell which it still reads. So the last of each kind is turned into other numbers, the one nearest to
+        the logits, and they tell; where they are flat (an empty embedding, say) they could not, and nothing is freed.
         """
         probe = [0, self._decoder.vocabulary_size // 2, self._decoder.vocabulary_size - 1]
         for names in graph.matrices.values():
             kind = [name for name in names if name in self._lent]  # the smallest are within the model
             if not kind:
                 continue
-            tensor = self._lent[kind[-1]]
-            before, kept = self.step(probe, 0).copy(), tensor.copy()
-            tensor.fill(0)
+            tensor, before = self._lent[kind[-1]], self.step(probe, 0).copy()
+            np.invert(tensor, out=tensor)
             repacked = np.ptp(before) > 0 and np.array_equal(self.step(probe, 0), before)
-            tensor[:] = kept
+            np.invert(tensor, out=tensor)
             if repacked:
                 for name in kind:
                     del self._lent[name], graph.tensors[name]

@@ -19,6 +19,7 @@ from personal_ai.models.decoder import Decoder
 from personal_ai.models.local.weights import Tensors, block_matrix, joined
 from personal_ai.models.quantisation import BLOCK_SIZE
 
+GIVEN_FILE: Final = "given"  # where a tensor is said to lie that is given beside the model
 _OPSET: Final = 24
 _IR_VERSION: Final = 11
 _CONTRIBUTED: Final = "com.microsoft"
@@ -46,6 +47,12 @@ class SessionGraph:
     def cache_type(self) -> type[np.float16 | np.float32]:
         """Of keys and values."""
         return np.float16 if self.cuda else np.float32
+
+    @property
+    def integers_as_given(self) -> set[str]:
+        """The tensors that products and look-ups alone read, so that no optimiser of onnxruntime's looks into them."""
+        rows = {"embed.weight"} if "embed.weight.scale" in self.tensors else set()
+        return rows.union(*self.matrices.values())
 
     def model(self) -> ModelProto:
         """The tensors are declared as external; onnxruntime gets them through its session options."""
@@ -179,7 +186,7 @@ def _declared(name: str, tensor: Array) -> TensorProto:
         return numpy_helper.from_array(tensor, name)
     kind = helper.np_dtype_to_tensor_dtype(tensor.dtype)
     declared = TensorProto(name=name, dims=tensor.shape, data_type=kind, data_location=TensorProto.EXTERNAL)
-    declared.external_data.add(key="location", value="given")
+    declared.external_data.add(key="location", value=GIVEN_FILE)
     return declared
 
 

@@ -12,7 +12,7 @@ from personal_ai.ic.candid import Type, decode, encode
 from personal_ai.ic.principal import Principal
 from personal_ai.replica.calls import CallRejected, Result, Task
 from personal_ai.replica.envelope import Call
-from personal_ai.replica.messages import RejectCode
+from personal_ai.replica.messages import OutgoingCall, RejectCode
 from personal_ai.replica.state import StateStore
 
 MAX_MEMO_BYTES = 32
@@ -20,20 +20,25 @@ MAX_MEMO_BYTES = 32
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a method works with besides its argument: an open transaction, who calls, and when (ns)."""
+    """What a method works with besides its argument: an open transaction, who calls, when (ns), cycles attached."""
 
     db: sqlite3.Connection
     caller: Principal
     now_ns: int
+    cycles: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """`run` carries the method out with its decoded argument (None where it has none) and gives what to answer."""
+    """`run` carries the method out with its decoded argument (None where it has none) and gives what to answer.
+
+    takes_cycles: it takes all that are attached to a call; others leave them to the caller.
+    """
 
     argument: Type | None
     answer: Type
     run: Callable[[Context, Any], object]
+    takes_cycles: bool = False
 
 
 class Refusal(Exception):
@@ -62,6 +67,7 @@ class BuiltInCanister:
         self.id = canister_id
         self._store = store
         self._queries, self._updates = queries, updates
+        self._all = {**queries, **updates}
 
     def effective_id(self, call: Call) -> Principal:
         return call.canister_id
@@ -75,20 +81,36 @@ class BuiltInCanister:
         """Raises CallRejected; then nothing has changed."""
         with self._store.transaction() as db:
             at = Context(db, task.call.sender, task.now_ns)
-            reply = self._answer({**self._queries, **self._updates}, at, task.call)
+            reply = self._answer(self._all, at, task.call.method, task.call.arg)
             task.finish(db, Result(reply=reply))
 
     def query(self, call: Call, now_ns: int) -> bytes:
         """Raises CallRejected for an unknown method or an argument that does not fit."""
         with self._store.transaction() as db:
-            return self._answer(self._queries, Context(db, call.sender, now_ns), call)
+            return self._answer(self._queries, Context(db, call.sender, now_ns), call.method, call.arg)
 
-    def _answer(self, methods: Mapping[str, Method], at: Context, call: Call) -> bytes:
-        if call.method not in methods:
-            raise self._no_method(call.method)
-        method = methods[call.method]
+    def receive(self, db: sqlite3.Connection, caller: Principal, call: OutgoingCall, now_ns: int) -> tuple[int, int]:
+        """A canister's call: how many of its cycles were taken, and how many bytes the response has.
+
+        What a rejected call did is undone.
+        """
+        at = Context(db, caller, now_ns, call.cycles)
+        db.execute("SAVEPOINT received")
         try:
-            values = decode([] if method.argument is None else [method.argument], call.arg)
+            reply = self._answer(self._all, at, call.method, call.arg)
+        except CallRejected as rejection:
+            db.execute("ROLLBACK TO received")
+            return 0, len(rejection.reject_message.encode())
+        finally:
+            db.execute("RELEASE received")
+        return call.cycles if self._all[call.method].takes_cycles else 0, len(reply)
+
+    def _answer(self, methods: Mapping[str, Method], at: Context, name: str, arg: bytes) -> bytes:
+        if name not in methods:
+            raise self._no_method(name)
+        method = methods[name]
+        try:
+            values = decode([] if method.argument is None else [method.argument], arg)
             return encode([method.answer], [method.run(at, values[0] if values else None)])
         except FormatError as error:
             raise self._trapped(f"failed to decode the argument: {error.what}") from None

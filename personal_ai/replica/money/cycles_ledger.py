@@ -88,7 +88,7 @@ class CyclesLedger(BuiltInCanister):
             "icrc3_supported_block_types": Method(None, BLOCK_TYPES, lambda *_: _BLOCK_TYPES),
         }
         updates = {
-            "deposit": Method(DEPOSIT_ARGS, DEPOSIT_RESULT, lambda *_: self._deposit_from_outside()),
+            "deposit": Method(DEPOSIT_ARGS, DEPOSIT_RESULT, self._deposit, takes_cycles=True),
             "icrc1_transfer": Method(TRANSFER_ARGS, TRANSFER_RESULT, ok_or_err(self._transfer)),
             "withdraw": Method(WITHDRAW_ARGS, WITHDRAW_RESULT, ok_or_err(self._withdraw)),
             "create_canister": Method(CREATE_CANISTER_ARGS, CREATE_CANISTER_RESULT, ok_or_err(self._create_canister)),
@@ -111,10 +111,11 @@ class CyclesLedger(BuiltInCanister):
         index = _mint(db, to, cycles - CYCLES_LEDGER_FEE, now_ns, memo, fee=CYCLES_LEDGER_FEE)
         return index, BALANCES.of(db, to.key)
 
-    @staticmethod
-    def _deposit_from_outside() -> object:
-        """Cycles come with calls of canisters only."""
-        raise Trap(f"a deposit of 0 cycles is not more than the ledger's fee of {CYCLES_LEDGER_FEE}")
+    def _deposit(self, at: Context, arg: dict[str, Any]) -> object:
+        """Cycles come with calls of canisters only: from outside there are none."""
+        check_memo(arg["memo"])
+        index, balance = self.deposit(at.db, _account(arg["to"]), at.cycles, arg["memo"], at.now_ns)
+        return {"block_index": index, "balance": balance}
 
     def _transfer(self, at: Context, arg: dict[str, Any]) -> object:
         sender, receiver = Account(at.caller, _subaccount(arg["from_subaccount"])), _account(arg["to"])

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from personal_ai.ic import hash_tree
-from personal_ai.ic.ledger_types import CYCLES_MINTING_CANISTER_ID
+from personal_ai.ic.icp_types import ICP_INDEX_ID
+from personal_ai.ic.ledger_types import CYCLES_LEDGER_ID, CYCLES_MINTING_CANISTER_ID, ICP_LEDGER_ID
 from personal_ai.ic.principal import Principal
 from personal_ai.replica.accounts import Accounts
 from personal_ai.replica.canisters import Canisters
@@ -20,6 +21,7 @@ from personal_ai.replica.money.supply import Supply
 from personal_ai.replica.state import StateStore
 from personal_ai.replica.state_tree import CanisterView, StateTree
 
+IDS = (ICP_LEDGER_ID, CYCLES_LEDGER_ID, CYCLES_MINTING_CANISTER_ID, ICP_INDEX_ID)
 DEFAULT_XDR_PERMYRIAD_PER_ICP = 30_000  # 3 XDR: an assumption, the real rate changes every few minutes
 _NS_PER_S = 10**9
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from personal_ai.ic.profile import CostTable, Limits
 from personal_ai.replica.canister import CanisterState
 from personal_ai.replica.instance import Instance
-from personal_ai.replica.messages import Message, Reject, RejectCode
+from personal_ai.replica.messages import Message, OutgoingCall, Reject, RejectCode
 from personal_ai.replica.stable import StableMemory
 
 PAGE_COST = 80_000  # instructions for the first access to a page of 64 KiB, and again for its first write
@@ -39,6 +40,8 @@ class Effects:
     global_timer_ns: int | None = None
     cycles_accepted: int = 0
     cycles_burned: int = 0
+    cycles_sent: int = 0
+    calls: list[OutgoingCall] = field(default_factory=list)
     debug_lines: list[bytes] = field(default_factory=list)
 
     @property
@@ -48,10 +51,16 @@ class Effects:
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What every canister of a network sees alike: the root key (DER) and the subnet's principal."""
+    """What every canister of a network sees alike: the root key (DER), the subnet's principal, prices, limits.
+
+    callees: the ids of the canisters that may be called.
+    """
 
     root_key_der: bytes = b""
     subnet_id: bytes = b""
+    costs: CostTable = field(default_factory=CostTable)
+    limits: Limits = field(default_factory=Limits)
+    callees: frozenset[bytes] = frozenset()
 
 
 class Context:

@@ -6,7 +6,8 @@ Which entry points may call a function, and what a call costs, stands in `wasm.i
 from __future__ import annotations
 
 from personal_ai.replica.canister import WASM_PAGE_BYTES, Status
-from personal_ai.replica.system_api.context import CanisterFailure, Context, trapped, violated
+from personal_ai.replica.system_api.context import CanisterFailure, trapped, violated
+from personal_ai.replica.system_api.outgoing import OutgoingCalls
 
 REPLY_LIMIT_BYTES = 2 << 20
 QUERY_REPLY_LIMIT_BYTES = 3 << 20
@@ -22,7 +23,7 @@ _STABLE_32_MAX_PAGES = 1 << 16
 _STATUS_NUMBERS = {Status.RUNNING: 1, Status.STOPPING: 2, Status.STOPPED: 3}
 
 
-class SystemCalls(Context):
+class SystemCalls(OutgoingCalls):
     """One running entry point with everything it may call."""
 
     # ---- the message
@@ -81,7 +82,17 @@ class SystemCalls(Context):
 
     @property
     def _balance(self) -> int:
-        return self.state.cycles + self.effects.cycles_accepted - self.effects.cycles_burned
+        return self.state.cycles + self._gained
+
+    @property
+    def _gained(self) -> int:
+        done = self.effects
+        return done.cycles_accepted - done.cycles_burned - done.cycles_sent - self.attached_cycles
+
+    @property
+    def spendable_cycles(self) -> int:
+        liquid = self.message.liquid_cycles
+        return self._balance if liquid is None else max(liquid + self._gained, 0)
 
     @property
     def _cycles_available(self) -> int:
@@ -94,7 +105,7 @@ class SystemCalls(Context):
         self.write_cycles(target, self._balance)
 
     def canister_liquid_cycle_balance128(self, target: int) -> None:
-        self.write_cycles(target, self._balance)
+        self.write_cycles(target, self.spendable_cycles)
 
     def msg_cycles_available(self) -> int:
         return self._in_64_bits(self._cycles_available)
@@ -111,7 +122,7 @@ class SystemCalls(Context):
         self.write_cycles(target, self.msg_cycles_accept(high << 64 | low))
 
     def cycles_burn128(self, high: int, low: int, target: int) -> None:
-        burned = min(high << 64 | low, self._balance)
+        burned = min(high << 64 | low, self.spendable_cycles)
         self.effects.cycles_burned += burned
         self.write_cycles(target, burned)
 
@@ -289,12 +300,10 @@ class SystemCalls(Context):
         text = self.read(source, size).decode("utf-8", "replace")
         raise CanisterFailure("IC0503", f"Canister called `ic0.trap` with message: '{text}'")
 
-    # ---- calls to other canisters
+    # ---- callbacks, of which there are none
 
-    def _no_calls(self, *_: int) -> int:
-        raise CanisterFailure("IC0504", "Calls between canisters are not yet offered by the practice network.")
+    def _no_callbacks(self, *_: int) -> int:
+        raise CanisterFailure("IC0504", "Callbacks are not offered by the practice network.")
 
-    call_new = call_on_cleanup = call_data_append = call_with_best_effort_response = call_perform = _no_calls
-    call_cycles_add = call_cycles_add128 = _no_calls
-    msg_reject_code = msg_reject_msg_size = msg_reject_msg_copy = _no_calls
-    msg_cycles_refunded = msg_cycles_refunded128 = _no_calls
+    msg_reject_code = msg_reject_msg_size = msg_reject_msg_copy = _no_callbacks
+    msg_cycles_refunded = msg_cycles_refunded128 = _no_callbacks

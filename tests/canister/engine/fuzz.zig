@@ -1,13 +1,19 @@
-//! Opens and runs damaged programs: `fuzz PROGRAM INPUTS SEED`. Program, arena and state each end at memory that must
-//! not be touched, so that any access beyond them ends the process. Prints inputs, past the header, opened and run.
+//! Opens and runs damaged programs: `fuzz INPUTS SEED PROGRAM`. A packed file is damaged where it says how it is packed, and
+//! unpacked first. File, program, arena and state each end at memory that must not be touched, so that any access beyond
+//! them ends the process. Prints inputs, past the header, opened and run.
 
 const std = @import("std");
-const engine = @import("engine");
+const shell = @import("shell");
+const engine = shell.engine;
+const unpacking = shell.unpacking;
 
 const page_size = std.heap.pageSize();
 const arena_size_max = 1 << 20;
 const state_size_max = 4 << 20;
 const header_size = 64;
+const frame_size = 8;
+const packed_header_size = 16;
+const packed_magic = "PAIPACK\x00";
 const instructions_most = 1 << 24; // of one graph: it must end, but need not end soon
 const weights_offset_at = 64 + 6 * 16 + 4; // in the last section's entry
 
@@ -38,70 +44,147 @@ const Guarded = struct {
     }
 };
 
-const Counts = struct { past_header: u64 = 0, opened: u64 = 0, run: u64 = 0 };
+const Verdict = enum { refused, past_header, opened, run };
+const Counts = std.EnumArray(Verdict, u64);
+
+/// Where the programs of all inputs lie and run.
+const Places = struct { file: Guarded, program: Guarded, arena: Guarded, state: Guarded };
 
 pub fn main() !void {
     const allocator = std.heap.page_allocator;
     const arguments = try std.process.argsAlloc(allocator);
-    const original = try std.fs.cwd().readFileAlloc(allocator, arguments[1], 1 << 24);
-    const inputs = try std.fmt.parseInt(u64, arguments[2], 10);
-    var prng = std.Random.DefaultPrng.init(try std.fmt.parseInt(u64, arguments[3], 10));
+    const inputs = try std.fmt.parseInt(u64, arguments[1], 10);
+    var prng = std.Random.DefaultPrng.init(try std.fmt.parseInt(u64, arguments[2], 10));
+    const original = try std.fs.cwd().readFileAlloc(allocator, arguments[3], 1 << 24);
 
-    const program = try Guarded.init(original.len + 64);
-    const arena = try Guarded.init(arena_size_max);
-    const state = try Guarded.init(state_size_max);
-    var counts = Counts{};
-    for (0..inputs) |_| {
-        const size = if (prng.random().uintLessThan(u8, 16) == 0)
-            prng.random().uintAtMost(usize, original.len)
-        else
-            original.len;
-        const bytes = program.end(size);
-        @memcpy(bytes, original[0..size]);
-        damage(bytes, std.mem.readInt(u32, original[weights_offset_at..][0..4], .little), prng.random());
-        try runOne(bytes, arena, state, prng.random(), &counts);
-    }
+    const places = Places{
+        .file = try .init(original.len + 64),
+        .program = try .init(unpacking.growth_max * original.len + 64),
+        .arena = try .init(arena_size_max),
+        .state = try .init(state_size_max),
+    };
+    const heads = try headsOf(allocator, original);
+    var counts = Counts.initFill(0);
+    for (0..inputs) |_| counts.getPtr(runOne(original, heads, places, prng.random())).* += 1;
     std.debug.print("{{\"inputs\": {}, \"past_header\": {}, \"opened\": {}, \"run\": {}}}\n", .{
         inputs,
-        counts.past_header,
-        counts.opened,
-        counts.run,
+        inputs - counts.get(.refused),
+        counts.get(.opened) + counts.get(.run),
+        counts.get(.run),
     });
 }
 
+/// Where a packed file speaks of its packing, as offsets of its words; nothing in one that is not packed.
+fn headsOf(allocator: std.mem.Allocator, file: []const u8) ![]const usize {
+    var heads: std.ArrayList(usize) = .empty;
+    if (!std.mem.startsWith(u8, file, packed_magic)) return heads.items;
+    for (0..packed_header_size / 4) |word| try heads.append(allocator, 4 * word);
+    var at: usize = packed_header_size;
+    while (at < file.len) {
+        try heads.appendSlice(allocator, &.{ at, at + 4 });
+        const gives = readWord(file, at + 4);
+        at += frame_size + if (readWord(file, at) == 1) gives else gives / 1088 * 576; // docs/formats/program.md
+    }
+    return heads.items;
+}
+
+fn runOne(original: []const u8, heads: []const usize, places: Places, random: std.Random) Verdict {
+    const shortened = random.uintLessThan(u8, 16) == 0;
+    const size = if (shortened) random.uintAtMost(usize, original.len) else original.len;
+    const bytes = places.file.end(size);
+    @memcpy(bytes, original[0..size]);
+    if (heads.len == 0) {
+        damage(bytes, 0, readWord(original, weights_offset_at), random);
+        return runProgram(bytes, places, random);
+    }
+    const tables = packed_header_size + frame_size;
+    if (random.boolean()) replaceWord(bytes, heads[random.uintLessThan(usize, heads.len)], random);
+    if (random.boolean()) damage(bytes, tables, readWord(original, packed_header_size + 4), random);
+    const program = unpack(bytes, places) catch |err| {
+        return if (err == error.BadHeader or err == error.UnknownVersion) .refused else .past_header;
+    };
+    const verdict = runProgram(program, places, random);
+    return if (verdict == .refused) .past_header else verdict;
+}
+
+fn readWord(bytes: []const u8, at: usize) u32 {
+    return std.mem.readInt(u32, bytes[at..][0..4], .little);
+}
+
+const File = struct {
+    bytes: []const u8,
+
+    pub fn read(self: File, offset: u64, target: []u8) void {
+        @memcpy(target, self.bytes[@intCast(offset)..][0..target.len]);
+    }
+};
+
+fn unpack(bytes: []const u8, places: Places) unpacking.Error![]align(64) const u8 {
+    const file = File{ .bytes = bytes };
+    var unpacker = try unpacking.Unpacker.begin(file, bytes.len);
+    const target = places.program.end(@intCast(unpacker.program_bytes));
+    while (!try unpacker.finished()) try unpacker.step(file, target);
+    return target;
+}
+
+/// Of bytes that were damaged.
+fn runProgram(bytes: []align(64) const u8, places: Places, random: std.Random) Verdict {
+    var model = engine.Model.open(bytes) catch |err| {
+        return if (err == error.BadHeader or err == error.UnknownVersion) .refused else .past_header;
+    };
+    if (model.arenaSizeBytes() > arena_size_max or model.stateSizeBytes() > state_size_max) return .opened;
+    model.bind(places.arena.end(model.arenaSizeBytes()), places.state.end(model.stateSizeBytes()));
+    const run = if (model.isGraph()) runGraph(&model, random) else runDecoder(&model, random);
+    return if (run) .run else .opened;
+}
+
+fn runDecoder(model: *engine.Model, random: std.Random) bool {
+    var tokens: [64]u32 = undefined;
+    for (&tokens) |*token| token.* = random.uintLessThan(u32, model.vocabulary_size);
+    const count = 1 + random.uintLessThan(usize, @min(model.sequence_max, 6));
+    const last = model.context_length_max - @min(count, model.context_length_max);
+    const past = if (random.boolean()) last else random.uintAtMost(u32, last);
+    for (model.endTokens()) |token| std.mem.doNotOptimizeAway(token);
+    const logits = model.forward(tokens[0..count], past) catch return false;
+    std.mem.doNotOptimizeAway(logits[logits.len - 1]);
+    return true;
+}
+
 /// With any values of the symbols, any inputs (what lies in the arena) and any tiles.
-fn runGraph(model: *engine.Model, random: std.Random, counts: *Counts) void {
+fn runGraph(model: *engine.Model, random: std.Random) bool {
     var symbols: engine.Symbols = undefined;
     for (&symbols, model.program.symbolMaxima()) |*symbol, most| {
         symbol.* = if (most == 0) 0 else 1 + random.uintLessThan(u32, most);
     }
     const call = model.graphCall(symbols);
-    engine.graph.checkLengths(&call) catch return;
+    engine.graph.checkLengths(&call) catch return false;
     var cursor = engine.graph.Cursor{};
     var total: u64 = 0;
     while (engine.graph.workAt(&call, cursor)) |work| {
         const rows = 1 + random.uintLessThan(usize, work.rows);
         total +|= work.instructions(rows);
-        if (total > instructions_most) return;
-        engine.graph.step(&call, &cursor, rows) catch return;
+        if (total > instructions_most) return false;
+        engine.graph.step(&call, &cursor, rows) catch return false;
     }
-    counts.run += 1;
+    return true;
 }
 
-/// One to four changes, most of them in the tables, many to numbers that parsers get wrong.
-fn damage(bytes: []u8, tables_size: usize, random: std.Random) void {
-    if (bytes.len < header_size) return;
+/// One to four changes to a program that begins at `start`, most of them in its tables, many to numbers that parsers get
+/// wrong.
+fn damage(bytes: []u8, start: usize, tables_size: usize, random: std.Random) void {
+    if (bytes.len < start + header_size) return;
+    const program = bytes[start..];
     for (0..1 + random.uintLessThan(usize, 4)) |_| {
         const reach = switch (random.uintLessThan(u8, 16)) {
             0 => header_size,
-            1 => bytes.len,
-            else => @min(bytes.len, tables_size),
+            1 => program.len,
+            else => @min(program.len, tables_size),
         };
         const place = random.uintLessThan(usize, reach);
         switch (random.uintLessThan(u8, 4)) {
-            0 => bytes[place] ^= @as(u8, 1) << random.int(u3),
-            1 => bytes[place] = random.int(u8),
-            else => replaceWord(bytes, place, random),
+            0 => program[place] ^= @as(u8, 1) << random.int(u3),
+            1 => program[place] = random.int(u8),
+            else => replaceWord(program, place, random),
         }
     }
 }
@@ -115,26 +198,4 @@ fn replaceWord(bytes: []u8, place: usize, random: std.Random) void {
         0x7fff_ffff, old +% 1, old -% 1, old +% 16, old -% 16, old *% 2, old +% 64, old / 2,     random.int(u32),
     };
     std.mem.writeInt(u32, bytes[at..][0..4], choices[random.uintLessThan(usize, choices.len)], .little);
-}
-
-fn runOne(bytes: []align(64) const u8, arena: Guarded, state: Guarded, random: std.Random, counts: *Counts) !void {
-    var model = engine.Model.open(bytes) catch |err| {
-        if (err != error.BadHeader and err != error.UnknownVersion) counts.past_header += 1;
-        return;
-    };
-    counts.past_header += 1;
-    counts.opened += 1;
-    if (model.arenaSizeBytes() > arena_size_max or model.stateSizeBytes() > state_size_max) return;
-    model.bind(arena.end(model.arenaSizeBytes()), state.end(model.stateSizeBytes()));
-    if (model.isGraph()) return runGraph(&model, random, counts);
-    var tokens: [64]u32 = undefined;
-    for (&tokens) |*token| token.* = random.uintLessThan(u32, model.vocabulary_size);
-    const count = 1 + random.uintLessThan(usize, @min(model.sequence_max, 6));
-    const last = model.context_length_max - @min(count, model.context_length_max);
-    const past = if (random.boolean()) last else random.uintAtMost(u32, last);
-    if (model.forward(tokens[0..count], past)) |logits| {
-        counts.run += 1;
-        std.mem.doNotOptimizeAway(logits[logits.len - 1]);
-    } else |_| {}
-    for (model.endTokens()) |token| std.mem.doNotOptimizeAway(token);
 }

@@ -6,7 +6,6 @@ import json
 import struct
 import subprocess
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,11 +13,10 @@ import wasmtime
 
 from personal_ai.canister import build
 from personal_ai.compiler import format as f
-from personal_ai.compiler.compile import compile_onnx
 from personal_ai.models.quantisation import Quantisation
 from tests.canister.engine.wasm_engine import OpenRefused, WasmEngine
-from tests.compiler.decoders import DECODERS, write_decoder
 from tests.compiler.unpacking import read_unpacked
+from tests.faults.engine_fuzz import decoder_program
 
 INPUTS = 4000
 GOLDEN = Path(__file__).parent.parent.parent / "compiler" / "golden"
@@ -28,30 +26,20 @@ GOLDEN = Path(__file__).parent.parent.parent / "compiler" / "golden"
 def fuzzer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     binary = Path(tmp_path_factory.mktemp("fuzz")) / "fuzz"
     root = Path(__file__).parent / "fuzz.zig"
-    modules = ("--dep", "engine", f"-Mroot={root}", "-Mengine=engine/engine.zig")
+    modules = ("--dep", "shell", f"-Mroot={root}", "-Mshell=shell.zig")
     result = build.zig("build-exe", *modules, f"-femit-bin={binary}", cwd=build.SOURCES)
     assert result.returncode == 0, result.stderr
     return binary
 
 
 def _program(folder: Path, name: str, quantisation: Quantisation) -> Path:
-    small = replace(
-        DECODERS[name], hidden_size=64, layer_count=1, intermediate_size=64, vocabulary_size=30, context_length=64
-    )
-    path = write_decoder(folder, small, quantisation)
-    compile_onnx(path, folder / "program", end_tokens=(1,), context_length=64)
     unpacked = folder / "unpacked"
-    unpacked.write_bytes(read_unpacked(folder / "program"))
+    unpacked.write_bytes(read_unpacked(decoder_program(folder, "program", name, quantisation)))
     return unpacked
 
 
-@pytest.mark.parametrize("quantisation", ["f32", "int8", "int4"])
-@pytest.mark.parametrize("name", ["llama", "gpt2"])
-def test_damaged_programs_touch_nothing_outside(
-    tmp_path: Path, fuzzer: Path, name: str, quantisation: Quantisation
-) -> None:
-    program = _program(tmp_path, name, quantisation)
-    result = subprocess.run([fuzzer, program, str(INPUTS), "1"], capture_output=True, text=True, check=False)
+def _fuzz(fuzzer: Path, program: Path) -> None:
+    result = subprocess.run([fuzzer, str(INPUTS), "1", program], capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     counts = json.loads(result.stderr)
     assert counts["inputs"] == INPUTS
@@ -59,14 +47,26 @@ def test_damaged_programs_touch_nothing_outside(
     assert INPUTS // 50 < counts["run"] < INPUTS, "the damage is too mild or too harsh to test anything"
 
 
+@pytest.mark.parametrize("quantisation", ["f32", "int8", "int4"])
+@pytest.mark.parametrize("name", ["llama", "gpt2"])
+def test_damaged_programs_touch_nothing_outside(
+    tmp_path: Path, fuzzer: Path, name: str, quantisation: Quantisation
+) -> None:
+    _fuzz(fuzzer, _program(tmp_path, name, quantisation))
+
+
+@pytest.mark.parametrize(("quantisation", "vocabulary"), [("int4", 30), ("int8", 4096)])
+def test_damaged_packed_files_touch_nothing_outside(
+    tmp_path: Path, fuzzer: Path, quantisation: Quantisation, vocabulary: int
+) -> None:
+    program = decoder_program(tmp_path, "program", "llama", quantisation, vocabulary)
+    assert program.read_bytes().startswith(b"PAIPACK\0")
+    _fuzz(fuzzer, program)
+
+
 @pytest.mark.parametrize("name", ["graph-attention", "graph-embeddings"])
 def test_damaged_graphs_touch_nothing_outside(fuzzer: Path, name: str) -> None:
-    program = GOLDEN / name / "program"
-    result = subprocess.run([fuzzer, program, str(INPUTS), "1"], capture_output=True, text=True, check=False)
-    assert result.returncode == 0, result.stderr
-    counts = json.loads(result.stderr)
-    assert counts["past_header"] > INPUTS // 2, "the damage hardly gets past the header"
-    assert INPUTS // 50 < counts["run"] < INPUTS, "the damage is too mild or too harsh to test anything"
+    _fuzz(fuzzer, GOLDEN / name / "program")
 
 
 Damage = Callable[[bytearray], None]

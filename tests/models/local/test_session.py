@@ -123,6 +123,15 @@ def test_what_may_still_be_read_is_kept(
     assert all(np.ptp(session._lent[name]) > 0 for name in names), "they hold again what they held"
 
 
+def test_what_is_looked_up_is_not_copied(package: ModelPackage) -> None:
+    graph = session_graph(package.manifest.decoder, read_onnx(package.onnx_path).constants)
+    rows = graph.tensors["embed.weight"] = np.array(graph.tensors["embed.weight"])
+    session = Session(graph, threads=1)
+    before = session.step(TOKENS, 0).copy()
+    np.invert(rows, out=rows)
+    assert np.abs(session.step(TOKENS, 0) - before).max() > 0.1
+
+
 def test_parts_kept_in_more_bits_are_multiplied_apart(imported: Importer) -> None:
     packages = {kind: imported(Shape(bias=True), kind)[1] for kind in ("int8", "int4")}
     tensors = {kind: read_onnx(package.onnx_path).constants for kind, package in packages.items()}

@@ -231,12 +231,12 @@ def test_too_much_stable_memory_in_one_message(echo: Driver, monkeypatch: pytest
     assert error_code(echo.update("stable_write", numbers(0) + bytes(3 * 65536 + 1))) == "IC0524"
 
 
-def test_calls_between_canisters_say_that_they_are_missing(empty: Driver) -> None:
+def test_calls_that_wait_for_an_answer_say_that_they_are_missing(empty: Driver) -> None:
     zeros = "(i32.const 0)" * 8
     empty.install(wat({"call_new": "(param i32 i32 i32 i32 i32 i32 i32 i32)"}, f"(call $call_new {zeros})"))
     outcome = empty.update("a")
     assert outcome.reject is not None
-    assert "not yet offered by the practice network" in outcome.reject.message
+    assert "does not offer calls that wait for an answer" in outcome.reject.message
 
 
 def test_time_stands_still_during_a_message(empty: Driver) -> None:

@@ -14,16 +14,19 @@ from personal_ai.ic.profile import CostTable, Limits
 from personal_ai.replica import keys
 from personal_ai.replica.accounts import Accounts
 from personal_ai.replica.calls import Result, Task
+from personal_ai.replica.canister_calls import CanisterCalls
 from personal_ai.replica.canisters import CANISTER_RANGES, Canisters
 from personal_ai.replica.clock import Clock
 from personal_ai.replica.envelope import Call
 from personal_ai.replica.execution import Executor
+from personal_ai.replica.money import treasury
 from personal_ai.replica.money.builtin import BuiltInCanister
 from personal_ai.replica.money.cycles_ledger import CyclesLedger
 from personal_ai.replica.money.supply import Supply
 from personal_ai.replica.money.treasury import Treasury
 from personal_ai.replica.state import StateStore
 from personal_ai.replica.state_tree import StateTree
+from personal_ai.replica.system_api.context import Surroundings
 from tests.replica.network.running import OWNER
 
 SECOND_NS = 10**9
@@ -59,13 +62,14 @@ class Inside:
     @classmethod
     def open(cls, folder: Path, costs: CostTable | None = None) -> Inside:
         network_keys, store, clock = keys.load_or_create(folder), StateStore(folder), SetClock()
-        tree, executor = StateTree(network_keys, CANISTER_RANGES, clock), Executor(store)
+        around = Surroundings(callees=frozenset(one.bytes for one in treasury.IDS))
+        tree, executor = StateTree(network_keys, CANISTER_RANGES, clock), Executor(store, around)
         supply = Supply(store)
         accounts = Accounts(store, costs or CostTable(), clock, supply)
         canisters = Canisters(store, executor, accounts, tree, supply)
         subnet_id = network_keys.subnet_id
-        treasury = Treasury(store, tree, clock, canisters, accounts=accounts, supply=supply, subnet_id=subnet_id)
-        return cls(store, clock, tree, executor, accounts, canisters, treasury, network_keys, Limits())
+        money = Treasury(store, tree, clock, canisters, accounts=accounts, supply=supply, subnet_id=subnet_id)
+        return cls(store, clock, tree, executor, accounts, canisters, money, network_keys, Limits())
 
     def call(self, canister_id: Principal, method: str, arg: bytes = b"", sender: Principal = OWNER.principal) -> Call:
         """An authenticated call, each with an id of its own if its parts differ."""
@@ -97,6 +101,18 @@ class Inside:
     def on_ledger(self, method: str, args: Type, result: Variant, fields: dict[str, Any]) -> Any:
         """What the cycles ledger answers to the owner of the tests' accounts."""
         return self.asked(self.ledger, method, (args, result), fields)
+
+    @property
+    def calls(self) -> CanisterCalls:
+        """Of the canisters that run Wasm."""
+        return CanisterCalls(
+            self.executor,
+            self.accounts,
+            self.canisters,
+            self.limits,
+            certificate=lambda _: b"",
+            callees=self.treasury.destinations,
+        )
 
     @property
     def ledger(self) -> CyclesLedger:

@@ -12,7 +12,6 @@ from personal_ai.ic.profile import CostTable
 from personal_ai.replica.background import Background
 from personal_ai.replica.calls import CallRejected
 from personal_ai.replica.canister import CanisterSettings, CanisterState
-from personal_ai.replica.canister_calls import CanisterCalls
 from personal_ai.replica.ingress_history import IngressHistory
 from personal_ai.replica.messages import Entry, InstallMode, Message
 from tests.replica.network.inside import NOW_NS, SECOND_NS, Inside
@@ -95,17 +94,13 @@ def test_a_rolled_back_account_is_as_before(inside: Inside) -> None:
     assert inside.accounts.account(canister_id.bytes).chunks == 0
 
 
-def calls(inside: Inside) -> CanisterCalls:
-    return CanisterCalls(inside.executor, inside.accounts, inside.canisters, inside.limits, lambda _: b"")
-
-
 def test_a_frozen_canister_answers_nothing(inside: Inside, echo_wasm: bytes) -> None:
     canister_id = create(inside, 10**9)
     install(inside, canister_id, echo_wasm)
     for attempt in (
-        lambda: calls(inside).query(inside.call(canister_id, "get"), NOW_NS),
-        lambda: calls(inside).accept(inside.call(canister_id, "inc"), NOW_NS),
-        lambda: inside.run(inside.call(canister_id, "inc"), calls(inside).update),
+        lambda: inside.calls.query(inside.call(canister_id, "get"), NOW_NS),
+        lambda: inside.calls.accept(inside.call(canister_id, "inc"), NOW_NS),
+        lambda: inside.run(inside.call(canister_id, "inc"), inside.calls.update),
     ):
         with pytest.raises(CallRejected) as caught:
             attempt()
@@ -120,10 +115,10 @@ def test_an_update_needs_its_whole_limit_before_and_pays_what_it_used(inside: In
     with inside.store.transaction():
         inside.store.save(replace(state, cycles=limit - 1))
     with pytest.raises(CallRejected, match="at least 1 additional"):
-        inside.run(inside.call(canister_id, "inc"), calls(inside).update)
+        inside.run(inside.call(canister_id, "inc"), inside.calls.update)
     with inside.store.transaction():
         inside.accounts.deposit(canister_id.bytes, 1)
-    result = inside.run(inside.call(canister_id, "inc"), calls(inside).update)
+    result = inside.run(inside.call(canister_id, "inc"), inside.calls.update)
     assert result.cycles == COSTS.update_base + result.instructions
     assert result.instructions < 10**6
 
@@ -145,12 +140,12 @@ def test_timers_fire_once_and_are_paid_for(inside: Inside, echo_wasm: bytes) -> 
     canister_id = create(inside, TRILLION)
     install(inside, canister_id, echo_wasm)
     at_ns = NOW_NS + 5 * SECOND_NS
-    inside.run(inside.call(canister_id, "set_timer", at_ns.to_bytes(8, "little")), calls(inside).update)
+    inside.run(inside.call(canister_id, "set_timer", at_ns.to_bytes(8, "little")), inside.calls.update)
     background = Background(inside.store, inside.executor, inside.accounts, inside.canisters, inside.limits)
     history = IngressHistory(inside.store, inside.tree, inside.clock)
 
     def ticks() -> int:
-        return int.from_bytes(calls(inside).query(inside.call(canister_id, "facts"), NOW_NS)[:8], "little")
+        return int.from_bytes(inside.calls.query(inside.call(canister_id, "facts"), NOW_NS)[:8], "little")
 
     background.run(history, inside.clock)
     assert ticks() == 0

@@ -126,7 +126,7 @@ test "changed messages are read or refused, and never anything else" {
     const random = prng.random();
     var types = decoding.Types{};
     var accepted: usize = 0;
-    for (0..200_000) |round| {
+    for (0..50_000) |round| {
         const seed = seeds[if (round % 2 == 0) 0 else random.uintLessThan(usize, seeds_count)];
         var changed: [2000]u8 = undefined;
         @memcpy(changed[0..seed.len], seed);

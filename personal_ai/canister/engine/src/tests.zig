@@ -7,6 +7,7 @@ test {
     _ = @import("candid_test.zig");
     _ = @import("conversation.zig");
     _ = @import("cost.zig");
+    _ = @import("engine/engine.zig");
     _ = @import("instance.zig");
     _ = @import("memory.zig");
     _ = @import("sampling.zig");

@@ -12,7 +12,7 @@ pub const Error = error{ BadHeader, UnknownVersion, BadProgram };
 const copied_at_once_bytes = 8 << 20;
 const blocks_at_once = 256;
 /// Nothing grows by more than this in unpacking.
-const growth_max = 2;
+pub const growth_max = 2;
 
 /// Blocks on their way; of no use between two steps.
 var stored_blocks: [blocks_at_once]matmul_i4.NibbleBlock = undefined;

@@ -1,0 +1,71 @@
+"""Getting a canister's cycles out before it is deleted: onto its owner's own account of the cycles ledger.
+
+The network gives nobody a canister's cycles from outside; only a program in the canister can send them off. So a
+module that does nothing else takes the engine's place. What its last message must have put aside stays behind.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+from personal_ai.common.jobs import Cancel, Meter, ProgressCallback
+from personal_ai.common.paths import resource
+from personal_ai.deployments import cycles_needed
+from personal_ai.deployments.canister import OwnCanister
+from personal_ai.ic import candid
+from personal_ai.ic.ledger_types import CYCLES_LEDGER_FEE, DEPOSIT_ARGS
+from personal_ai.ic.management import CanisterSettings, CanisterStatus, InstallMode, RunState
+from personal_ai.ic.profile import NetworkProfile
+
+DRAIN_WASM = "drain.wasm"
+_METHOD = "drain"
+_AMOUNT_BYTES = 16
+_RESPONSE_MOST_BYTES = 2 << 20  # whose price the network puts aside with each call
+
+
+def recoverable(profile: NetworkProfile, status: CanisterStatus) -> int:
+    """About how many cycles `drain` would bring onto the account; 0 where too few are there to try."""
+    installing = cycles_needed.install_cycles(profile, resource(DRAIN_WASM).stat().st_size)
+    if status.cycles < installing:
+        return 0
+    return max(status.cycles - _left_behind(profile) - CYCLES_LEDGER_FEE, 0)
+
+
+def drain(canister: OwnCanister, on_progress: ProgressCallback, cancel: Cancel) -> int:
+    """Replaces the engine, its model with it, and sends the cycles to the agent's identity; gives how many arrive.
+
+    Interrupted anywhere, the same call goes on. Raises RejectedError, NetworkError, Cancelled.
+    """
+    profile, status = canister.agent.profile, canister.status()
+    if not recoverable(profile, status):
+        return 0
+    meter = Meter("Getting its cycles back", 3, "steps", on_progress)
+    if status.state is not RunState.RUNNING:
+        canister.start()
+    canister.change(CanisterSettings(freezing_threshold=0))  # nothing is to be held back for later
+    meter.advance()
+    cancel.raise_if_cancelled()
+    wasm = resource(DRAIN_WASM).read_bytes()
+    if status.module_hash != hashlib.sha256(wasm).digest():
+        canister.management.install_code(canister.id, InstallMode.REINSTALL, wasm, cancel=cancel)
+    meter.advance()
+    owner = {"owner": canister.agent.identity.principal, "subaccount": None}
+    argument = candid.encode([DEPOSIT_ARGS], [{"to": owner, "memo": None}])
+    kept = _call_reserve(profile).to_bytes(_AMOUNT_BYTES, "little")
+    sent = int.from_bytes(canister.agent.update(canister.id, _METHOD, kept + argument, cancel=cancel), "little")
+    meter.advance()
+    return max(sent - CYCLES_LEDGER_FEE, 0)
+
+
+def _call_reserve(profile: NetworkProfile) -> int:
+    """What the network wants to be there when a call is sent: for its longest answer and for handling that."""
+    costs = profile.costs
+    carried = costs.call_base + costs.call_per_byte * 2 * _RESPONSE_MOST_BYTES
+    return costs.on_subnet(carried + 2 * costs.update_base + costs.per_instruction * profile.limits.update_instructions)
+
+
+def _left_behind(profile: NetworkProfile) -> int:
+    """The reserve of the call, and what is put aside for the message that makes it: both come back too late."""
+    costs = profile.costs
+    message = costs.ingress_base + costs.update_base + costs.per_instruction * profile.limits.update_instructions
+    return _call_reserve(profile) + costs.on_subnet(message)
