@@ -9,7 +9,7 @@ in its Wasm. Over all positions of all prompts:
 - disagreement_lead_max: where they disagree, the most by which the canister's token leads this computer's in the
   canister's own logits, a tie being 0: how much a choice depends on what differs
 - exact_agreement, exact_max_logit_difference: the canister against onnxruntime without its rounding of activations to 8
-  bits (its optimiser off) and with keys and values rounded as the canister keeps them, on every tenth prompt. It is what
+  bits (its optimiser off) and with keys and values rounded as the canister keeps them, on every tenth prompt. It
   tells where the differences come from.
 
 Passes with an agreement of at least AGREEMENT_MIN.
