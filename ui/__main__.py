@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from personal_ai.common.paths import Paths
     from ui.core import Core
 
+_LISTENS_AFTER_MS = 500  # once the window is there
+
 
 def main() -> int:
     """Entry point `personal-ai`; the exit code. The command line never loads Qt."""
@@ -21,17 +23,35 @@ def main() -> int:
 
 
 def open_window() -> int:
-    """Shows the window on the default profile until it is closed."""
+    """Shows the window on the default profile until it is closed; where there is one already, that is shown."""
     if sys.platform == "win32":
         import personal_ai.models.runtime  # noqa: F401, PLC0415 - its libraries must be loaded before Qt's
 
-    from personal_ai.common.paths import Paths  # noqa: PLC0415 - the command line does not need Qt
+    from personal_ai.common.locks import holding  # noqa: PLC0415 - the command line does not need Qt
+    from personal_ai.common.paths import Paths  # noqa: PLC0415
+    from ui.one_window import LOCK_FILE, knock  # noqa: PLC0415
+
+    paths = Paths.default()
+    with holding(paths.home / LOCK_FILE) as alone:
+        if alone:
+            return _show_window(paths)
+    if not knock(paths.home):
+        print("Personal AI is open already, and its window does not answer yet.", file=sys.stderr)
+    return 0
+
+
+def _show_window(paths: Paths) -> int:
+    from PySide6.QtCore import QTimer  # noqa: PLC0415
+
     from ui.application import make_application  # noqa: PLC0415
+    from ui.one_window import FrontDoor  # noqa: PLC0415
     from ui.window import Window  # noqa: PLC0415
 
     application = make_application()
-    paths = Paths.default()
     window = Window(lambda: _workspace(paths), paths)
+    door = FrontDoor(paths.home, window)
+    door.knocked.connect(window.come_to_front)
+    QTimer.singleShot(_LISTENS_AFTER_MS, door, door.open)
     window.closed.connect(application.quit)
     sys.excepthook = lambda _, error, __: window.show_crash(error)
     window.show()

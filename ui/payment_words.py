@@ -17,6 +17,7 @@ def kind_words(kind: Kind) -> str:
         Kind.TOP_UP: tr("Put cycles into a canister"),
         Kind.CONVERT: tr("Turn ICP into cycles"),
         Kind.CONVERT_TOP_UP: tr("Turn ICP into cycles in a canister"),
+        Kind.CREATE: tr("Make a canister with ICP"),
     }[kind]
 
 

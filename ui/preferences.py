@@ -1,29 +1,61 @@
-"""The window's own settings, a few lines of JSON among those of the core."""
+"""The window's own settings, a few lines of JSON among those of the core. Nothing private is in them."""
 
 from __future__ import annotations
 
+import base64
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ui.theme import Appearance
 
-_KEY = "appearance"
+_APPEARANCE = "appearance"
+_WINDOW = "window"
+
+
+@dataclass(frozen=True, slots=True)
+class WindowState:
+    """geometry: as `QWidget.saveGeometry` gives it. page: the name of the page that was shown; empty if none was."""
+
+    geometry: bytes = b""
+    page: str = ""
 
 
 def load_appearance(path: Path) -> Appearance:
     """The user's choice; the system's look if none was made or the file cannot be read."""
     try:
-        return Appearance(_load(path).get(_KEY, Appearance.SYSTEM))
+        return Appearance(_load(path).get(_APPEARANCE, Appearance.SYSTEM))
     except ValueError:
         return Appearance.SYSTEM
 
 
 def save_appearance(path: Path, appearance: Appearance) -> None:
-    """Keeps whatever else the file holds. Raises StorageError."""
+    """Raises StorageError."""
+    _save(path, _APPEARANCE, appearance.value)
+
+
+def load_window(path: Path) -> WindowState:
+    """How the window was left; empty where that is not known."""
+    match _load(path).get(_WINDOW):
+        case {"geometry": str(geometry), "page": str(page)}:
+            try:
+                return WindowState(base64.b64decode(geometry, validate=True), page)
+            except ValueError:
+                return WindowState(page=page)
+    return WindowState()
+
+
+def save_window(path: Path, state: WindowState) -> None:
+    """Raises StorageError."""
+    _save(path, _WINDOW, {"geometry": base64.b64encode(state.geometry).decode(), "page": state.page})
+
+
+def _save(path: Path, key: str, value: object) -> None:
+    """Keeps whatever else the file holds."""
     from personal_ai.common.files import write_atomically  # noqa: PLC0415 - the window's start is counted in milliseconds
 
-    write_atomically(path, json.dumps({**_load(path), _KEY: appearance.value}, indent=2).encode())
+    write_atomically(path, json.dumps({**_load(path), key: value}, indent=2).encode())
 
 
 def _load(path: Path) -> dict[str, Any]:

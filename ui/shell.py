@@ -44,6 +44,7 @@ class Shell(QWidget):
         super().__init__()
         self._profile = profile
         self._narrow = False
+        self.page = Page.CHAT
         self.setProperty("kind", "page")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.toast = Toast(self)
@@ -115,6 +116,7 @@ class Shell(QWidget):
         return bar
 
     def show_page(self, page: Page) -> None:
+        self.page = page
         self.rail.show_page(page)
         self._pages.setCurrentWidget(self._by_page[page])
         self._chats.setVisible(page is Page.CHAT)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -10,11 +11,11 @@ from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QKeySequence, QPaintEvent, QResizeEvent, QShortcut
 from PySide6.QtWidgets import QMainWindow, QStackedWidget, QWidget
 
-from personal_ai.common.errors import UserFacingError
+from personal_ai.common.errors import StorageError, UserFacingError
 from personal_ai.common.paths import Paths
 from ui.bridge import Bridge, Lane
 from ui.opening import Opening
-from ui.preferences import load_appearance, save_appearance
+from ui.preferences import WindowState, load_appearance, load_window, save_appearance, save_window
 from ui.presence import Presence
 from ui.text import tr
 from ui.theme import Appearance, theme
@@ -49,6 +50,8 @@ class Window(QMainWindow):
         self.setWindowTitle(tr("Personal AI"))
         self.setMinimumSize(*_SIZE_MIN)
         self.resize(*_SIZE)
+        self._left = load_window(paths.settings)
+        self.restoreGeometry(self._left.geometry)  # Qt brings it onto a screen that is there
         self._stack = QStackedWidget()
         self.setCentralWidget(self._stack)
         self._ring = FocusRing(self)
@@ -99,6 +102,8 @@ class Window(QMainWindow):
         self.shell.set_width(self.width())
         self.shell.chat.composer.setFocus()
         self.shell.keep_wanted.connect(self._keep)
+        if self._left.page in [page.value for page in Page]:
+            self.shell.show_page(Page(self._left.page))
         self._watch.start()
         return self.shell
 
@@ -133,6 +138,7 @@ class Window(QMainWindow):
         self.opening.core.lock()
 
     def _locked(self) -> None:
+        self._remember()
         self.shell = None
         self._locking = False
         self.opening.unlock()
@@ -218,6 +224,7 @@ class Window(QMainWindow):
             return
         self._closing = True
         self._watch.stop()
+        self._remember()
         self.hide()
         if self.shell:
             self.shell.prepare_to_close()
@@ -235,7 +242,23 @@ class Window(QMainWindow):
             if self.shell:
                 self.shell.chat.close_desk()
             self.opening.close()
+        with suppress(StorageError):  # the next window is as the first one was
+            save_window(self._paths.settings, self._left)
         self.closed.emit()
+
+    def _remember(self) -> None:
+        """Where the window was, and what it showed, for the next time."""
+        page = self.shell.page.value if self.shell is not None else self._left.page
+        self._left = WindowState(bytes(self.saveGeometry().data()), page)
+
+    def come_to_front(self) -> None:
+        """Somebody has started the program a second time. A window on its way out stays out of sight."""
+        if self._closing:
+            return
+        self.setWindowState(self.windowState() & ~Qt.WindowState.WindowMinimized)
+        self.show()
+        self.raise_()
+        self.activateWindow()
 
     # The end of a trial
 

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 
 from personal_ai.app.money import open_wallet
 from personal_ai.common.jobs import Cancel
+from personal_ai.deployments.creation import Creation
 from personal_ai.deployments.journal import Deployment
 from personal_ai.deployments.plan import Plan, contents_of, plan
 from personal_ai.deployments.prepayment import Needs, NotFundedError, needs
 from personal_ai.ic.ledger_types import CYCLES_LEDGER_FEE
 from personal_ai.ic.principal import Principal
+from personal_ai.ic.profile import NetworkProfile
 from personal_ai.identities import linking
 from personal_ai.identities.linking import LinkWarning
 from personal_ai.wallet.journal import Kind
@@ -29,8 +31,8 @@ _RATE_MARGIN_PERCENT = 1  # the rate moves between the preview and the payment
 class Offer:
     """What a deployment costs and how it can be paid, before anything is.
 
-    conversion: of the ICP that bring what is lacking; None where nothing is lacking. warning: what paying would tie
-    together in public.
+    conversion: of the ICP that bring what is lacking, or the canister; None where nothing is lacking. warning: what
+    paying would tie together in public.
     """
 
     bill: Plan
@@ -46,26 +48,37 @@ class Till:
         self._workspace, self._deployment, self._wallet = workspace, deployment, wallet
 
     def offer(self, cancel: Cancel) -> Offer:
-        """Goes on with conversions that were interrupted, then asks the network.
+        """Goes on with payments that were interrupted, then asks the network.
 
-        Raises NotFundedError where neither cycles nor ICP are enough, ModelObstaclesError, NetworkError, SecurityError.
+        A canister that was bought and not yet noted is taken: then nothing is needed any more. Raises NotFundedError
+        where neither cycles nor ICP are enough, ModelObstaclesError, NetworkError, SecurityError.
         """
         for payment in self._wallet.open_payments():
             self._wallet.go_on(payment, cancel)
-        workspace, deployment = self._workspace, self._deployment
-        profile = workspace.networks.started(deployment.network, cancel)
-        owner = Principal.from_text(deployment.principal)
-        bill = plan(profile, contents_of(workspace.model(deployment.model)))
-        with closing(workspace.agent(profile, owner)) as agent:
-            found = needs(agent, bill.total)
-        converting = conversion(self._wallet, found.lacking) if found.lacking else None
-        if converting is not None and not converting.affordable:
-            raise NotFundedError(owner, found)
-        return Offer(bill, found, converting, self._warning(owner))
+        profile = self._workspace.networks.started(self._deployment.network, cancel)
+        bill = plan(profile, contents_of(self._workspace.model(self._deployment.model)))
+        with self._creation(profile) as creation:
+            warning = self._warning(creation.agent.identity.principal)
+            found = needs(creation.agent, bill.total)
+            if take_bought(self._wallet, creation):
+                return Offer(bill, Needs(0, found.available), None, warning)
+            conversion = purchase(self._wallet, found)
+            if conversion is not None and not conversion.affordable:
+                raise NotFundedError(creation.agent.identity.principal, found)
+        return Offer(bill, found, conversion, warning)
 
     def convert(self, preview: Preview, cancel: Cancel) -> None:
         """Raises what `Wallet.pay` raises."""
         self._wallet.pay(preview, cancel)
+        if preview.kind is Kind.CREATE:
+            with self._creation(self._workspace.networks.known(self._deployment.network)) as creation:
+                take_bought(self._wallet, creation)
+
+    @contextmanager
+    def _creation(self, profile: NetworkProfile) -> Iterator[Creation]:
+        owner = Principal.from_text(self._deployment.principal)
+        with closing(self._workspace.agent(profile, owner)) as agent:
+            yield Creation(self._workspace.journal, agent, self._deployment.id)
 
     def _warning(self, owner: Principal) -> LinkWarning | None:
         """An account that has paid for another identity's canister ties this one to it."""
@@ -83,10 +96,32 @@ def open_till(workspace: Workspace, deployment: Deployment) -> Iterator[Till]:
         yield Till(workspace, deployment, wallet)
 
 
-def conversion(wallet: Wallet, lacking_cycles: int) -> Preview:
-    """How many of the identity's ICP bring at least `lacking_cycles` onto its account of the cycles ledger.
+def purchase(wallet: Wallet, found: Needs) -> Preview | None:
+    """How the identity's ICP pay for a deployment; None where its cycles do.
 
-    Raises NetworkError, SecurityError.
+    Where no cycles lie on its account, ICP buy the canister itself: the cycles minting canister answers a repeat with
+    the same canister, a day later too. Else they bring what is lacking onto the account. Raises NetworkError,
+    SecurityError.
     """
-    e8s = wallet.rate().e8s(lacking_cycles + CYCLES_LEDGER_FEE)
-    return wallet.preview(Kind.CONVERT, e8s + -(-e8s * _RATE_MARGIN_PERCENT // 100))
+    if not found.lacking:
+        return None
+    if found.available < CYCLES_LEDGER_FEE:
+        return wallet.preview(Kind.CREATE, _e8s(wallet, found.cycles))
+    return wallet.preview(Kind.CONVERT, _e8s(wallet, found.lacking + CYCLES_LEDGER_FEE))
+
+
+def take_bought(wallet: Wallet, creation: Creation) -> bool:
+    """Whether a canister that was bought for this deployment is now its own, or was."""
+    if creation.begun:
+        return True
+    begun_ns = creation.journal.deployment(creation.deployment_id).created_at_ns
+    taken = {one.canister_id for one in creation.journal.deployments()}
+    bought = [canister_id for canister_id in wallet.created(begun_ns) if str(canister_id) not in taken]
+    if bought:
+        creation.take(bought[0])
+    return bool(bought)
+
+
+def _e8s(wallet: Wallet, cycles: int) -> int:
+    e8s = wallet.rate().e8s(cycles)
+    return e8s + -(-e8s * _RATE_MARGIN_PERCENT // 100)

@@ -150,7 +150,7 @@ def link_warning(workspace: Workspace, wallet: Wallet, preview: Preview) -> Link
     """What to show before a payment that ties identities of this vault together in public."""
     own = {record.principal: record.label for record in workspace.identities()}
     ledger = _LEDGERS[preview.kind.token]
-    if preview.kind is Kind.CONVERT:
+    if preview.kind in (Kind.CONVERT, Kind.CREATE):
         return None
     if not preview.kind.into_canister:
         icp = preview.kind is Kind.SEND_ICP

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +17,7 @@ from personal_ai.backup.sheet import Sheet
 from personal_ai.common.errors import BadInputError
 from personal_ai.common.files import write_atomically
 from personal_ai.common.jobs import Cancel, ProgressCallback
+from personal_ai.deployments.burn_history import BurnHistory
 from personal_ai.deployments.journal import Deployment
 from personal_ai.ic.principal import Principal
 from personal_ai.identities.key_files import refuse_existing
@@ -35,8 +36,8 @@ class Safekeeping:
 
     def create_backup(self, target: Path, password: str, *, on_progress: ProgressCallback, cancel: Cancel) -> None:
         """Everything into one encrypted file. Raises as `backup.create` does, and VaultLockedError."""
-        with self._payments() as payments:
-            backup.create(self._profile(payments), target, password, on_progress=on_progress, cancel=cancel)
+        with ExitStack() as opened:
+            backup.create(self._profile(opened), target, password, on_progress=on_progress, cancel=cancel)
 
     def restore_backup(
         self,
@@ -57,9 +58,9 @@ class Safekeeping:
                 if new_password is None:
                     raise BadInputError("There is no vault here yet.", next_step="Choose a password for it.")
                 self._workspace.door.restore(content, new_password)
-            return self._profile(payments)
+            return self._profile(files)
 
-        with self._payments() as payments:
+        with ExitStack() as files:
             return backup.restore(source, password, opened, on_progress=on_progress, cancel=cancel)
 
     def save_recovery_sheet(self, target: Path, *, with_phrase: bool) -> None:
@@ -117,9 +118,9 @@ class Safekeeping:
             deployments=self._workspace.deployments(),
         )
 
-    def _payments(self) -> closing[PaymentJournal]:
-        return closing(PaymentJournal(self._workspace.paths.payments))
-
-    def _profile(self, payments: PaymentJournal) -> Profile:
+    def _profile(self, files: ExitStack) -> Profile:
+        """What is opened for it is closed with `files`."""
         opened = self._workspace
-        return Profile(opened.paths, opened.vault, opened.conversations, opened.journal, payments, opened.library)
+        payments = files.enter_context(closing(PaymentJournal(opened.paths.payments)))
+        burn = files.enter_context(closing(BurnHistory(opened.paths.burn)))
+        return Profile(opened.paths, opened.vault, opened.conversations, opened.journal, payments, burn, opened.library)

@@ -66,10 +66,11 @@ def create(
 
 def _write(profile: Profile, writer: sealed_file.Writer, on_progress: ProgressCallback, cancel: Cancel) -> int:
     """Gives the number of records."""
-    count = 3
+    count = 4
     writer.add(parts.VAULT, parts.vault_part(profile))
     writer.add(parts.DEPLOYMENTS, parts.deployments_part(profile))
     writer.add(parts.PAYMENTS, parts.payments_part(profile))
+    writer.add(parts.CYCLES, parts.cycles_part(profile))
     for kind, content in parts.other_parts(profile):
         writer.add(kind, content)
         count += 1
@@ -114,6 +115,8 @@ def restore(
                     deployments += parts.merge_deployments(profile, content)
                 case parts.PAYMENTS:
                     parts.merge_payments(profile, content)
+                case parts.CYCLES:
+                    parts.merge_cycles(profile, content)
                 case parts.SETTINGS:
                     parts.merge_settings(profile, content)
                 case parts.NETWORK:

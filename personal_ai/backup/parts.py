@@ -15,6 +15,7 @@ from personal_ai.chat.store import ConversationStore
 from personal_ai.common.errors import FormatError
 from personal_ai.common.files import storage_errors, write_atomically
 from personal_ai.common.paths import Paths
+from personal_ai.deployments.burn_history import BurnHistory
 from personal_ai.deployments.journal import Journal
 from personal_ai.ic.profile import NetworkProfile
 from personal_ai.identities.vault import Vault
@@ -23,11 +24,12 @@ from personal_ai.models.library import Library
 from personal_ai.models.package import ModelPackage
 from personal_ai.wallet.journal import PaymentJournal
 
-VAULT, CONVERSATION, DEPLOYMENTS, PAYMENTS, SETTINGS, NETWORK, MODELS = (
+VAULT, CONVERSATION, DEPLOYMENTS, PAYMENTS, CYCLES, SETTINGS, NETWORK, MODELS = (
     "vault",
     "conversation",
     "deployments",
     "payments",
+    "cycles",
     "settings",
     "network",
     "models",
@@ -45,6 +47,7 @@ class Profile:
     conversations: ConversationStore
     journal: Journal
     payments: PaymentJournal
+    burn: BurnHistory
     library: Library
 
 
@@ -79,6 +82,10 @@ def deployments_part(profile: Profile) -> bytes:
 
 def payments_part(profile: Profile) -> bytes:
     return json.dumps(profile.payments.to_records()).encode()
+
+
+def cycles_part(profile: Profile) -> bytes:
+    return json.dumps(profile.burn.to_records()).encode()
 
 
 def other_parts(profile: Profile) -> Iterator[tuple[str, bytes]]:
@@ -126,6 +133,14 @@ def merge_deployments(profile: Profile, content: bytes) -> int:
 def merge_payments(profile: Profile, content: bytes) -> int:
     """Adds the payments that are not known; gives their number."""
     return profile.payments.merge(_rows(content))
+
+
+def merge_cycles(profile: Profile, content: bytes) -> None:
+    """Adds readings and budgets that are not there."""
+    records = _json(content)
+    if not isinstance(records, dict):
+        raise FormatError("The history of cycles in this backup is malformed.")
+    profile.burn.merge(records)
 
 
 def _rows(content: bytes) -> list[dict[str, Any]]:

@@ -48,7 +48,8 @@ def _deploy(arguments: argparse.Namespace) -> None:
         model = arguments.model or opened.models()[0].name
         deployment = _begun(opened, model, arguments)
         canister_id = None if arguments.canister is None else Principal.from_text(arguments.canister)
-        if arguments.network != PRACTICE and canister_id is None and opened.journal.step(deployment.id, CREATE) is None:
+        begun = deployment.canister_id is not None or opened.journal.step(deployment.id, CREATE) is not None
+        if arguments.network != PRACTICE and canister_id is None and not begun:
             _agree(opened, deployment, arguments, cancel)
         deployment = opened.deploy(
             model,

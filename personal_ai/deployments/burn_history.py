@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from personal_ai.common.errors import BadInputError
+from personal_ai.common.errors import BadInputError, FormatError
 from personal_ai.common.journal_file import JournalFile
+from personal_ai.common.sqlite_rows import insert_row, read_rows
 from personal_ai.deployments.cycles_needed import SECONDS_PER_DAY
 from personal_ai.deployments.runway import Reading
 
@@ -16,6 +19,8 @@ _KEPT_DAYS = 400
 _SPACING_S = 600
 _NS_PER_S = 10**9
 
+_BUDGET = "budget"
+_TABLES = ("reading", _BUDGET)
 _SCHEMA = """
 CREATE TABLE reading (
     network TEXT NOT NULL, canister_id TEXT NOT NULL, time_ns INTEGER NOT NULL, cycles TEXT NOT NULL,
@@ -91,3 +96,32 @@ class BurnHistory(JournalFile):
         with self._lock:
             row = self._db.execute(query, (network, canister_id)).fetchone()
         return None if row is None else Budget(int(row[0]), row[1])
+
+    # Backup
+
+    def to_records(self) -> dict[str, list[dict[str, Any]]]:
+        """Everything as plain values, for `merge`."""
+        with self._lock:
+            return {table: read_rows(self._db, table) for table in _TABLES}
+
+    def merge(self, records: dict[str, list[dict[str, Any]]]) -> None:
+        """Takes in readings that are not known here, and budgets where there is none. Raises FormatError, StorageError.
+
+        A malformed one changes nothing.
+        """
+        try:
+            with self._transaction():
+                for table in _TABLES:
+                    for row in records[table]:
+                        _check(table, row)
+                        insert_row(self._db, table, row, keep=True)
+        except (sqlite3.Error, KeyError, TypeError, ValueError, OverflowError, BadInputError) as error:
+            raise FormatError("The history of cycles here is malformed.", not_lost="Yours is unchanged.") from error
+
+
+def _check(table: str, row: dict[str, Any]) -> None:
+    """Raises what `merge` expects of a row that nobody of us wrote."""
+    if table == _BUDGET:
+        Budget(int(row["cycles_per_30_days"]), int(row["keep_days"]))
+    elif int(row["cycles"]) < 0 or row["time_ns"] < 0:
+        raise ValueError("a reading below nothing")

@@ -1,5 +1,8 @@
 """The canister of a deployment: paid for once, and found again whatever came between.
 
+Bought with ICP, it is made by the cycles minting canister, which answers each repeat with the same canister; the wallet
+does that (`take`). What follows is about cycles that lie on the cycles ledger.
+
 The cycles ledger answers a repeat with its first result for 24 hours, as long as it comes with the same
 `created_at_time`. After that, and wherever a repeat is refused, the ledger's blocks tell whether the first attempt was
 paid: it is tried anew only when no earlier attempt can have been taken, or when its cycles came back. The blocks do not
@@ -22,6 +25,7 @@ from personal_ai.ic.ledger_entries import LedgerEntry
 from personal_ai.ic.ledger_refusals import LedgerError, LedgerWindowError
 from personal_ai.ic.ledger_types import CREATION_FAILED_MEMO
 from personal_ai.ic.ledgers import CyclesLedger
+from personal_ai.ic.management import CanisterSettings, Management
 from personal_ai.ic.principal import Principal
 
 CREATE = "create"
@@ -48,7 +52,11 @@ class Creation:
     @property
     def begun(self) -> bool:
         """Whether it may have been paid already: then nothing more is to be put on the account for it."""
-        return self.journal.step(self.deployment_id, CREATE) is not None
+        return self._known is not None or self.journal.step(self.deployment_id, CREATE) is not None
+
+    @property
+    def _known(self) -> str | None:
+        return self.journal.deployment(self.deployment_id).canister_id
 
     def run(self, amount_cycles: int, cancel: Cancel) -> Principal:
         """The canister, which then holds `amount_cycles` less the price of its creation.
@@ -59,15 +67,14 @@ class Creation:
         step = self.journal.step(self.deployment_id, CREATE)
         if step is not None and step.result is not None:
             return Principal.from_text(step.result)
+        if self._known is not None:  # stopped between writing it down and finishing the step
+            return self._created(Principal.from_text(self._known), None)
         if step is None:
             return self._attempt(self._intend(amount_cycles), cancel, first=True)
-        known = self.journal.deployment(self.deployment_id).canister_id
-        if known is not None:  # stopped between writing it down and finishing the step
-            return self._created(Principal.from_text(known), None)
         return self._attempt(step, cancel, first=False)
 
     def take(self, canister_id: Principal) -> Principal:
-        """Uses a canister that is there already, such as one begun on another computer.
+        """Uses a canister that is there already: bought with ICP, or begun on another computer.
 
         Raises BadInputError where the deployment's identity does not control it, NetworkError, SecurityError.
         """
@@ -77,9 +84,14 @@ class Creation:
                 not_lost="Nothing was changed.",
                 next_step="Check the canister's id.",
             )
-        if not self.begun:
-            self.journal.intend(self.deployment_id, CREATE)
+        self._hold_back(canister_id)
         return self._created(canister_id, None)
+
+    def _hold_back(self, canister_id: Principal) -> None:
+        """Gives it the freezing threshold that one made by the cycles ledger gets; a longer one stays."""
+        wanted_s, management = FREEZING_THRESHOLD_DAYS * SECONDS_PER_DAY, Management(self.agent)
+        if management.canister_status(canister_id).freezing_threshold_s < wanted_s:
+            management.update_settings(canister_id, CanisterSettings(freezing_threshold=wanted_s))
 
     @property
     def _own(self) -> Principal:
@@ -95,6 +107,8 @@ class Creation:
 
     def _created(self, canister_id: Principal, block_index: int | None) -> Principal:
         self.journal.set_canister(self.deployment_id, str(canister_id))
+        if self.journal.step(self.deployment_id, CREATE) is None:
+            self.journal.intend(self.deployment_id, CREATE)
         self.journal.finish(self.deployment_id, CREATE, result=str(canister_id), block_index=block_index)
         return canister_id
 

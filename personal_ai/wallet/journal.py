@@ -39,6 +39,7 @@ class Kind(StrEnum):
     TOP_UP = "top-up"  # cycles to a canister
     CONVERT = "convert"  # ICP to cycles of one's own
     CONVERT_TOP_UP = "convert-top-up"  # ICP to cycles in a canister
+    CREATE = "create"  # ICP to a new canister with cycles, which oneself controls
 
     @property
     def token(self) -> Token:
@@ -53,7 +54,7 @@ class Kind(StrEnum):
     @property
     def converts(self) -> bool:
         """Whether the cycles minting canister is to be told of the payment."""
-        return self in (Kind.CONVERT, Kind.CONVERT_TOP_UP)
+        return self in (Kind.CONVERT, Kind.CONVERT_TOP_UP, Kind.CREATE)
 
 
 class State(StrEnum):
@@ -76,6 +77,7 @@ class Payment:
     """One payment. amount, fee: in the smallest unit of the kind's token. cycles: what a conversion delivered.
 
     created_at_time_ns: the ledger's idempotency token. block_index: the ledger's block, once known.
+    said: why it ended otherwise than done; of a creation that is done, the canister's id.
     """
 
     id: str

@@ -10,13 +10,21 @@ from personal_ai.common.errors import NetworkError
 from personal_ai.common.jobs import Cancel
 from personal_ai.ic.account_identifier import AccountIdentifier
 from personal_ai.ic.agent import Agent
-from personal_ai.ic.cycles_minting import MEMO_MINT_CYCLES, MEMO_TOP_UP, CyclesMinting, PaymentRefundedError
+from personal_ai.ic.cycles_minting import (
+    MEMO_CREATE_CANISTER,
+    MEMO_MINT_CYCLES,
+    MEMO_TOP_UP,
+    CyclesMinting,
+    PaymentRefundedError,
+)
 from personal_ai.ic.icp_ledger import IcpLedger
 from personal_ai.ic.ledger_refusals import LedgerError
 from personal_ai.ic.ledgers import CyclesLedger
 from personal_ai.ic.principal import Principal
 from personal_ai.wallet.journal import Kind, Payment, PaymentJournal, State
 from personal_ai.wallet.tracing import came_back, find
+
+_MEMOS = {Kind.CONVERT: MEMO_MINT_CYCLES, Kind.CONVERT_TOP_UP: MEMO_TOP_UP, Kind.CREATE: MEMO_CREATE_CANISTER}
 
 
 class PaymentNotSentError(NetworkError):
@@ -105,14 +113,18 @@ class Payments:
         """Where the ICP go, and the memo that says what for."""
         if not payment.kind.converts:
             return AccountIdentifier.from_text(payment.target), 0
-        memo = MEMO_MINT_CYCLES if payment.kind is Kind.CONVERT else MEMO_TOP_UP
-        return CyclesMinting(self._agent).payment_account(Principal.from_text(payment.target)), memo
+        account = CyclesMinting(self._agent).payment_account(Principal.from_text(payment.target))
+        return account, _MEMOS[payment.kind]
 
     def _deliver(self, payment: Payment, cancel: Cancel) -> Payment:
         """Has the cycles delivered for ICP that are paid; a repeat is answered with the first outcome."""
         assert payment.block_index is not None
         minting = CyclesMinting(self._agent)
         try:
+            if payment.kind is Kind.CREATE:
+                controller = Principal.from_text(payment.target)
+                made = minting.notify_create_canister(payment.block_index, controllers=(controller,), cancel=cancel)
+                return self._journal.change(payment.id, State.DONE, said=str(made))
             if payment.kind is Kind.CONVERT:
                 cycles = minting.notify_mint_cycles(payment.block_index, cancel).cycles
             else:

@@ -126,6 +126,17 @@ class Wallet:
             and payment.state not in (State.REFUSED, State.NOT_SENT, State.REFUNDED)
         )
 
+    def created(self, since_ns: int) -> list[Principal]:
+        """The canisters that this identity's ICP have bought since then, the newest first."""
+        made = self._journal.payments(self._agent.profile.name, str(self.principal))
+        return [
+            Principal.from_text(payment.said)
+            for payment in made
+            if (payment.kind, payment.state) == (Kind.CREATE, State.DONE)
+            and payment.said is not None
+            and payment.created_at_time_ns >= since_ns
+        ]
+
     def open_payments(self) -> list[Payment]:
         """Payments that were interrupted, the oldest first."""
         return self._payments.open_payments()
@@ -138,11 +149,13 @@ class Wallet:
         return read_history(self._agent, self._journal, count, on_progress, cancel)
 
     def _delivered(self, kind: Kind, cycles: int) -> int:
-        """The cycles ledger takes its fee from what is put there."""
-        return max(cycles - CyclesLedger(self._agent).fee(), 0) if kind is Kind.CONVERT else cycles
+        """The cycles ledger takes its fee from what is put there; a canister is made at a price."""
+        costs = self._agent.profile.costs
+        taken = {Kind.CONVERT: CyclesLedger(self._agent).fee(), Kind.CREATE: costs.on_subnet(costs.creation)}
+        return max(cycles - taken.get(kind, 0), 0)
 
     def _target(self, kind: Kind, target: str | None) -> str:
-        if kind is Kind.CONVERT:
+        if kind in (Kind.CONVERT, Kind.CREATE):
             return str(self.principal)
         if target is None:
             raise BadInputError("A payment needs somebody to pay.")

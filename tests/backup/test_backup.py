@@ -16,7 +16,9 @@ from personal_ai.chat.store import ConversationStore
 from personal_ai.common.errors import BadInputError, Cancelled, FormatError, StorageError
 from personal_ai.common.jobs import Cancel
 from personal_ai.common.paths import Paths
+from personal_ai.deployments.burn_history import Budget, BurnHistory
 from personal_ai.deployments.journal import Deployment, DeploymentState, Journal
+from personal_ai.deployments.runway import Reading
 from personal_ai.ic.profile import NetworkProfile
 from personal_ai.identities.errors import WrongPasswordError
 from personal_ai.identities.vault import Vault
@@ -31,6 +33,7 @@ CHEAP = ScryptCost(n=1 << 4)
 PHRASE = "abandon " * 11 + "about"
 OTHER_PHRASE = "legal winner thank year wave sausage worth useful legal winner thank yellow"
 PASSWORD = "of the backup"
+BUDGET = Budget(10**12, 90)
 
 Open = Callable[[str, Content | str], Profile]
 
@@ -52,7 +55,9 @@ def open_profile(tmp_path: Path) -> Iterator[Open]:
             closing.callback(journal.close)
             payments = PaymentJournal(paths.payments)
             closing.callback(payments.close)
-            return Profile(paths, vault, store, journal, payments, Library(paths.models))
+            burn = BurnHistory(paths.burn)
+            closing.callback(burn.close)
+            return Profile(paths, vault, store, journal, payments, burn, Library(paths.models))
 
         yield make
 
@@ -70,6 +75,8 @@ def full(open_profile: Open) -> Profile:
     profile.journal.intend("aa" * 16, "create", created_at_time_ns=5, amount_cycles=1 << 70, envelope=b"signed")
     profile.journal.finish("aa" * 16, "create", result="aaaaa-aa", block_index=7)
     profile.payments.intend("ic", str(record.principal), Kind.SEND_CYCLES, target="aaaaa-aa", amount=1 << 70, fee=1)
+    profile.burn.note("ic", "aaaaa-aa", 1 << 70, 5)
+    profile.burn.set_budget("ic", "aaaaa-aa", BUDGET)
     profile.paths.settings.write_text('{"appearance": "dark"}')
     profile.paths.networks.mkdir()
     network = NetworkProfile("mine", "local", ("http://127.0.0.1:4943",), None)
@@ -106,9 +113,13 @@ def test_a_new_computer_gets_everything(full: Profile, open_profile: Open, tmp_p
     assert step is not None and (step.created_at_time_ns, step.amount_cycles, step.done) == (5, 1 << 70, True)
     paid = str(full.vault.identities[0].principal)
     assert new.payments.payments("ic", paid) == full.payments.payments("ic", paid) != []
+    assert new.burn.readings("ic", "aaaaa-aa") == [Reading(5, 1 << 70)]
+    assert new.burn.budget("ic", "aaaaa-aa") == BUDGET
+    new.burn.set_budget("ic", "aaaaa-aa", Budget(1, 1))
     assert new.paths.settings.read_text() == full.paths.settings.read_text()
     assert (new.paths.networks / "mine.json").exists()
     again = backup.restore(file, PASSWORD, lambda _: new)
+    assert new.burn.budget("ic", "aaaaa-aa") == Budget(1, 1), "what is here stays"
     assert again.deployments == 0 and len(new.conversations.list()) == 1 and len(new.vault.identities) == 2
 
 
@@ -211,6 +222,17 @@ def _hostile(path: Path, vault: bytes, *others: tuple[str, bytes]) -> Path:
             b'[{"id": "x", "network": "ic", "principal": "x", "kind": "gift", "target": "x", "amount": "1", '
             b'"fee": "1", "created_at_time_ns": 1, "state": "intended", "block_index": null, "cycles": null, '
             b'"said": null, "ended_at_ns": null}]',
+        ),
+        (parts.CYCLES, b"[]"),
+        (parts.CYCLES, b'{"reading": []}'),
+        (
+            parts.CYCLES,
+            b'{"reading": [{"network": "ic", "canister_id": "x", "time_ns": 1, "cycles": "x"}], "budget": []}',
+        ),
+        (
+            parts.CYCLES,
+            b'{"reading": [], "budget": [{"network": "ic", "canister_id": "x", "cycles_per_30_days": "-1", '
+            b'"keep_days": 1}]}',
         ),
         (parts.SETTINGS, b"[]"),
         (parts.NETWORK, b"\xff"),

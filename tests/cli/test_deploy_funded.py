@@ -58,7 +58,7 @@ def test_a_deployment_is_paid_from_its_identitys_own_account(
     assert owner(run, password_file) == paying, "the identity of the first attempt"
     (canister_id,) = network.canisters_of(paying)
     methods = [call["method"] for call in network.calls()]
-    assert (methods.count("create_canister"), methods.count("notify_mint_cycles")) == (1, 1)
+    assert (methods.count("notify_create_canister"), methods.count("create_canister")) == (1, 0)
 
     answer = run("chat", "--password-file", password_file, "Hello")
     assert answer.exit_code == 0 and "your canister" in answer.output

@@ -7,10 +7,16 @@ unquantised checkpoint in plain numpy (float64):
 
 - agreement: share of positions with the same most likely token
 - perplexity_change: of the text, relative to the unquantised model's
+- weights_at_limit, weights_cut_off: shares of the weights that the format rounds that lie at its last level (int8: one
+  of each 64 at least, the greatest) and that lay beyond it; with int8 nothing can
+- saturated_sums: share of the additions in bytes of the engine's 4-bit kernels that saturate: such a sum stays at the
+  last byte's value, and its block's result is that much smaller. Absent where the engine does not add in bytes:
+  nothing else of it can saturate, since activations, keys and values are scaled by their greatest, products in tables
+  stay within 111 and the sums of 16 and 32 bits within bounds (at the head of each kernel)
 - local_agreement, local_perplexity_change: the same of onnxruntime on this computer, which rounds activations to 8
   bits besides; reported, not judged
 
-A case passes within BOUNDS; a format that the compiler refuses fails with its reason.
+A case passes within BOUNDS and SATURATED_SUMS_MAX; a format that the compiler refuses fails with its reason.
 """
 
 from __future__ import annotations
@@ -34,9 +40,10 @@ from personal_ai.compiler.compile import compile_onnx
 from personal_ai.models.manifest import MODEL_FILE
 from personal_ai.models.quantisation import Quantisation
 from personal_ai.models.runtime import onnxruntime
-from tests.canister.engine.wasm_engine import WasmEngine, compile_harness
+from tests.canister.engine.wasm_engine import WasmEngine, compile_counting_harness
 from tests.compiler.unpacking import read_unpacked
 from tests.conformance.models import OnnxSteps, write_onnx
+from tests.conformance.rounding import rounded_weights
 from tests.support import reference
 from tests.support.outliers import plant_outliers
 
@@ -56,6 +63,7 @@ class Bounds:
 
 
 BOUNDS: Final[dict[Quantisation, Bounds]] = {"int8": Bounds(0.99, 0.01), "int4": Bounds(0.96, 0.05)}
+SATURATED_SUMS_MAX: Final = 2e-5
 
 
 @dataclass(frozen=True)
@@ -70,6 +78,9 @@ class Case:
     perplexity: float | None = None
     agreement: float | None = None
     perplexity_change: float | None = None
+    weights_at_limit: float = 0.0
+    weights_cut_off: float = 0.0
+    saturated_sums: float | None = None
     local_agreement: float | None = None
     local_perplexity_change: float | None = None
 
@@ -132,6 +143,8 @@ def failure(case: Case) -> str:
         reasons.append(f"agreement {case.agreement} < {bounds.agreement}")
     if case.perplexity_change is None or not case.perplexity_change <= bounds.perplexity_change:
         reasons.append(f"perplexity_change {case.perplexity_change} > {bounds.perplexity_change}")
+    if case.weights == "int4" and (case.saturated_sums is None or case.saturated_sums > SATURATED_SUMS_MAX):
+        reasons.append(f"saturated_sums {case.saturated_sums} > {SATURATED_SUMS_MAX}")
     return "; ".join(reasons)
 
 
@@ -144,10 +157,15 @@ def _compared(case: Case, harness: wasmtime.Module, source: Path, text: Text) ->
     compile_onnx(model / MODEL_FILE, model / "program", end_tokens=(0,), context_length=decoder.context_length)
     engine = WasmEngine(harness, read_unpacked(model / "program"))
     agreement, change = text.compare(_stepwise(engine.forward, text.sequences))
+    saturations = engine.saturations()
+    weights = rounded_weights(source, case.weights)
     case = replace(
         case,
         agreement=agreement,
         perplexity_change=change,
+        weights_at_limit=weights.at_limit / weights.all,
+        weights_cut_off=weights.cut_off / weights.all,
+        saturated_sums=saturations and saturations.share,
         local_agreement=local_agreement,
         local_perplexity_change=local_change,
     )
@@ -162,7 +180,7 @@ def _stepwise(forward: Callable[[Sequence[int], int], Scores], sequences: list[l
 def run(sequence_count: int = SEQUENCE_COUNT) -> list[Case]:
     """Every case, in files that are gone afterwards."""
     with tempfile.TemporaryDirectory() as name:
-        harness = compile_harness(Path(name) / "harness.wasm")
+        harness = compile_counting_harness(Path(name) / "harness.wasm")
         return [
             case
             for checkpoint in CHECKPOINTS

@@ -5,7 +5,8 @@ each time with other troubles (tests/faults/troubles.py): the program stopped be
 and each request, requests and answers lost, delayed and duplicated, the gateway down, the disk full, the clock wrong;
 gone on with at once, or 25 hours later, when the ledgers have forgotten.
 
-Short: all stops of the short way (to the paid canister), at once and 25 hours later, all later stops of the whole way,
+There are two ways to the canister: ICP bring cycles that are lacking onto the account, or buy the canister itself.
+Short: all stops of both short ways (to the paid canister), at once and 25 hours later, all later stops of a whole way,
 and a seeded choice of the other troubles. --all: every trouble at every point, both at once and 25 hours later, and all
 pairs of stops on the short way. The judge is the network's audit and what is left on its ledgers, never a journal.
 
@@ -20,16 +21,17 @@ import multiprocessing
 import os
 import random
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 
-from tests.faults.purchase import DAY_AND_AN_HOUR_S, Case, Verdict, World, world
+from tests.faults.purchase import DAY_AND_AN_HOUR_S, Case, Verdict, Way, World, world
 from tests.faults.troubles import POSSIBLE, STOPS, Fault
 
 SEED = 7
 SHORT_CHOICE = 40
 CASES_IN_A_WORLD = 24  # a network that has seen hundreds of people is slow
+WHOLE, SHORT, SHORT_BOUGHT = WAYS = ((True, False), (False, False), (False, True))  # whole, bought
 RESTS_S = (0, DAY_AND_AN_HOUR_S)
 _FAULTS = tuple(dict.fromkeys(fault for faults in POSSIBLE.values() for fault in faults))
 _OTHERS = tuple(fault for fault in _FAULTS if fault not in STOPS)
@@ -52,42 +54,50 @@ class Outcome:
         return self.finished == self.runs and not any(wrong)
 
 
-def singles(points: Iterable[int], faults: Iterable[Fault], rests_s: Iterable[int], *, whole: bool) -> Iterator[Case]:
+def singles(
+    points: Iterable[int], faults: Iterable[Fault], rests_s: Iterable[int], *, whole: bool, bought: bool = False
+) -> Iterator[Case]:
     """Each fault at each point; where it is not possible there, nothing happens."""
     chosen, rests = tuple(faults), tuple(rests_s)
     for point in points:
         for fault in chosen:
             for rest_s in rests:
-                yield Case(((point, fault),), rest_s, whole)
+                yield Case(((point, fault),), rest_s, whole, bought)
 
 
-def pairs(points: int) -> Iterator[Case]:
+def pairs(points: int, *, bought: bool) -> Iterator[Case]:
     """Stopped twice on the short way. A point after the first stop is one of the second life."""
     for first in range(points):
         for second in range(first + 1, points):
             for one in STOPS:
                 for other in STOPS:
-                    yield Case(((first, one), (second, other)), whole=False)
+                    yield Case(((first, one), (second, other)), whole=False, bought=bought)
 
 
-def short_cases(whole_points: int, short_points: int) -> list[Case]:
-    """What fits into a minute."""
-    others = list(singles(range(whole_points), _OTHERS, RESTS_S, whole=True))
+def short_cases(points: Mapping[Way, int]) -> list[Case]:
+    """What fits into a minute. points: of each way."""
+    others = list(singles(range(points[WHOLE]), _OTHERS, RESTS_S, whole=True))
     return [
-        *singles(range(short_points), STOPS, RESTS_S, whole=False),
-        *singles(range(short_points, whole_points), STOPS, (0,), whole=True),
+        *singles(range(points[SHORT]), STOPS, RESTS_S, whole=False),
+        *singles(range(points[SHORT_BOUGHT]), STOPS, RESTS_S, whole=False, bought=True),
+        *singles(range(points[SHORT], points[WHOLE]), STOPS, (0,), whole=True),
         *random.Random(SEED).sample(others, SHORT_CHOICE),
     ]
 
 
-def all_cases(whole_points: int, short_points: int) -> list[Case]:
-    return [*singles(range(whole_points), _FAULTS, RESTS_S, whole=True), *pairs(short_points)]
+def all_cases(points: Mapping[Way, int]) -> list[Case]:
+    return [
+        *singles(range(points[WHOLE]), _FAULTS, RESTS_S, whole=True),
+        *singles(range(points[SHORT_BOUGHT]), _FAULTS, RESTS_S, whole=False, bought=True),
+        *pairs(points[SHORT], bought=False),
+        *pairs(points[SHORT_BOUGHT], bought=True),
+    ]
 
 
-def judge(verdicts: Sequence[tuple[Case, Verdict]], faultless: dict[bool, Verdict]) -> Outcome:
+def judge(verdicts: Sequence[tuple[Case, Verdict]], faultless: Mapping[Way, Verdict]) -> Outcome:
     """Holds each case against the same way without troubles."""
     gone = [
-        tuple(abs(left - should) for left, should in zip(one.left, faultless[case.whole].left, strict=True))
+        tuple(abs(left - should) for left, should in zip(one.left, faultless[case.way].left, strict=True))
         for case, one in verdicts
     ]
     audits = [one.unaccounted for _, one in verdicts]
@@ -101,14 +111,14 @@ def judge(verdicts: Sequence[tuple[Case, Verdict]], faultless: dict[bool, Verdic
     )
 
 
-def faultless(where: World) -> dict[bool, Verdict]:
-    """The whole way and the short one, without troubles."""
-    found = {whole: where.endure(Case(whole=whole)) for whole in (True, False)}
+def faultless(where: World) -> dict[Way, Verdict]:
+    """Each way without troubles."""
+    found = {(whole, bought): where.endure(Case(whole=whole, bought=bought)) for whole, bought in WAYS}
     assert all(one.finished and one.canisters == 1 and not one.corrupt for one in found.values())
     return found
 
 
-def wrong(case: Case, one: Verdict, faultless: dict[bool, Verdict]) -> bool:
+def wrong(case: Case, one: Verdict, faultless: Mapping[Way, Verdict]) -> bool:
     return not judge([(case, one)], faultless).good
 
 
@@ -123,7 +133,7 @@ def run(*, everything: bool, jobs: int) -> tuple[Outcome, list[Case]]:
     with world() as where:
         good = faultless(where)
     choose = all_cases if everything else short_cases
-    cases = choose(good[True].points, good[False].points)
+    cases = choose({way: one.points for way, one in good.items()})
     parts = [cases[start : start + CASES_IN_A_WORLD] for start in range(0, len(cases), CASES_IN_A_WORLD)]
     fresh = multiprocessing.get_context("spawn")  # forked, wasmtime would wait for threads that are not there
     with ProcessPoolExecutor(jobs, mp_context=fresh) as pool:

@@ -12,11 +12,11 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from personal_ai.app.funding import conversion
+from personal_ai.app.funding import purchase, take_bought
 from personal_ai.canister.client import CanisterClient
 from personal_ai.common.errors import UserFacingError
 from personal_ai.common.jobs import Cancel, ignore_progress
-from personal_ai.deployments.creation import CREATE, Creation
+from personal_ai.deployments.creation import Creation
 from personal_ai.deployments.deployer import Deployer
 from personal_ai.deployments.journal import Deployment, DeploymentState, Journal
 from personal_ai.deployments.plan import contents_of, plan
@@ -26,6 +26,7 @@ from personal_ai.ic.agent import Agent
 from personal_ai.ic.icp_ledger import IcpLedger
 from personal_ai.ic.icp_types import E8S_PER_ICP
 from personal_ai.ic.identity import Identity
+from personal_ai.ic.ledger_types import CYCLES_LEDGER_FEE
 from personal_ai.ic.ledgers import CyclesLedger
 from personal_ai.ic.profile import practice
 from personal_ai.models.importing import import_folder
@@ -55,13 +56,25 @@ _MEMORY = Path("/dev/shm")
 _PURSE_E8S = 100 * E8S_PER_ICP
 
 
+Way = tuple[bool, bool]
+
+
 @dataclass(frozen=True)
 class Case:
-    """plan: what goes wrong at which point. rest_s: until the second life. whole: beyond the creation, to the end."""
+    """plan: what goes wrong at which point. rest_s: until the second life.
+
+    whole: beyond the creation, to the end. bought: ICP buy the canister itself; else some cycles lie on the account
+    already, and ICP bring what is lacking.
+    """
 
     plan: tuple[tuple[int, Fault], ...] = ()
     rest_s: int = 0
     whole: bool = True
+    bought: bool = False
+
+    @property
+    def way(self) -> Way:
+        return self.whole, self.bought
 
 
 @dataclass(frozen=True)
@@ -97,6 +110,8 @@ class World:
         self._cases += 1
         who = identity(f"person {self._cases}")
         self._network.fund_icp(who.principal, _PURSE_E8S)
+        if not case.bought:
+            self._network.fund(who.principal, CYCLES_LEDGER_FEE)
         troubles = Troubles(dict(case.plan))
         with tempfile.TemporaryDirectory(dir=self._folder) as home:
             finished = self._lives(who, Path(home), troubles, case)
@@ -129,13 +144,21 @@ class World:
             if not journal.deployments():
                 journal.begin(self._deployment(who))
             bill = plan(self._profile, contents_of(self._package)).total
-            if journal.step(_ID, CREATE) is None and (lacking := needs(agent, bill).lacking):
-                wallet.pay(conversion(wallet, lacking))
-            self._deploy(journal, agent, bill, whole=case.whole)
+            self._pay(wallet, Creation(journal, agent, _ID), bill)
+            self._deploy(journal, agent, bill, case)
 
-    def _deploy(self, journal: Journal, agent: Agent, bill: int, *, whole: bool) -> None:
-        directory = self._network.canisters_of
-        if whole:
+    @staticmethod
+    def _pay(wallet: Wallet, creation: Creation, bill: int) -> None:
+        if take_bought(wallet, creation):
+            return
+        payment = purchase(wallet, needs(creation.agent, bill))
+        if payment is not None:
+            wallet.pay(payment)
+            take_bought(wallet, creation)
+
+    def _deploy(self, journal: Journal, agent: Agent, bill: int, case: Case) -> None:
+        directory = None if case.bought else self._network.canisters_of  # what ICP bought is found without one
+        if case.whole:
             programs = self._folder / "programs"
             deployer = Deployer(journal, agent, self._package, programs, directory=directory)
             deployer.run(_ID, ignore_progress, Cancel())

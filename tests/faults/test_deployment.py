@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.faults.deployment import STOPS, Case, faultless, judge, singles
+from tests.faults.deployment import SHORT, SHORT_BOUGHT, STOPS, WHOLE, Case, faultless, judge, singles
 from tests.faults.purchase import DAY_AND_AN_HOUR_S, World, world
 from tests.faults.troubles import Fault
 
@@ -24,9 +24,12 @@ def where() -> Iterator[World]:
 
 def test_nothing_is_paid_twice_and_nothing_is_lost(where: World) -> None:
     good = faultless(where)
-    whole_points = range(good[False].points, good[True].points, 7)
+    whole_points = range(good[SHORT].points, good[WHOLE].points, 9)
     cases = [
         *singles(_PAYING, STOPS, (DAY_AND_AN_HOUR_S,), whole=False),
+        *singles(
+            range(good[SHORT_BOUGHT].points - 8), (Fault.STOP_AFTER,), (DAY_AND_AN_HOUR_S,), whole=False, bought=True
+        ),
         *singles(whole_points, (Fault.STOP_AFTER,), (0,), whole=True),
         *(Case(((12 + number, fault),), whole=False) for number, fault in enumerate(_OTHERS)),
     ]
@@ -36,7 +39,7 @@ def test_nothing_is_paid_twice_and_nothing_is_lost(where: World) -> None:
 
 def test_the_judge_sees_what_is_wrong(where: World) -> None:
     good = faultless(where)
-    case, verdict = Case(whole=False), good[False]
+    case, verdict = Case(whole=False), good[SHORT]
     twice = replace(verdict, canisters=2, left=(verdict.left[0] - 5, verdict.left[1] - 7))
     outcome = judge([(case, twice)], good)
     assert (outcome.double_creations, outcome.unaccounted_cycles, outcome.unaccounted_e8s) == (1, 5, 7)

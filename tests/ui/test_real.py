@@ -91,7 +91,7 @@ def test_one_click_from_an_empty_home_to_a_canisters_answer_and_nothing_left(qap
     (dialog,) = window.findChildren(EndDialog)
     dialog.throw_away.click()
     until(lambda: window.bridge.closed)
-    assert {path.name for path in paths.home.iterdir()} <= {"programs", "trial.lock"}
+    assert {path.name for path in paths.home.iterdir()} <= {"programs", "trial.lock", "settings.json"}
     assert not PracticeNetwork(paths.practice_network).running
     window.deleteLater()
 

@@ -137,6 +137,22 @@ def test_a_conversion_25_hours_later(monkeypatch: pytest.MonkeyPatch, purse: Pur
     assert purse.wallet.go_on(open_payment(purse)).cycles == CYCLES_PER_ICP
 
 
+def test_a_canister_that_icp_bought_is_the_same_one_days_later(monkeypatch: pytest.MonkeyPatch, purse: Purse) -> None:
+    preview = purse.wallet.preview(Kind.CREATE, E8S_PER_ICP)
+    costs = purse.agent.profile.costs
+    assert preview.cycles == CYCLES_PER_ICP - costs.on_subnet(costs.creation)
+    purse.transport.steps = [go_through, lose_answer]  # made, and nobody was told
+    with pytest.raises(NetworkTimeoutError):
+        purse.wallet.pay(preview)
+    [made] = purse.network.canisters_of(OWNER.principal)
+    days_pass(monkeypatch, purse, 25)
+    payment = purse.wallet.go_on(open_payment(purse))
+    assert (payment.state, payment.said) == (State.DONE, str(made))
+    assert purse.network.canisters_of(OWNER.principal) == purse.wallet.created(0) == [made]
+    assert purse.wallet.created(payment.created_at_time_ns + 1) == []
+    assert purse.balanced()
+
+
 def test_a_repeat_that_is_refused_was_perhaps_paid_all_the_same(purse: Purse) -> None:
     """The account was emptied in between, and the fee that the journal remembers is not today's."""
     preview = purse.wallet.preview(Kind.SEND_ICP, 5, str(FRIEND))

@@ -118,6 +118,7 @@ class Stage:
             self.window.close()
         self.until(lambda: self._ended)
         self.window.deleteLater()
+        self._window = None
         assert not self.crashes, f"the window broke: {self.crashes}"
 
     def _end(self) -> None:

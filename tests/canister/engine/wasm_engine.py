@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,7 +17,7 @@ from personal_ai.replica.wasm.compiled import engine
 from personal_ai.replica.wasm.instrument import COUNTER_EXPORT, instrument
 from personal_ai.replica.wasm.module import parse
 
-_HARNESS = Path(__file__).parent / "harness.zig"
+_HARNESSES = Path(__file__).parent
 _TARGET = ("-target", "wasm32-freestanding", "-mcpu", "generic+simd128+bulk_memory+sign_ext")
 _MODE = ("-O", "ReleaseSafe", "-fstrip")
 _PLENTY = 1 << 60
@@ -23,11 +25,11 @@ _PLENTY = 1 << 60
 Logits = npt.NDArray[np.float32]
 
 
-def build_harness(target: Path) -> bytes:
+def build_harness(target: Path, root: str = "harness.zig") -> bytes:
     """The harness module, as the canister's own sources are compiled."""
     result = build.zig(
         *("build-exe", "-fno-entry", "-rdynamic", "--stack", str(1 << 20)),
-        *(*_TARGET, *_MODE, "--dep", "engine", f"-Mroot={_HARNESS}"),
+        *(*_TARGET, *_MODE, "--dep", "engine", f"-Mroot={_HARNESSES / root}"),
         *(*_TARGET, *_MODE, "-Mengine=engine/engine.zig", f"-femit-bin={target}"),
         cwd=build.SOURCES,
     )
@@ -39,6 +41,23 @@ def compile_harness(target: Path) -> wasmtime.Module:
     """The metered module, to be instantiated as often as wanted; built where `target` does not hold it yet."""
     wasm = target.read_bytes() if target.exists() else build_harness(target)
     return wasmtime.Module(engine(), instrument(parse(wasm)).binary)
+
+
+def compile_counting_harness(target: Path) -> wasmtime.Module:
+    """As `compile_harness`, of an engine that counts what saturates; instructions are not the shipped engine's."""
+    return wasmtime.Module(engine(), instrument(parse(build_harness(target, "counting_harness.zig"))).binary)
+
+
+@dataclass(frozen=True)
+class Saturations:
+    """Sums of bytes so far, and how many of them saturated (simd.zig)."""
+
+    added: int
+    saturated: int
+
+    @property
+    def share(self) -> float | None:
+        return self.saturated / self.added if self.added else None
 
 
 class OpenRefused(Exception):
@@ -68,9 +87,18 @@ class WasmProgram:
     def _memory(self) -> wasmtime.Memory:
         return cast("wasmtime.Memory", self._exports["memory"])
 
+    def saturations(self) -> Saturations | None:
+        """None from a module that does not count, as `compile_counting_harness` does."""
+        if "saturations" not in self._exports:
+            return None
+        return Saturations(*struct.unpack("<2Q", self._variable("saturations", 16)))
+
     def _error_name(self) -> str:
-        address = cast("wasmtime.Global", self._exports["error_name"]).value(self._store)
-        return bytes(self._memory.read(self._store, address, address + 64)).partition(b"\0")[0].decode()
+        return self._variable("error_name", 64).partition(b"\0")[0].decode()
+
+    def _variable(self, name: str, size_bytes: int) -> bytes:
+        address = cast("wasmtime.Global", self._exports[name]).value(self._store)
+        return bytes(self._memory.read(self._store, address, address + size_bytes))
 
     def _allocate(self, size_bytes: int) -> int:
         address: int = self._call("allocate", size_bytes)

@@ -7,6 +7,7 @@ const programs = @import("program.zig");
 const operators = @import("operators.zig");
 const executor = @import("executor.zig");
 pub const graph = @import("graph.zig");
+pub const Saturations = @import("simd.zig").Saturations;
 
 pub const OpenError = programs.Error;
 

@@ -36,7 +36,7 @@ pub const ByteBlock = extern struct {
 
     inline fn groupSum(block: *const ByteBlock, comptime g: usize, tables: *const [group]simd.I8x16) simd.I8x16 {
         var sum = simd.lookUp(tables[0], block.codes[g * group]);
-        inline for (tables[1..], 1..) |table, i| sum +|= simd.lookUp(table, block.codes[g * group + i]);
+        inline for (tables[1..], 1..) |table, i| sum = simd.saturatingSum(sum, simd.lookUp(table, block.codes[g * group + i]));
         return sum;
     }
 
@@ -62,8 +62,8 @@ pub const NibbleBlock = extern struct {
     inline fn groupSum(block: *const NibbleBlock, comptime g: usize, tables: *const [group]simd.I8x16) simd.I8x16 {
         var sum: simd.I8x16 = @splat(0);
         inline for (block.codes[g * group / 2 ..][0 .. group / 2], 0..) |code, i| {
-            sum +|= simd.lookUp(tables[2 * i], code & @as(simd.U8x16, @splat(15)));
-            sum +|= simd.lookUp(tables[2 * i + 1], code >> @splat(4));
+            sum = simd.saturatingSum(sum, simd.lookUp(tables[2 * i], code & @as(simd.U8x16, @splat(15))));
+            sum = simd.saturatingSum(sum, simd.lookUp(tables[2 * i + 1], code >> @splat(4)));
         }
         return sum;
     }

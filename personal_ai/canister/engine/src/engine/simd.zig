@@ -14,6 +14,13 @@ pub const U8x16 = @Vector(16, u8);
 
 const in_wasm = builtin.cpu.arch.isWasm();
 
+/// How many lanes were added by `saturatingSum`, and how many of them saturated.
+pub const Saturations = extern struct { added: u64 = 0, saturated: u64 = 0 };
+
+const root = @import("root");
+/// A module around the engine that declares `pub var saturations: Saturations` has them counted there.
+const counting = @hasDecl(root, "saturations");
+
 extern fn @"llvm.wasm.dot"(I16x8, I16x8) I32x4;
 extern fn @"llvm.wasm.narrow.signed.v16i8.v8i16"(I16x8, I16x8) I8x16;
 extern fn @"llvm.wasm.q15mulr.sat.signed"(I16x8, I16x8) I16x8;
@@ -28,6 +35,16 @@ pub inline fn dot(a: I16x8, b: I16x8) I32x4 {
     const even = @shuffle(i32, products, undefined, I32x4{ 0, 2, 4, 6 });
     const odd = @shuffle(i32, products, undefined, I32x4{ 1, 3, 5, 7 });
     return even +% odd;
+}
+
+/// a + b, each lane brought into -128..127.
+pub inline fn saturatingSum(a: I8x16, b: I8x16) I8x16 {
+    const total = a +| b;
+    if (counting) {
+        root.saturations.added += 16;
+        root.saturations.saturated += std.simd.countTrues(total != a +% b);
+    }
+    return total;
 }
 
 /// The lanes of a, then of b, each brought into -128..127.
