@@ -32,7 +32,7 @@ from tokenizers import Tokenizer
 from personal_ai.compiler.compile import compile_onnx
 from personal_ai.compiler.onnx_graph import read_onnx
 from personal_ai.models.local.session import Session
-from personal_ai.models.local.session_graph import session_graph
+from personal_ai.models.local.session_layers import session_graph
 from personal_ai.models.manifest import MODEL_FILE
 from personal_ai.models.runtime import onnxruntime
 from tests.canister.engine.wasm_engine import WasmEngine, compile_harness
