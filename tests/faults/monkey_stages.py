@@ -22,7 +22,7 @@ from ui.tour.scripted import PASSWORD, ScriptedCore, deployment
 from ui.tour.stage import Stage
 
 TEXTS = ("Who?", "a", "**b**", "```sh\nls\n```", "\u4f60\u597d", "<b>x</b>", "%s {0}", "\U0001f642", PASSWORD)
-SIZES = ((560, 480), (640, 760), (1180, 760), (1700, 900))
+SIZES = ((580, 480), (640, 760), (1180, 760), (1700, 900))
 _OPEN_TIMEOUT_MS = 60_000
 _NETWORK_FAILS_AFTER_MS = 8000
 

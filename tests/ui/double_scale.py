@@ -20,7 +20,7 @@ from ui.tour.stage import Stage
 from ui.widgets.basic import Button
 from ui.widgets.rail import Page
 
-_SIZES = ((960, 540), (560, 480))
+_SIZES = ((960, 540), (580, 480))
 
 
 def main() -> None:
