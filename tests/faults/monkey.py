@@ -175,6 +175,7 @@ class _Round:
     def _step(self) -> None:
         """One event; the next is due before it is over, since a dialog may keep it in a loop of its own."""
         if self._left <= 0:
+            self._leave_dialogs()  # the last event may have opened one that nobody else would close
             return
         QTimer.singleShot(1, self._step)
         self._left -= 1
