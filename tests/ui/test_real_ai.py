@@ -87,7 +87,7 @@ def test_from_its_card_to_its_end(page: AisPage, workspace: Workspace) -> None:
     wait_for(lambda: any(one.isVisible() for one in detail.snapshots.findChildren(Button) if "Go back" in one.text()))
     button(detail, "Go back to it…").click()
     page.findChild(Question).go.click()
-    wait_for(lambda: page.desk.work is None and not page.desk.busy)
+    wait_for(lambda: page.desk.work.current is None and not page.desk.work.busy)
 
     button(detail, "Read the log").click()
     wait_for(lambda: "Nothing is in it." in words(detail.log) or bool(detail.log.text.toPlainText()))

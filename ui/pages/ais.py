@@ -61,7 +61,7 @@ class AisPage(ScrollPage):
         self._arrange()
         profile.changed.connect(self._refresh)
         self.desk.seen.connect(self._show_ai)
-        self.desk.worked.connect(self._show_all)
+        self.desk.work.changed.connect(self._show_all)
         self._refresh()
 
     def _arrange(self) -> None:
@@ -155,7 +155,7 @@ class AisPage(ScrollPage):
             return False
         if entry.undertaking is Undertaking.DEPLOYMENT:
             return self._operation is not None and subject.name == self._run_name
-        return entry.open and self.desk.works_on(subject)
+        return entry.open and self.desk.work.works_on(subject)
 
     def go_on(self, entry: Entry) -> None:
         """Goes on with what was begun with one AI."""
@@ -250,7 +250,7 @@ class AisPage(ScrollPage):
     def _show_ai(self, deployment_id: str) -> None:
         card = self._ais.get(deployment_id)
         if card is not None:
-            work = self.desk.work
+            work = self.desk.work.current
             mine = work if work is not None and work.deployment.id == deployment_id else None
             card.show_view(self.desk.view(card.deployment), mine)
 
