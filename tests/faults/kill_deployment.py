@@ -58,8 +58,8 @@ _PATIENCE_S = 120.0  # for one life of the program
 class Outcome:
     """What the network says at the end. deployments: how many were begun; answered: how many answer a question.
 
-    double_payments: blocks of the two ledgers beyond those of paying once. chunks_sent_twice: chunks that the network had
-    when a life of the program began and nothing was on its way; what is on its way when a life begins may come twice.
+    double_payments: blocks of the two ledgers beyond those of paying once. chunks_sent_twice: of those that the network
+    had when a life of the program began and nothing was on its way; what is on its way then may come twice.
     """
 
     kills: int
