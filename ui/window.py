@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from ui.widgets.trial_dialogs import EndDialog
 
 _SIZE = (1180, 760)
-_SIZE_MIN = (520, 480)
+_SIZE_MIN = (580, 480)
 _CLOSING_S_MAX = 10.0
 _IDLE_LOOK_MS = 5000
 

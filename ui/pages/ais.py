@@ -20,6 +20,7 @@ from ui.theme.tokens import SPACE_L, SPACE_S
 from ui.widgets.ai_dialogs import adopt_dialog
 from ui.widgets.basic import Button, clear, column, label, row
 from ui.widgets.deployment_card import AiCard, RunCard, UnfinishedCard, empty_card
+from ui.widgets.network_row import NetworkRow
 from ui.widgets.scroll_page import ScrollPage
 from ui.widgets.toast import Toast
 
@@ -56,7 +57,7 @@ class AisPage(ScrollPage):
         self.models.setMinimumWidth(170)
         self.deploy_button = Button(tr("Deploy"), "primary", on_click=self.deploy)
         self._cards = column(spacing=SPACE_L)
-        self._network = _NetworkRow(profile)
+        self._network = NetworkRow(profile)
         self._list = QWidget()
         self._arrange()
         profile.changed.connect(self._refresh)
@@ -307,34 +308,3 @@ class AisPage(ScrollPage):
             for name in names:
                 self.models.addItem(overview.model_label(name), name)
         self.models.setVisible(len(names) > 1)
-
-
-class _NetworkRow(QWidget):
-    """The practice network's state, and its switch."""
-
-    def __init__(self, profile: Profile) -> None:
-        super().__init__()
-        self._profile = profile
-        self._words = label("", "small", wrap=True)
-        self._switch = Button("", "quiet", on_click=self._toggle)
-        layout = row(self, spacing=SPACE_S)
-        layout.addWidget(self._words, 1)
-        layout.addWidget(self._switch)
-
-    def refresh(self) -> None:
-        running = self._profile.overview.network_running
-        self._words.setText(
-            tr("The practice network is running on this computer.")
-            if running
-            else tr("The practice network is not running. Chats are answered by this computer meanwhile.")
-        )
-        self._switch.setText(tr("Stop the network") if running else tr("Start the network"))
-        self._switch.setEnabled(True)
-
-    def _toggle(self) -> None:
-        self._switch.setEnabled(False)
-        if self._profile.overview.network_running:
-            self._profile.stop_network()
-        else:
-            self._words.setText(tr("Starting the practice network…"))
-            self._profile.start_network()
