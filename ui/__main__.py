@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -10,6 +11,7 @@ if TYPE_CHECKING:
     from ui.core import Core
 
 _LISTENS_AFTER_MS = 500  # once the window is there
+_KNOCKS, _BETWEEN_KNOCKS_S = 80, 0.2  # for longer than a window takes to end
 
 
 def main() -> int:
@@ -32,12 +34,15 @@ def open_window() -> int:
     from ui.one_window import LOCK_FILE, knock  # noqa: PLC0415
 
     paths = Paths.default()
-    with holding(paths.home / LOCK_FILE) as alone:
-        if alone:
-            return _show_window(paths)
-    if not knock(paths.home):
-        print("Personal AI is open already, and its window does not answer yet.", file=sys.stderr)
-    return 0
+    for _ in range(_KNOCKS):  # one that is just starting or ending does not hear
+        with holding(paths.home / LOCK_FILE) as alone:
+            if alone:
+                return _show_window(paths)
+        if knock(paths.home):
+            return 0
+        time.sleep(_BETWEEN_KNOCKS_S)
+    print("Personal AI is open already, and its window does not answer.", file=sys.stderr)
+    return 1
 
 
 def _show_window(paths: Paths) -> int:
@@ -52,6 +57,7 @@ def _show_window(paths: Paths) -> int:
     door = FrontDoor(paths.home, window)
     door.knocked.connect(window.come_to_front)
     QTimer.singleShot(_LISTENS_AFTER_MS, door, door.open)
+    window.leaving.connect(door.close)
     window.closed.connect(application.quit)
     sys.excepthook = lambda _, error, __: window.show_crash(error)
     window.show()

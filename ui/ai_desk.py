@@ -1,23 +1,21 @@
-"""The AIs as their page uses them: looked at, and worked on, off the window's thread."""
+"""The AIs as their page uses them: looked at, kept alive, and changed, off the window's thread."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from PySide6.QtCore import QObject, Signal
 
 from personal_ai.common.errors import UserFacingError
-from personal_ai.common.jobs import Progress
 from personal_ai.deployments.journal import Deployment
 from personal_ai.ic.principal import Principal
+from ui.ai_work import AiWork
 from ui.bridge import Lane, Operation, Task
 from ui.core import Core
 from ui.profile import Profile
-from ui.text import tr
 
 if TYPE_CHECKING:
     from personal_ai.app.canisters import Look
@@ -64,37 +62,17 @@ class _Touched:
     """News of an operation: it has done what it could, and the AI may be another than before."""
 
 
-@dataclass(slots=True)
-class Work:
-    """Something long on one AI: it can be stopped, and begun again where it failed."""
-
-    deployment: Deployment
-    title: str
-    start: Callable[[Task], Any]
-    on_done: Callable[[Any], object]
-    operation: Operation[Any] | None = None
-    progress: Progress | None = None
-    problem: UserFacingError | None = None
-
-    @property
-    def running(self) -> bool:
-        return self.operation is not None
-
-
 class AiDesk(QObject):
-    """`seen` carries the id of a deployment of which something else is known; `worked` follows the work's news.
-
-    One long piece of work is under way at a time.
-    """
+    """`seen` carries the id of a deployment of which something else is known. `work` is what takes long."""
 
     seen = Signal(str)
-    worked = Signal()
 
     def __init__(self, profile: Profile, parent: QObject) -> None:
         super().__init__(parent)
         self._profile = profile
         self._views: dict[str, AiView] = {}
-        self.work: Work | None = None
+        self.work = AiWork(profile, self)
+        self.work.ended.connect(self.look)
 
     def view(self, deployment: Deployment) -> AiView:
         return self._views.setdefault(deployment.id, AiView())
@@ -249,109 +227,6 @@ class AiDesk(QObject):
             Lane.CARE,
             self._profile.refresh,
         )
-
-    # Long work
-
-    def upgrade(self, deployment: Deployment, on_done: Callable[[bool], object]) -> None:
-        self._begin(
-            deployment,
-            tr("Upgrading the engine of {name}").format(name=deployment.name),
-            lambda task: self._core.upkeep.upgrade(deployment, task.tell, task.cancel),
-            on_done,
-        )
-
-    def replace_model(self, deployment: Deployment, model: str, on_done: Callable[[Deployment], object]) -> None:
-        self._begin(
-            deployment,
-            tr("Another model for {name}").format(name=deployment.name),
-            lambda task: self._core.upkeep.replace(deployment, model, task.tell, task.cancel),
-            on_done,
-        )
-
-    def restore_snapshot(
-        self, deployment: Deployment, snapshot: Snapshot, on_done: Callable[[Deployment], object]
-    ) -> None:
-        self._begin(
-            deployment,
-            tr("{name} goes back to a snapshot").format(name=deployment.name),
-            lambda task: self._core.snapshots.restore(deployment, snapshot.id.hex(), task.tell, task.cancel),
-            on_done,
-        )
-
-    def download_snapshot(
-        self, deployment: Deployment, snapshot: Snapshot, folder: Path, on_done: Callable[[Snapshot], object]
-    ) -> None:
-        self._begin(
-            deployment,
-            tr("Downloading a snapshot of {name}").format(name=deployment.name),
-            lambda task: self._core.snapshots.download(deployment, snapshot.id.hex(), folder, task.tell, task.cancel),
-            on_done,
-        )
-
-    def _begin(
-        self,
-        deployment: Deployment,
-        title: str,
-        start: Callable[[Task], T],
-        on_done: Callable[[T], object],
-    ) -> None:
-        """Begins work on one AI; `on_done` is given what comes of it. One at a time, deployments included."""
-        if self.busy:
-            return
-        self._run(Work(deployment, title, start, on_done))
-
-    @property
-    def busy(self) -> bool:
-        """Whether something long is under way, on whichever AI."""
-        return self._profile.bridge.runs(Lane.DEPLOY)
-
-    def begin_again(self) -> None:
-        if self.work is not None and not self.busy:
-            work = self.work
-            self._run(Work(work.deployment, work.title, work.start, work.on_done))
-
-    def stop_work(self) -> None:
-        if self.work is not None and self.work.operation is not None:
-            self.work.operation.cancel()
-
-    def dismiss_work(self) -> None:
-        """Work that failed is no longer shown."""
-        if self.work is not None and not self.work.running:
-            self.work = None
-            self.worked.emit()
-
-    def works_on(self, deployment: Deployment) -> bool:
-        return self.work is not None and self.work.running and self.work.deployment.id == deployment.id
-
-    def _run(self, work: Work) -> None:
-        self.work = work
-        work.operation = self._profile.bridge.run(work.start, lane=Lane.DEPLOY)
-        work.operation.on(Progress, lambda progress: self._report(work, progress))
-        work.operation.on_success(lambda result: self._finish(work, result))
-        work.operation.on_cancelled(lambda: self._drop(work))
-        work.operation.on_failure(lambda error: self._fail(work, error))
-        work.operation.on_end(lambda: self._end(work))
-        self.worked.emit()
-
-    def _report(self, work: Work, progress: Progress) -> None:
-        work.progress = progress
-        self.worked.emit()
-
-    def _finish(self, work: Work, result: object) -> None:
-        self._drop(work)
-        work.on_done(result)
-
-    def _drop(self, work: Work) -> None:
-        work.operation = None
-        self.work = None
-
-    def _fail(self, work: Work, error: UserFacingError) -> None:
-        work.operation, work.problem = None, error
-
-    def _end(self, work: Work) -> None:
-        self._profile.refresh()
-        self.worked.emit()
-        self.look(work.deployment)
 
     @property
     def _core(self) -> Core:

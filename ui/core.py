@@ -16,6 +16,7 @@ from ui.core_activity import Activity
 from ui.core_ais import Ais
 from ui.core_models import ModelRoom
 from ui.core_safekeeping import Safekeeping
+from ui.core_setup import Setup
 from ui.core_wallet import Money
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ class Model(Protocol):
     def context_length(self) -> int: ...
     @property
     def quantisation(self) -> str: ...
+    @property
+    def embeds(self) -> bool: ...
 
 
 class Identity(Protocol):
@@ -123,6 +126,8 @@ class Core(Ais, Protocol):
     def safekeeping(self) -> Safekeeping: ...
     @property
     def trial(self) -> Trial: ...
+    @property
+    def setup(self) -> Setup: ...
     def new_phrase(self) -> str: ...
     def create_vault(self, phrase: str, password: str) -> None: ...
     def unlock(self, password: str) -> None: ...
@@ -162,6 +167,7 @@ class Overview:
     identities: tuple[Identity, ...] = ()
     network_running: bool = False
     on_trial: bool = False
+    setting_up: bool = False
 
     @classmethod
     def of(cls, core: Core) -> Overview:
@@ -171,6 +177,7 @@ class Overview:
             tuple(core.identities()),
             core.practice_network.running,
             core.trial.under_way,
+            core.setup.choices() is not None,
         )
 
     def model_label(self, name: str) -> str:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from personal_ai.app.canisters import Look
     from personal_ai.app.controllers import Control
     from personal_ai.app.money import Offer
+    from personal_ai.app.runway import Tended
     from personal_ai.app.snapshots import SnapshotPrice
     from personal_ai.deployments.burn_history import Budget
     from personal_ai.deployments.journal import Deployment
@@ -44,6 +45,7 @@ class Runways(Protocol):
     def set_budget(self, deployment: Deployment, budget: Budget | None) -> None: ...
     def offer(self, deployment: Deployment, cycles: int) -> Offer: ...
     def top_up(self, deployment: Deployment, preview: Preview, cancel: Cancel) -> Payment: ...
+    def tend(self, cancel: Cancel) -> Tended: ...
 
 
 class Upkeep(Protocol):

@@ -82,7 +82,7 @@ class Keys(QObject):
 
         def work(_: object) -> str:
             self._core.door.change_password(None, password)
-            return self._core.door.reveal_phrase(password)
+            return self._core.vault.reveal_phrase()
 
         return self._bridge.run(work)
 

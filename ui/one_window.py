@@ -35,6 +35,11 @@ class FrontDoor(QObject):
         self._server.newConnection.connect(self._answer)
         self._server.listen(self._name)
 
+    def close(self) -> None:
+        """The window is on its way out: who starts now waits for that, and opens another."""
+        if self._server is not None:
+            self._server.close()
+
     def _answer(self) -> None:
         assert self._server is not None
         while (caller := self._server.nextPendingConnection()) is not None:

@@ -124,7 +124,7 @@ class Opening(QObject):
 
         def create(phrase: str, password: str) -> None:
             page.set_busy(True)
-            self.ask(lambda core: core.create_vault(phrase, password)).owned_by(page).on_success(
+            self.ask(lambda core: _create(core, phrase, password)).owned_by(page).on_success(
                 lambda _: self._check_words(page)
             ).on_failure(page.show_problem).on_end(lambda: page.set_busy(False))
 
@@ -277,3 +277,11 @@ class Opening(QObject):
         """The vault is open: the secrets that were typed are let go."""
         page.forget()
         self.opened.emit()
+
+
+def _create(core: Core, phrase: str, password: str) -> None:
+    """A vault, and an AI to be set up in it."""
+    from personal_ai.app.setup import Choices  # noqa: PLC0415 - the core is there by now
+
+    core.create_vault(phrase, password)
+    core.setup.choose(Choices())

@@ -12,6 +12,7 @@ from ui.theme import Appearance
 
 _APPEARANCE = "appearance"
 _WINDOW = "window"
+_NOTIFICATIONS = "notifications"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,16 @@ def load_appearance(path: Path) -> Appearance:
 def save_appearance(path: Path, appearance: Appearance) -> None:
     """Raises StorageError."""
     _save(path, _APPEARANCE, appearance.value)
+
+
+def load_notifications(path: Path) -> bool:
+    """Whether the program may tell things unasked: yes, unless the user has said no."""
+    return _load(path).get(_NOTIFICATIONS) is not False
+
+
+def save_notifications(path: Path, *, wanted: bool) -> None:
+    """Raises StorageError."""
+    _save(path, _NOTIFICATIONS, wanted)
 
 
 def load_window(path: Path) -> WindowState:

@@ -10,12 +10,14 @@ from PySide6.QtWidgets import QDialog, QFrame, QStackedWidget, QWidget
 from personal_ai.common.errors import UserFacingError
 from personal_ai.common.paths import Paths
 from personal_ai.deployments.journal import Deployment
+from ui.herald import Herald
 from ui.pages.activity import ActivityPage
 from ui.pages.ais import AisPage
 from ui.pages.chat import ChatPage
 from ui.pages.identities import IdentitiesPage
 from ui.pages.models import ModelsPage
 from ui.pages.settings import SettingsPage
+from ui.pages.setup import SetupPage
 from ui.pages.wallet import WalletPage
 from ui.profile import Profile
 from ui.text import tr
@@ -56,6 +58,8 @@ class Shell(QWidget):
         self.wallet = WalletPage(profile, self.toast)
         self.activity = ActivityPage(profile, self.toast, self.ais.works_on)
         self.settings = SettingsPage(profile, paths, theme().appearance, self.toast)
+        self.setup = SetupPage(profile)
+        self.herald = Herald(profile, self.toast, paths.settings, self)
         self._pages = QStackedWidget()
         self._by_page = {
             Page.CHAT: self.chat,
@@ -77,13 +81,11 @@ class Shell(QWidget):
         self._refresh()
 
     def _arrange(self) -> None:
-        for page in self._by_page.values():
+        for page in (*self._by_page.values(), self.setup):
             self._pages.addWidget(page)
         right = column()
         right.addWidget(self._bar)
-        above = column(margins=(SPACE_XL, SPACE_M, SPACE_XL, 0))
-        above.addWidget(self._trial)
-        right.addLayout(above)
+        right.addWidget(self._trial)
         right.addLayout(self._problems)
         right.addWidget(self._pages, 1)
         layout = row(self)
@@ -100,11 +102,15 @@ class Shell(QWidget):
         self.chat.list.selected.connect(lambda _: self._fold_away())
         self.ais.chat_wanted.connect(self.new_chat)
         self.ais.wallet_wanted.connect(lambda: self.show_page(Page.WALLET))
-        self.ais.deployed.connect(lambda one: self._tell_elsewhere(tr("{name} can be asked.").format(name=one.name)))
+        self.ais.deployed.connect(self._tell_deployed)
         self.ais.failed.connect(
             lambda name: self._tell_elsewhere(tr("Deploying {name} stopped: see My AIs.").format(name=name))
         )
         self.activity.resume_wanted.connect(self._resume)
+        self.ais.setup_wanted.connect(self.set_up)
+        self.setup.deploy_wanted.connect(self._deploy)
+        self.setup.models_wanted.connect(lambda: self.show_page(Page.MODELS))
+        self.setup.left.connect(lambda: self.show_page(Page.AIS))
         self.settings.appearance_chosen.connect(self.appearance_chosen)
 
     def _top_bar(self) -> QFrame:
@@ -125,6 +131,17 @@ class Shell(QWidget):
         else:
             self.rail.take_focus(page)
         self._fold_away()
+
+    def set_up(self, model: str = "") -> None:
+        """Step by step; where it was left, or anew with a model that is there already."""
+        self.show_page(Page.AIS)
+        self._pages.setCurrentWidget(self.setup)
+        self.setup.open(model or None)
+
+    def _deploy(self, deployment: Deployment) -> None:
+        """What was set up and agreed to is seen, paused and gone on with on the page of the AIs."""
+        self.show_page(Page.AIS)
+        self.ais.resume(deployment)
 
     def new_chat(self, deployment: Deployment | None = None) -> None:
         self.show_page(Page.CHAT)
@@ -151,6 +168,10 @@ class Shell(QWidget):
         """Goes on with what was begun with an AI, where its steps are seen."""
         self.show_page(Page.AIS)
         self.ais.go_on(entry)
+
+    def _tell_deployed(self, deployment: Deployment) -> None:
+        if not (self.ais.isVisible() and self.isActiveWindow()):
+            self.herald.tell_deployed(deployment)
 
     def _tell_elsewhere(self, text: str) -> None:
         """News of the page of the AIs, for somebody who is on another one."""

@@ -30,14 +30,15 @@ if TYPE_CHECKING:
     from ui.widgets.trial_dialogs import EndDialog
 
 _SIZE = (1180, 760)
-_SIZE_MIN = (520, 480)
+_SIZE_MIN = (580, 480)
 _CLOSING_S_MAX = 10.0
 _IDLE_LOOK_MS = 5000
 
 
 class Window(QMainWindow):
-    """`closed` follows when the last work is done and the core is closed."""
+    """`leaving` when it begins to close; `closed` follows when the last work is done and the core is closed."""
 
+    leaving = Signal()
     closed = Signal()
 
     def __init__(self, open_core: Callable[[], Core], paths: Paths) -> None:
@@ -102,7 +103,10 @@ class Window(QMainWindow):
         self.shell.set_width(self.width())
         self.shell.chat.composer.setFocus()
         self.shell.keep_wanted.connect(self._keep)
-        if self._left.page in [page.value for page in Page]:
+        self.shell.herald.called.connect(self.come_to_front)
+        if overview.setting_up and not overview.deployments:
+            self.shell.set_up()  # the first run goes on where it was left
+        elif self._left.page in [page.value for page in Page]:
             self.shell.show_page(Page(self._left.page))
         self._watch.start()
         return self.shell
@@ -225,6 +229,7 @@ class Window(QMainWindow):
         self._closing = True
         self._watch.stop()
         self._remember()
+        self.leaving.emit()
         self.hide()
         if self.shell:
             self.shell.prepare_to_close()

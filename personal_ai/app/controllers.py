@@ -42,6 +42,13 @@ class Controllers:
         present = [one.principal for one in self.read(deployment).controllers]
         return linking.add_controller(present, added, own)
 
+    def share_warning(self, owner: Principal, network: str) -> LinkWarning | None:
+        """What to show before a deployment begins under an identity that has others on this network."""
+        own = {record.principal: record.label for record in self._workspace.identities()}
+        there = [one for one in self._workspace.deployments() if one.canister_id is not None]
+        controlled = {one.name for one in there if (one.principal, one.network) == (str(owner), network)}
+        return linking.share(owner, controlled, own)
+
     def add(self, deployment: Deployment, added: Principal) -> Control:
         """Gives `added` all power over the canister; one's own identity proves at once that it can use it."""
         with open_canister(self._workspace, deployment) as canister:

@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from personal_ai.app.money import open_wallet
+from personal_ai.common.errors import BadInputError
 from personal_ai.common.jobs import Cancel
+from personal_ai.deployments import controllers
 from personal_ai.deployments.creation import Creation
 from personal_ai.deployments.journal import Deployment
 from personal_ai.deployments.plan import Plan, contents_of, plan
 from personal_ai.deployments.prepayment import Needs, NotFundedError, needs
+from personal_ai.ic.agent import Agent
 from personal_ai.ic.ledger_types import CYCLES_LEDGER_FEE
 from personal_ai.ic.principal import Principal
 from personal_ai.ic.profile import NetworkProfile
@@ -67,6 +70,10 @@ class Till:
                 raise NotFundedError(creation.agent.identity.principal, found)
         return Offer(bill, found, conversion, warning)
 
+    def price(self, found: Needs) -> Preview | None:
+        """What is lacking, in ICP, whether those are there or not. Raises NetworkError, SecurityError."""
+        return purchase(self._wallet, found)
+
     def convert(self, preview: Preview, cancel: Cancel) -> None:
         """Raises what `Wallet.pay` raises."""
         self._wallet.pay(preview, cancel)
@@ -111,15 +118,24 @@ def purchase(wallet: Wallet, found: Needs) -> Preview | None:
 
 
 def take_bought(wallet: Wallet, creation: Creation) -> bool:
-    """Whether a canister that was bought for this deployment is now its own, or was."""
+    """Whether a canister that the identity has bought and not used is now the deployment's own, or was before."""
     if creation.begun:
         return True
-    begun_ns = creation.journal.deployment(creation.deployment_id).created_at_ns
     taken = {one.canister_id for one in creation.journal.deployments()}
-    bought = [canister_id for canister_id in wallet.created(begun_ns) if str(canister_id) not in taken]
-    if bought:
-        creation.take(bought[0])
-    return bool(bought)
+    for canister_id in wallet.created():
+        if str(canister_id) not in taken and _unused(creation.agent, canister_id):
+            creation.take(canister_id)
+            return True
+    return False
+
+
+def _unused(agent: Agent, canister_id: Principal) -> bool:
+    """Whether it is there, in the agent's own hands, and empty. Times say nothing: clocks are set."""
+    try:
+        present = controllers.read(agent, canister_id)
+    except BadInputError:  # deleted
+        return False
+    return agent.identity.principal in present and agent.module_hash(canister_id) is None
 
 
 def _e8s(wallet: Wallet, cycles: int) -> int:

@@ -106,4 +106,8 @@ def _own_files(paths: Paths) -> list[Path]:
     files = [paths.journal, paths.payments, paths.burn, paths.conversations]
     with_copies = [f"{file.name}*" for file in files] + [f"{paths.conversations.stem}-before-*"]
     vault = [f"{paths.vault.name}.*", paths.vault.name]
-    return [path for name in (*with_copies, paths.practice_network.name, *vault) for path in paths.home.glob(name)]
+    return [
+        path
+        for name in (*with_copies, paths.practice_network.name, paths.setup.name, *vault)
+        for path in paths.home.glob(name)
+    ]

@@ -22,6 +22,7 @@ from personal_ai.app.money import Money
 from personal_ai.app.networks import PRACTICE, Networks
 from personal_ai.app.runway import Runways
 from personal_ai.app.safekeeping import Safekeeping
+from personal_ai.app.setup import Setup
 from personal_ai.app.snapshots import Snapshots
 from personal_ai.app.trial import Trial
 from personal_ai.app.upkeep import Upkeep
@@ -67,8 +68,8 @@ __all__ = ["PRACTICE", "ModelSummary", "Workspace"]
 class Workspace:
     """See the module's docstring. Raises what its parts raise; VaultLockedError where the vault must be open.
 
-    Its rooms, each with the calls about one thing: trial, money, activity, safekeeping (backups, recovery), model_room,
-    and of canisters: canisters, runway, upkeep, snapshots, controllers.
+    Its rooms, each with the calls about one thing: trial, setup, money, activity, safekeeping (backups, recovery),
+    model_room, and of canisters: canisters, runway, upkeep, snapshots, controllers.
     """
 
     def __init__(self, paths: Paths) -> None:
@@ -81,6 +82,7 @@ class Workspace:
         self.library = Library(self._place.folder, self._place.mark)
         self.trial = Trial(self)
         self._closing.callback(self.trial.leave)
+        self.setup = Setup(self)
         self.safekeeping = Safekeeping(self)
         self.model_room = ModelRoom(self)
         self.money = Money(self)

@@ -29,7 +29,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     deploy.add_argument("--identity", help="who is to control it: label or principal; a fresh identity if not given")
     deploy.add_argument("--canister", help="use this canister, which the identity controls, instead of a new one")
     deploy.add_argument("--yes", action="store_true", help="pay without asking, ICP for lacking cycles included")
-    deploy.add_argument("--linked", action="store_true", help="pay although that ties identities together in public")
+    deploy.add_argument("--linked", action="store_true", help="do it although that ties things together in public")
     deploy.add_argument("--new", action="store_true", help="begin a new one even if one of this model is unfinished")
     deploy.add_argument("--plan", action="store_true", help="say what it would cost and be like, and do nothing")
     deploy.add_argument("--json", action="store_true", help="with --plan: all figures as JSON")
@@ -67,6 +67,10 @@ def _begun(opened: Workspace, model: str, arguments: argparse.Namespace) -> Depl
     if unfinished is not None:
         return opened.journal.deployment(unfinished)
     identity = None if arguments.identity is None else _identity(opened, arguments.identity)
+    if identity is not None and arguments.canister is None and not arguments.linked:
+        warning = opened.controllers.share_warning(identity, arguments.network)
+        if warning is not None:
+            raise BadInputError(str(warning), not_lost="Nothing was begun.", next_step="To do it anyway: --linked")
     return opened.begin(model, network=arguments.network, name=arguments.name, identity=identity)
 
 

@@ -40,6 +40,11 @@ class Paths:
         return self.home / "settings.json"
 
     @property
+    def setup(self) -> Path:
+        """What is being set up."""
+        return self.home / "setup.json"
+
+    @property
     def speed(self) -> Path:
         """How fast this computer was measured to be; can be measured again."""
         return self.home / "speed.json"

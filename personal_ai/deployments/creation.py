@@ -22,7 +22,7 @@ from personal_ai.deployments.journal import Journal, StepRecord
 from personal_ai.deployments.plan import FREEZING_THRESHOLD_DAYS
 from personal_ai.ic.agent import Agent
 from personal_ai.ic.ledger_entries import LedgerEntry
-from personal_ai.ic.ledger_refusals import LedgerError, LedgerWindowError
+from personal_ai.ic.ledger_refusals import MESSAGES_LIVE_NS, LedgerError, LedgerWindowError
 from personal_ai.ic.ledger_types import CREATION_FAILED_MEMO
 from personal_ai.ic.ledgers import CyclesLedger
 from personal_ai.ic.management import CanisterSettings, Management
@@ -32,8 +32,6 @@ CREATE = "create"
 
 # Tells which canisters somebody controls, where a network has such a service. What it says is only a hint.
 Directory = Callable[[Principal], list[Principal]]
-
-_MESSAGES_LIVE_NS = 10 * 60 * 10**9  # twice what the network lets a message wait: an older one can no longer arrive
 
 
 class CanisterUnknownError(NetworkError):
@@ -176,4 +174,4 @@ def _can_no_longer_arrive(created_at_time_ns: int, error: LedgerError) -> bool:
     """
     if not isinstance(error, LedgerWindowError):
         return False
-    return error.too_old or created_at_time_ns > int(error.details["ledger_time"]) + _MESSAGES_LIVE_NS
+    return error.too_old or created_at_time_ns > int(error.details["ledger_time"]) + MESSAGES_LIVE_NS

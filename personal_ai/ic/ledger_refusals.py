@@ -28,6 +28,10 @@ class InsufficientFundsError(LedgerError):
         return int(held["e8s"] if isinstance(held, dict) else held)
 
 
+# Twice what the network lets a message wait: an older one can no longer arrive.
+MESSAGES_LIVE_NS = 10 * 60 * 10**9
+
+
 class LedgerWindowError(LedgerError):
     """The payment's time is outside the ledger's 24 hours (`too_old`) or ahead of its clock.
 

@@ -54,6 +54,18 @@ def add_controller(present: Collection[Principal], added: Principal, own: Own) -
     )
 
 
+def share(owner: Principal, controlled: Collection[str], own: Own) -> LinkWarning | None:
+    """Before an identity gets another canister; `controlled`: the names of those that it controls."""
+    if not controlled:
+        return None
+    names = " and ".join(sorted(controlled))
+    return LinkWarning(
+        f"This ties the new canister and {names} together: {_name(owner, own)} controls them all.",
+        NETWORK_STATE,
+        "Give the new canister an identity of its own.",
+    )
+
+
 def fund(
     payer: Principal, canister_owner: Principal, funded_before: Collection[Principal], ledger: str, own: Own
 ) -> LinkWarning | None:

@@ -111,8 +111,7 @@ class PaymentJournal(JournalFile):
     def intend(self, network: str, principal: str, kind: Kind, *, target: str, amount: int, fee: int) -> Payment:
         """Writes down a payment that is about to be sent. Its time is its own, so that no two are the same."""
         with self._transaction():
-            (last_ns,) = self._db.execute("SELECT max(created_at_time_ns) FROM payment").fetchone()
-            created_at_time_ns = max(self._clock_ns(), (last_ns or 0) + 1)
+            created_at_time_ns = self._free_time_ns()
             payment = Payment(
                 uuid.uuid4().hex, network, principal, kind, target, amount, fee, created_at_time_ns, State.INTENDED
             )
@@ -124,6 +123,16 @@ class PaymentJournal(JournalFile):
                 ),
             )  # fmt: skip
         return payment
+
+    def _free_time_ns(self) -> int:
+        """Now, or the first moment after it that no payment has.
+
+        Not after the last payment: a clock that was once ahead would put all later ones into the future.
+        """
+        time_ns = self._clock_ns()
+        while self._db.execute("SELECT 1 FROM payment WHERE created_at_time_ns = ?", (time_ns,)).fetchone():
+            time_ns += 1
+        return time_ns
 
     def change(
         self,

@@ -18,7 +18,7 @@ from personal_ai.ic.cycles_minting import (
     PaymentRefundedError,
 )
 from personal_ai.ic.icp_ledger import IcpLedger
-from personal_ai.ic.ledger_refusals import LedgerError
+from personal_ai.ic.ledger_refusals import MESSAGES_LIVE_NS, LedgerError, LedgerWindowError
 from personal_ai.ic.ledgers import CyclesLedger
 from personal_ai.ic.principal import Principal
 from personal_ai.wallet.journal import Kind, Payment, PaymentJournal, State
@@ -87,7 +87,9 @@ class Payments:
         return self._journal.change(payment.id, state, block_index=block_index)
 
     def _given_up(self, payment: Payment, error: LedgerError, *, first: bool) -> NetworkError:
-        """What to raise where the ledger has not taken the payment and will not: there is nothing to go on with."""
+        """What to raise where the ledger has not taken the payment: it has ended, unless an attempt may yet arrive."""
+        if isinstance(error, LedgerWindowError) and not error.too_old and not first and self._may_arrive(payment):
+            return error
         if first or error.variant not in ("TooOld", "TxTooOld"):
             self._journal.change(payment.id, State.REFUSED, said=error.what)
             return error
@@ -97,6 +99,10 @@ class Payments:
             not_lost="Nothing was paid.",
             next_step="Make it again if you still want it.",
         )
+
+    def _may_arrive(self, payment: Payment) -> bool:
+        """Whether the ledger's clock may reach the payment's time before all that was sent has expired."""
+        return payment.created_at_time_ns < self._agent.clock_ns() + MESSAGES_LIVE_NS
 
     def _transfer(self, payment: Payment) -> int:
         created_at_time_ns, amount = payment.created_at_time_ns, payment.amount

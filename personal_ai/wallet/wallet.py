@@ -126,15 +126,13 @@ class Wallet:
             and payment.state not in (State.REFUSED, State.NOT_SENT, State.REFUNDED)
         )
 
-    def created(self, since_ns: int) -> list[Principal]:
-        """The canisters that this identity's ICP have bought since then, the newest first."""
+    def created(self) -> list[Principal]:
+        """The canisters that this identity's ICP have bought, the newest first."""
         made = self._journal.payments(self._agent.profile.name, str(self.principal))
         return [
             Principal.from_text(payment.said)
             for payment in made
-            if (payment.kind, payment.state) == (Kind.CREATE, State.DONE)
-            and payment.said is not None
-            and payment.created_at_time_ns >= since_ns
+            if (payment.kind, payment.state) == (Kind.CREATE, State.DONE) and payment.said is not None
         ]
 
     def open_payments(self) -> list[Payment]:

@@ -31,7 +31,7 @@ from personal_ai.common.paths import resource
 from personal_ai.compiler.onnx_graph import read_onnx
 from personal_ai.models.local.devices import Verdict
 from personal_ai.models.local.session import Session, open_session
-from personal_ai.models.local.session_graph import session_graph
+from personal_ai.models.local.session_layers import session_graph
 from personal_ai.models.manifest import WORD_FILES
 from personal_ai.models.package import ModelPackage
 from tests.benchmarks.local import CONTEXT_LENGTH, PROMPT, write_package

@@ -63,6 +63,8 @@ def test_a_deployment_is_paid_from_its_identitys_own_account(
     answer = run("chat", "--password-file", password_file, "Hello")
     assert answer.exit_code == 0 and "your canister" in answer.output
 
+    tied = run(*deploy, "--new", "--identity", "Rowan")
+    assert tied.exit_code == 1 and "the new canister and Rowan together" in tied.errors
     again = run(*deploy, "--new", "--identity", "Rowan", "--canister", str(canister_id), "--name", "Birch")
     assert again.exit_code == 0 and str(canister_id) in again.output
     assert methods.count("put_chunk") == [call["method"] for call in network.calls()].count("put_chunk")

@@ -34,11 +34,13 @@ def write_onnx(source: Path, folder: Path, weights: Quantisation) -> Decoder:
 class OnnxSteps:
     """A decoder in onnxruntime with the cache of what it was given."""
 
-    def __init__(self, model: Path, decoder: Decoder, level: onnxruntime.GraphOptimizationLevel) -> None:
+    def __init__(
+        self, model: Path, decoder: Decoder, level: onnxruntime.GraphOptimizationLevel, *, file: str = MODEL_FILE
+    ) -> None:
         options = onnxruntime.SessionOptions()
         options.graph_optimization_level = level
         options.intra_op_num_threads = 1
-        self._session = onnxruntime.InferenceSession(str(model / MODEL_FILE), options)
+        self._session = onnxruntime.InferenceSession(str(model / file), options)
         self._inputs = [port.name for port in self._session.get_inputs()]
         self._outputs = [port.name for port in self._session.get_outputs()]
         self._empty = np.zeros((1, decoder.key_value_head_count, 0, decoder.head_size), dtype=np.float32)

@@ -9,7 +9,8 @@ in its Wasm. Over all positions of all prompts:
 - disagreement_lead_max: where they disagree, the most by which the canister's token leads this computer's in the
   canister's own logits, a tie being 0: how much a choice depends on what differs
 - exact_agreement, exact_max_logit_difference: the canister against onnxruntime without its rounding of activations to 8
-  bits (its optimiser off), on every tenth prompt. It is what tells where the differences come from.
+  bits (its optimiser off) and with keys and values rounded as the canister keeps them, on every tenth prompt. It
+  tells where the differences come from.
 
 Passes with an agreement of at least AGREEMENT_MIN.
 """
@@ -32,12 +33,13 @@ from tokenizers import Tokenizer
 from personal_ai.compiler.compile import compile_onnx
 from personal_ai.compiler.onnx_graph import read_onnx
 from personal_ai.models.local.session import Session
-from personal_ai.models.local.session_graph import session_graph
+from personal_ai.models.local.session_layers import session_graph
 from personal_ai.models.manifest import MODEL_FILE
 from personal_ai.models.runtime import onnxruntime
 from tests.canister.engine.wasm_engine import WasmEngine, compile_harness
 from tests.conformance.models import Logits, OnnxSteps, write_onnx
 from tests.conformance.quantisation import CHECKPOINTS, GOLDEN
+from tests.support.rounded_cache import as_kept
 
 PROMPTS: Final = 200
 PROMPT_TOKENS: Final = 40
@@ -74,10 +76,11 @@ def open_sides(checkpoint: Path, folder: Path, harness: wasmtime.Module) -> Side
     decoder = write_onnx(checkpoint, folder, "int8")
     session = Session(session_graph(decoder, read_onnx(folder / MODEL_FILE).constants), threads=1)
     compile_onnx(folder / MODEL_FILE, folder / "program", end_tokens=(), context_length=decoder.context_length)
+    kept = as_kept(folder / MODEL_FILE, decoder, "int8")
     return Sides(
         canister=WasmEngine(harness, (folder / "program").read_bytes()).forward,
         local=lambda tokens, past: session.step(list(tokens), past).copy(),
-        exact=OnnxSteps(folder, decoder, onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL).forward,
+        exact=OnnxSteps(folder, decoder, onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL, file=kept.name).forward,
     )
 
 

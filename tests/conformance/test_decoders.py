@@ -32,6 +32,7 @@ GOOD = Case(
     logit_difference=0.1,
     logit_difference_relative=0.01,
     engine_difference_relative=1e-4,
+    start_difference_relative=1e-4,
     greedy_agreement=1.0,
     splits_equal=True,
 )
@@ -47,6 +48,7 @@ def test_a_good_case_passes() -> None:
         {"reference_difference": 1.0},
         {"logit_difference_relative": 0.5},
         {"engine_difference_relative": float("nan")},
+        {"start_difference_relative": 0.01},
         {"greedy_agreement": 0.5},
         {"splits_equal": False},
     ],

@@ -48,6 +48,8 @@ SEED = 11
 _MODEL, _NETWORK, _PASSWORD = "random", "elsewhere", "correct horse battery"
 _CALLS_MOST = 3  # a kill comes after so many more calls
 _DELAY_MOST_S = {"none": 0.1, "ic": 2.0}  # and so much later
+_QUIET_S = {"none": 0.3, "ic": 5.0}  # without a call: nothing is on its way to the network any more
+_LIVES_FROM_QUIET = 3  # every third life begins when all is quiet, the others at once
 _POLL_S = 0.02
 _PATIENCE_S = 120.0  # for one life of the program
 
@@ -57,7 +59,7 @@ class Outcome:
     """What the network says at the end. deployments: how many were begun; answered: how many answer a question.
 
     double_payments: blocks of the two ledgers beyond those of paying once. chunks_sent_twice: of those that the network
-    had when a life of the program began; what was still on its way to the network then may come twice.
+    had when a life of the program began and nothing was on its way; what is on its way then may come twice.
     """
 
     kills: int
@@ -85,10 +87,11 @@ class Killer:
     environment: dict[str, str]
     wanted: int
     chance: random.Random
-    delay_most_s: float
+    pace: str
     client: httpx.Client
     answered: int = 0
-    births: list[int] = field(default_factory=list)  # how many calls there had been when each life began
+    lives: int = 0
+    births: list[int] = field(default_factory=list)  # how many calls there had been when a life began in quiet
     done: Counter[str] = field(default_factory=Counter)
 
     @property
@@ -106,7 +109,9 @@ class Killer:
 
     def _live(self, arguments: tuple[str, ...]) -> tuple[str, bool]:
         """One life of the program: all that it said, and whether it was killed."""
-        self.births.append(self._calls())
+        self.lives += 1
+        if self.lives % _LIVES_FROM_QUIET == 0:
+            self.births.append(self._quiet())
         with tempfile.TemporaryFile() as said:
             command = [sys.executable, "-m", "ui", *arguments]
             process = subprocess.Popen(command, env=self.environment, stdout=said, stderr=subprocess.STDOUT)
@@ -137,10 +142,19 @@ class Killer:
                 return False
             time.sleep(_POLL_S)
         try:
-            process.wait(self.chance.uniform(0.0, self.delay_most_s))
+            process.wait(self.chance.uniform(0.0, _DELAY_MOST_S[self.pace]))
         except subprocess.TimeoutExpired:
             return True
         return False
+
+    def _quiet(self) -> int:
+        """Waits until no call is on its way any more; how many calls there have been."""
+        seen, since_s = self._calls(), time.monotonic()
+        while time.monotonic() - since_s < _QUIET_S[self.pace]:
+            time.sleep(_POLL_S)
+            if (now := self._calls()) != seen:
+                seen, since_s = now, time.monotonic()
+        return seen
 
     def _calls(self) -> int:
         """How many calls the network has carried out; asked often, through one connection."""
@@ -158,7 +172,7 @@ def kill_and_continue(folder: Path, *, kills: int, size_bytes: int = SIZE_BYTES,
         network.arguments = (*network.arguments, "--port", str(port))  # where the program knows it
         with closing(_prepared(paths, folder, network, size_bytes)) as workspace, httpx.Client() as client:
             environment = {**os.environ, HOME_VARIABLE: str(paths.home)}
-            killer = Killer(network, environment, kills, random.Random(SEED), _DELAY_MOST_S[pace], client)
+            killer = Killer(network, environment, kills, random.Random(SEED), pace, client)
             while killer.left or not workspace.deployments():
                 _deploy_and_ask(killer, workspace, folder / "password")
             return _judged(killer, workspace)

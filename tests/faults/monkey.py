@@ -1,7 +1,8 @@
 """Clicks and types at random: `python -m tests.faults.monkey --minutes 5 --seed N [--json]`.
 
-The real window stands on a scripted core that now and then fails, is slow or sends replies from elsewhere. Round after
-round it is opened in some state, gets a few hundred events, and is closed. What counts: `crashes`, bugs that reached
+The real window stands on a scripted core that now and then fails, is slow or sends replies from elsewhere, or (`--core
+real`) on the real one with a practice network. Round after round it is opened in some state, gets a few hundred events,
+and is closed. What counts: `crashes`, bugs that reached
 the crash dialog or ended the process; `warnings`, complaints of Qt; `leaked_threads`, lanes that outlive their window.
 The same seed presses the same keys, as far as the machine's speed allows.
 """
@@ -40,16 +41,11 @@ from PySide6.QtGui import QContextMenuEvent, QDesktopServices, QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QFileDialog, QMenu, QWidget
 
-from personal_ai.chat.conversation import Conversation, Turn
-from personal_ai.common.errors import NetworkUnreachableError, StorageError
-from personal_ai.common.jobs import Cancel, Progress
+from tests.faults.monkey_stages import SIZES, TEXTS, MakeStage, RealStages, scripted_stage
 from ui.application import make_application
-from ui.tour.scripted import PASSWORD, ScriptedCore, deployment
 from ui.tour.stage import Stage, wait
 
 _EVENTS_A_ROUND = 250
-_SIZES = ((520, 480), (640, 760), (1180, 760), (1700, 900))
-_TEXTS = ("Who?", "a", "**b**", "```sh\nls\n```", "\u4f60\u597d", "<b>x</b>", "%s {0}", "\U0001f642", PASSWORD)
 _KEYS = (
     Qt.Key.Key_Tab, Qt.Key.Key_Backtab, Qt.Key.Key_Return, Qt.Key.Key_Escape, Qt.Key.Key_Up, Qt.Key.Key_Down,
     Qt.Key.Key_Left, Qt.Key.Key_Right, Qt.Key.Key_Delete, Qt.Key.Key_Space, Qt.Key.Key_F2, Qt.Key.Key_Menu,
@@ -72,13 +68,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.faults.monkey", description=__doc__.partition("\n")[0])
     parser.add_argument("--minutes", type=float, default=0.5)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--core", choices=("scripted", "real"), default="scripted")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--in-process", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.in_process:
-        print(json.dumps(asdict(play(60 * arguments.minutes, arguments.seed))))
+        with tempfile.TemporaryDirectory() as folder:
+            stages = RealStages(Path(folder)) if arguments.core == "real" else scripted_stage
+            print(json.dumps(asdict(play(60 * arguments.minutes, arguments.seed, stages))))
         return 0
-    tally = _in_a_process_of_its_own(arguments.minutes, arguments.seed)
+    tally = _in_a_process_of_its_own(arguments.minutes, arguments.seed, arguments.core)
     if arguments.json:
         print(json.dumps(tally))
     else:
@@ -86,13 +85,13 @@ def main() -> int:
     return 1 if tally["crashes"] or tally["warnings"] or tally["leaked_threads"] else 0
 
 
-def _in_a_process_of_its_own(minutes: float, seed: int) -> dict[str, object]:
+def _in_a_process_of_its_own(minutes: float, seed: int, core: str) -> dict[str, object]:
     """What was counted; a process that dies is a crash."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "tests.faults.monkey", "--in-process"]
-        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2]), "HOME": folder}
         run = subprocess.run(
-            [*command, "--minutes", str(minutes), "--seed", str(seed)],
+            [*command, "--minutes", str(minutes), "--seed", str(seed), "--core", core],
             capture_output=True,
             text=True,
             check=False,
@@ -105,7 +104,7 @@ def _in_a_process_of_its_own(minutes: float, seed: int) -> dict[str, object]:
     return tally
 
 
-def play(seconds: float, seed: int) -> Tally:
+def play(seconds: float, seed: int, stages: MakeStage) -> Tally:
     """Opens and closes windows for so long."""
     tally = Tally()
     chance = random.Random(seed)
@@ -128,7 +127,7 @@ def play(seconds: float, seed: int) -> Tally:
     threads = set(threading.enumerate())
     until_s = time.monotonic() + seconds
     while time.monotonic() < until_s:
-        _Round(chance, tally).play(until_s)
+        _Round(chance, tally, stages).play(until_s)
         left = {thread for thread in threading.enumerate() if thread.is_alive()} - threads
         tally.leaked_threads += len(left)
         threads |= left
@@ -149,15 +148,16 @@ class _Stranger(QObject):
 class _Round:
     """One window from opening to closing."""
 
-    def __init__(self, chance: random.Random, tally: Tally) -> None:
+    def __init__(self, chance: random.Random, tally: Tally, stages: MakeStage) -> None:
         self._chance = chance
         self._tally = tally
+        self._stages = stages
         self._left = _EVENTS_A_ROUND
         self._stage: Stage | None = None
 
     def play(self, until_s: float) -> None:
         with tempfile.TemporaryDirectory() as home:
-            stage = self._stage = Stage(self._core(), Path(home), size=self._chance.choice(_SIZES))
+            stage = self._stage = self._stages(self._chance, Path(home))
             if self._chance.random() < 0.8:
                 stage.enter()
             else:
@@ -172,36 +172,10 @@ class _Round:
             stage.crashes.clear()
             stage.close()
 
-    def _core(self) -> ScriptedCore:
-        """One with or without a vault, deployments and conversations, and with bad days."""
-        core = ScriptedCore(has_vault=self._chance.random() < 0.7)
-        if self._chance.random() < 0.7:
-            core.all_deployments.append(deployment("Rowan"))
-            core.practice_network.running = self._chance.random() < 0.7
-        for number in range(self._chance.randrange(4)):
-            talk = Conversation("starter", title=f"Talk {number}")
-            for _ in range(self._chance.randrange(1, 40)):
-                talk = talk.with_turn(Turn("user", self._chance.choice(_TEXTS))).with_turn(
-                    Turn("assistant", "\n\n".join(self._chance.choices(_TEXTS, k=5)) + "\n[link](https://example.org)")
-                )
-            core.conversations.save(talk)
-        days = random.Random(self._chance.random())  # of its own: it is drawn from on other threads
-
-        def before_word(_: int, __: Cancel) -> None:
-            if days.random() < 0.03:
-                raise NetworkUnreachableError("The network is away.")
-            time.sleep(days.random() * 0.02)
-
-        def before_step(_: Progress, __: Cancel) -> None:
-            if days.random() < 0.1:
-                raise StorageError("The disk is full.", next_step="Make room.")
-
-        core.script.before_word, core.script.before_step = before_word, before_step
-        return core
-
     def _step(self) -> None:
         """One event; the next is due before it is over, since a dialog may keep it in a loop of its own."""
         if self._left <= 0:
+            self._leave_dialogs()  # the last event may have opened one that nobody else would close
             return
         QTimer.singleShot(1, self._step)
         self._left -= 1
@@ -241,10 +215,10 @@ class _Round:
         return QPoint(self._chance.randrange(widget.width()), self._chance.randrange(max(1, widget.height())))
 
     def _type(self, window: QWidget) -> None:
-        QTest.keyClicks(QApplication.focusWidget() or window, self._chance.choice(_TEXTS[:2]))
+        QTest.keyClicks(QApplication.focusWidget() or window, self._chance.choice(TEXTS[:2]))
         focused = QApplication.focusWidget()
         if focused is not None and hasattr(focused, "insertPlainText"):
-            QApplication.clipboard().setText(self._chance.choice(_TEXTS))
+            QApplication.clipboard().setText(self._chance.choice(TEXTS))
             QTest.keyClick(focused, Qt.Key.Key_V, Qt.KeyboardModifier.ControlModifier)
 
     def _key(self, window: QWidget) -> None:
@@ -269,7 +243,7 @@ class _Round:
         QApplication.sendEvent(target, event)
 
     def _resize(self, window: QWidget) -> None:
-        window.resize(*self._chance.choice(_SIZES))
+        window.resize(*self._chance.choice(SIZES))
 
     def _leave_dialogs(self) -> None:
         """Closes what is open on top, so that the window itself can be closed."""

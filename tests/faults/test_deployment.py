@@ -30,6 +30,7 @@ def test_nothing_is_paid_twice_and_nothing_is_lost(where: World) -> None:
         *singles(
             range(good[SHORT_BOUGHT].points - 8), (Fault.STOP_AFTER,), (DAY_AND_AN_HOUR_S,), whole=False, bought=True
         ),
+        *singles(range(14, 19), (Fault.CLOCK_AHEAD,), (0,), whole=False, bought=True),
         *singles(whole_points, (Fault.STOP_AFTER,), (0,), whole=True),
         *(Case(((12 + number, fault),), whole=False) for number, fault in enumerate(_OTHERS)),
     ]

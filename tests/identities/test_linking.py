@@ -39,6 +39,13 @@ def test_other_controllers_link_nothing(present: list[Principal], added: Princip
     assert linking.add_controller(present, added, OWN) is None
 
 
+def test_two_canisters_of_one_identity_are_seen() -> None:
+    warning = linking.share(ROWAN, {"Tutor", "Diary"}, OWN)
+    assert warning is not None and warning.ledger == linking.NETWORK_STATE
+    assert "the new canister and Diary and Tutor" in warning.what and "Rowan controls" in warning.what
+    assert linking.share(ROWAN, [], OWN) is None
+
+
 def test_one_purse_for_two_canisters_is_seen() -> None:
     for payer, owner, before in ((ROWAN, BIRCH, []), (STRANGER, BIRCH, [ROWAN]), (ROWAN, ROWAN, [MANAGEMENT])):
         warning = linking.fund(payer, owner, before, "the cycles ledger", OWN)

@@ -11,6 +11,7 @@ from personal_ai.common.jobs import Cancel
 from ui.pages.ai_detail import AiDetail
 from ui.tour.scripted_ais import ScriptedCanister
 from ui.tour.stage import Stage
+from ui.widgets.basic import Button
 from ui.widgets.rail import Page
 
 
@@ -46,6 +47,11 @@ def button(widget: QWidget, name: str) -> QPushButton:
         if name in (one.text().replace("\N{NO-BREAK SPACE}", " "), one.accessibleName()) and one.isVisible()
     ]
     return found
+
+
+def buttons(widget: QWidget, text: str) -> list[Button]:
+    """All that say this, from the top."""
+    return [one for one in widget.findChildren(Button) if one.text() == text and one.isVisible()]
 
 
 def press(stage: Stage, widget: QWidget, name: str) -> None:

@@ -17,6 +17,7 @@ from personal_ai.deployments.upgrade import UpgradeFailedError
 from personal_ai.ic.management import LogLine
 from tests.ui.opened_ai import (
     button,
+    buttons,
     canister,
     detail,
     fails,
@@ -137,23 +138,22 @@ def test_snapshots_are_taken_gone_back_to_downloaded_and_deleted(
     assert "143 MB" in words(page.snapshots) and "1.5 B cycles a day" in words(page.snapshots)
     press(stage, page, "Take a snapshot")
     assert len(canister(stage).snapshots) == 2 and "The snapshot is taken." in toast(stage)
-    rows = [one for one in page.snapshots.findChildren(type(page.back)) if one.text() == "Go back to it…"]
-    rows[0].click()
+    stage.draw()
+    buttons(page.snapshots, "Go back to it…")[0].click()
     assert "What came after it is lost" in words(stage.find(Question))
     press_yes(stage)
     stage.settle()
     assert "as it was then" in toast(stage)
     monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: "")
-    downloads = [one for one in page.snapshots.findChildren(type(page.back)) if one.text() == "Download…"]
-    downloads[0].click()
+    buttons(page.snapshots, "Download…")[0].click()
     stage.settle()
     assert "download" not in stage.core.ais.asked, "no folder was chosen"
     monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(tmp_path))
-    downloads[0].click()
+    buttons(page.snapshots, "Download…")[0].click()
     stage.settle()
     assert "is downloaded" in toast(stage)
     for _ in range(2):
-        next(one for one in page.snapshots.findChildren(type(page.back)) if one.text() == "Delete…").click()
+        buttons(page.snapshots, "Delete…")[0].click()
         press_yes(stage)
         stage.settle()
         stage.draw()
@@ -164,7 +164,7 @@ def test_a_snapshot_that_fails_says_why(stage: Stage) -> None:
     page = detail(stage)
     for name, act in (("take", "Take a snapshot"), ("delete_snapshot", "Delete…")):
         stage.core.ais.before = fails(name)
-        next(one for one in page.snapshots.findChildren(type(page.back)) if one.text() == act).click()
+        buttons(page.snapshots, act)[0].click()
         if name == "delete_snapshot":
             press_yes(stage)
         stage.settle()

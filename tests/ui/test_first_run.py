@@ -70,6 +70,12 @@ def test_from_the_first_start_to_an_answer_by_keyboard_alone(make_stage: MakeSta
     assert stage.core.has_vault
     assert stage.core.password == PASSWORD
     stage.settle()
+    for words in ("Continue", "Continue", "Deploy, free of charge"):  # the starter model, on the practice network
+        tab_to(words)
+        press(Qt.Key.Key_Space)
+        stage.settle()
+    QTest.keyClick(focused(), Qt.Key.Key_N, Qt.KeyboardModifier.ControlModifier)
+    stage.settle()
     QTest.keyClicks(focused(), "Who controls it?")
     press(Qt.Key.Key_Return)
     stage.settle()

@@ -36,6 +36,9 @@ def test_whoever_knocks_is_heard(parent: QObject, own_home: Path) -> None:
     door.open()
     assert knock(own_home)
     until(lambda: heard == [True])
+    door.close()
+    assert not knock(own_home)
+    door.open()
     assert not knock(own_home.parent / "another home")
 
 
@@ -67,7 +70,10 @@ def test_a_second_start_ends_at_once_and_a_killed_one_is_no_obstacle(
     third = start()
     until(lambda: knock(own_home))
     third.terminate()
+    fourth = start()  # waits for the one that ends
     assert third.wait(30) == 0
+    until(lambda: knock(own_home))
+    assert fourth.poll() is None
 
 
 def test_the_window_comes_back_as_it_was_left(make_stage: MakeStage) -> None:

@@ -11,14 +11,13 @@ from PySide6.QtWidgets import QWidget
 from personal_ai.app.workspace import Workspace
 from personal_ai.common.jobs import Cancel, ignore_progress
 from personal_ai.common.paths import Paths
-from tests.ui.opened_ai import button, words
+from tests.ui.opened_ai import button, buttons, words
 from ui.bridge import Bridge
 from ui.core import Overview
 from ui.pages.ais import AisPage
 from ui.profile import Profile
 from ui.theme import theme
 from ui.tour.stage import until
-from ui.widgets.basic import Button
 from ui.widgets.form_dialog import FormDialog
 from ui.widgets.question import Question
 from ui.widgets.toast import Toast
@@ -84,10 +83,10 @@ def test_from_its_card_to_its_end(page: AisPage, workspace: Workspace) -> None:
     wait_for(detail.snapshots.take.isEnabled)
     detail.snapshots.take.click()
     wait_for(lambda: len(workspace.snapshots.kept(deployment)) == 1)
-    wait_for(lambda: any(one.isVisible() for one in detail.snapshots.findChildren(Button) if "Go back" in one.text()))
+    wait_for(lambda: bool(buttons(detail, "Go back to it…")))
     button(detail, "Go back to it…").click()
     page.findChild(Question).go.click()
-    wait_for(lambda: page.desk.work is None and not page.desk.busy)
+    wait_for(lambda: page.desk.work.current is None and not page.desk.work.busy)
 
     button(detail, "Read the log").click()
     wait_for(lambda: "Nothing is in it." in words(detail.log) or bool(detail.log.text.toPlainText()))

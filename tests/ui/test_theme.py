@@ -6,11 +6,12 @@ from dataclasses import asdict
 
 import pytest
 from PySide6.QtGui import QFontDatabase, QFontInfo
-from PySide6.QtWidgets import QApplication, QLabel
+from PySide6.QtWidgets import QApplication, QLabel, QSpinBox
 
 from personal_ai.common.paths import resource
 from ui.theme import Appearance, icon, theme
 from ui.theme.tokens import CODE_FAMILY, CONTRAST_MIN, DARK, LIGHT, TEXT_FAMILY, TEXT_ON, Tokens, contrast
+from ui.widgets.basic import seat
 
 PAIRS = [(text, ground) for text, grounds in TEXT_ON.items() for ground in grounds]
 
@@ -61,3 +62,18 @@ def test_icons_are_drawn_in_the_colour_asked_for(qapp: QApplication) -> None:
         image.pixelColor(x, y).name() for x in range(18) for y in range(18) if image.pixelColor(x, y).alpha() == 255
     }
     assert colours == {"#112233"}
+
+
+def test_a_number_in_a_box_can_be_seen(qapp: QApplication) -> None:
+    """With its arrows taken away by Qt's own means it has no width."""
+    theme()
+    box = QSpinBox()
+    seat(box)
+    box.setRange(0, 5000)
+    box.resize(200, box.sizeHint().height())
+    box.show()
+    empty = box.grab().toImage()
+    box.setValue(3072)
+    assert box.lineEdit().width() > 150
+    assert box.grab().toImage() != empty
+    assert box.lineEdit().textMargins().left() > 0

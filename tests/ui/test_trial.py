@@ -140,7 +140,7 @@ def test_keeping_can_be_left_before_and_after_the_password(make_stage: MakeStage
     (dialog,) = [one for one in stage.window.findChildren(KeepDialog) if one.isVisible()]
     dialog.findChildren(QLineEdit)[0].setText(PASSWORD)
     dialog.findChildren(QLineEdit)[1].setText(PASSWORD)
-    click(dialog, "Create")
+    click(dialog, "Keep it")
     stage.settle()
     click(dialog, "Later")
     stage.settle()
@@ -159,7 +159,7 @@ def test_a_disk_that_refuses_the_password_says_so(make_stage: MakeStage, monkeyp
 
     with monkeypatch.context() as patch:
         patch.setattr("os.fsync", full)
-        click(dialog, "Create")
+        click(dialog, "Keep it")
         stage.settle()
     assert "disk is full" in stage.find(Problem).accessibleName()
     assert stage.core.door.on_trial

@@ -17,7 +17,7 @@ from personal_ai.ic.account_identifier import AccountIdentifier
 from personal_ai.ic.cycles_minting import PaymentRefundedError
 from personal_ai.ic.icp_ledger import IcpLedger
 from personal_ai.ic.icp_types import E8S_PER_ICP
-from personal_ai.ic.ledger_refusals import InsufficientFundsError
+from personal_ai.ic.ledger_refusals import InsufficientFundsError, LedgerWindowError
 from personal_ai.ic.ledger_types import CYCLES_LEDGER_FEE
 from personal_ai.ic.ledgers import CyclesLedger
 from personal_ai.ic.principal import Principal
@@ -148,8 +148,7 @@ def test_a_canister_that_icp_bought_is_the_same_one_days_later(monkeypatch: pyte
     days_pass(monkeypatch, purse, 25)
     payment = purse.wallet.go_on(open_payment(purse))
     assert (payment.state, payment.said) == (State.DONE, str(made))
-    assert purse.network.canisters_of(OWNER.principal) == purse.wallet.created(0) == [made]
-    assert purse.wallet.created(payment.created_at_time_ns + 1) == []
+    assert purse.network.canisters_of(OWNER.principal) == purse.wallet.created() == [made]
     assert purse.balanced()
 
 
@@ -162,6 +161,35 @@ def test_a_repeat_that_is_refused_was_perhaps_paid_all_the_same(purse: Purse) ->
     changed = dataclasses.replace(open_payment(purse), fee=1)
     payment = purse.wallet.go_on(changed)
     assert (payment.state, received(purse, Kind.SEND_ICP)) == (State.DONE, 5)
+
+
+def test_what_is_ahead_of_the_ledgers_clock_may_yet_arrive(monkeypatch: pytest.MonkeyPatch, purse: Purse) -> None:
+    """Closed and made again, it would be paid twice as soon as the ledger's clock has come so far."""
+    ahead_ns = 90 * 10**9
+    monkeypatch.setattr(purse.journal, "_clock_ns", lambda: time.time_ns() + ahead_ns)
+    purse.transport.steps = [lose_call]
+    with pytest.raises(NetworkTimeoutError):
+        purse.wallet.pay(purse.wallet.preview(Kind.SEND_CYCLES, 5, str(FRIEND)))
+    with pytest.raises(LedgerWindowError, match="ahead of the ledger's clock"):
+        purse.wallet.go_on(open_payment(purse))
+    now_ns = Clock.now_ns
+    monkeypatch.setattr(Clock, "now_ns", lambda self: now_ns(self) + ahead_ns)
+    purse.agent.clock_ns = lambda: time.time_ns() + ahead_ns
+    assert purse.wallet.go_on(open_payment(purse)).state is State.DONE
+    assert received(purse, Kind.SEND_CYCLES) == 5
+
+
+def test_a_payment_from_far_in_the_future_ends(monkeypatch: pytest.MonkeyPatch, purse: Purse) -> None:
+    with monkeypatch.context() as wrong:
+        wrong.setattr(purse.journal, "_clock_ns", lambda: time.time_ns() + 3600 * 10**9)
+        purse.transport.steps = [lose_call]
+        with pytest.raises(NetworkTimeoutError):
+            purse.wallet.pay(purse.wallet.preview(Kind.SEND_CYCLES, 5, str(FRIEND)))
+    with pytest.raises(LedgerWindowError):
+        purse.wallet.go_on(open_payment(purse))
+    assert purse.wallet.open_payments() == []
+    assert purse.wallet.pay(purse.wallet.preview(Kind.SEND_CYCLES, 6, str(FRIEND))).state is State.DONE, "its own time"
+    assert received(purse, Kind.SEND_CYCLES) == 6
 
 
 def test_a_refusal_ends_a_payment(purse: Purse) -> None:

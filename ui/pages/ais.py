@@ -20,6 +20,7 @@ from ui.theme.tokens import SPACE_L, SPACE_S
 from ui.widgets.ai_dialogs import adopt_dialog
 from ui.widgets.basic import Button, clear, column, label, row
 from ui.widgets.deployment_card import AiCard, RunCard, UnfinishedCard, empty_card
+from ui.widgets.network_row import NetworkRow
 from ui.widgets.scroll_page import ScrollPage
 from ui.widgets.toast import Toast
 
@@ -31,11 +32,12 @@ class AisPage(ScrollPage):
     """One deployment is under way at a time. `chat_wanted` carries a deployment.
 
     `deployed` carries one that was just finished, `failed` the name of one that an error stopped. `wallet_wanted`
-    where cycles must be brought first.
+    where cycles must be brought first; `setup_wanted` leads through it step by step, with a model where one is named.
     """
 
     chat_wanted = Signal(object)
     wallet_wanted = Signal()
+    setup_wanted = Signal(str)
     deployed = Signal(object)
     failed = Signal(str)
 
@@ -56,12 +58,12 @@ class AisPage(ScrollPage):
         self.models.setMinimumWidth(170)
         self.deploy_button = Button(tr("Deploy"), "primary", on_click=self.deploy)
         self._cards = column(spacing=SPACE_L)
-        self._network = _NetworkRow(profile)
+        self._network = NetworkRow(profile)
         self._list = QWidget()
         self._arrange()
         profile.changed.connect(self._refresh)
         self.desk.seen.connect(self._show_ai)
-        self.desk.worked.connect(self._show_all)
+        self.desk.work.changed.connect(self._show_all)
         self._refresh()
 
     def _arrange(self) -> None:
@@ -69,6 +71,10 @@ class AisPage(ScrollPage):
         layout.addLayout(self._header())
         layout.addLayout(self._cards)
         self.adopt = Button(tr("Take on a canister that you control already…"), "quiet", on_click=self._adopt)
+        step_by_step = Button(
+            tr("Set one up step by step, on any network…"), "quiet", on_click=lambda: self.setup_wanted.emit("")
+        )
+        layout.addWidget(step_by_step, 0, Qt.AlignmentFlag.AlignLeft)
         layout.addWidget(self.adopt, 0, Qt.AlignmentFlag.AlignLeft)
         layout.addWidget(self._network)
         self.column.addWidget(self._list)
@@ -155,7 +161,7 @@ class AisPage(ScrollPage):
             return False
         if entry.undertaking is Undertaking.DEPLOYMENT:
             return self._operation is not None and subject.name == self._run_name
-        return entry.open and self.desk.works_on(subject)
+        return entry.open and self.desk.work.works_on(subject)
 
     def go_on(self, entry: Entry) -> None:
         """Goes on with what was begun with one AI."""
@@ -250,7 +256,7 @@ class AisPage(ScrollPage):
     def _show_ai(self, deployment_id: str) -> None:
         card = self._ais.get(deployment_id)
         if card is not None:
-            work = self.desk.work
+            work = self.desk.work.current
             mine = work if work is not None and work.deployment.id == deployment_id else None
             card.show_view(self.desk.view(card.deployment), mine)
 
@@ -263,6 +269,7 @@ class AisPage(ScrollPage):
         self.detail.left.connect(self._leave_ai)
         self.detail.chat_wanted.connect(self.chat_wanted)
         self.detail.wallet_wanted.connect(self.wallet_wanted)
+        self.detail.elsewhere_wanted.connect(lambda: self.setup_wanted.emit(deployment.model))
         self.detail.problem_shown.connect(lambda: self.verticalScrollBar().setValue(0))
         self._list.hide()
         self.column.addWidget(self.detail)
@@ -307,34 +314,3 @@ class AisPage(ScrollPage):
             for name in names:
                 self.models.addItem(overview.model_label(name), name)
         self.models.setVisible(len(names) > 1)
-
-
-class _NetworkRow(QWidget):
-    """The practice network's state, and its switch."""
-
-    def __init__(self, profile: Profile) -> None:
-        super().__init__()
-        self._profile = profile
-        self._words = label("", "small", wrap=True)
-        self._switch = Button("", "quiet", on_click=self._toggle)
-        layout = row(self, spacing=SPACE_S)
-        layout.addWidget(self._words, 1)
-        layout.addWidget(self._switch)
-
-    def refresh(self) -> None:
-        running = self._profile.overview.network_running
-        self._words.setText(
-            tr("The practice network is running on this computer.")
-            if running
-            else tr("The practice network is not running. Chats are answered by this computer meanwhile.")
-        )
-        self._switch.setText(tr("Stop the network") if running else tr("Start the network"))
-        self._switch.setEnabled(True)
-
-    def _toggle(self) -> None:
-        self._switch.setEnabled(False)
-        if self._profile.overview.network_running:
-            self._profile.stop_network()
-        else:
-            self._words.setText(tr("Starting the practice network…"))
-            self._profile.start_network()

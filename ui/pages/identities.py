@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QShowEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout
 
 from personal_ai.common.errors import UserFacingError
 from personal_ai.ic.principal import Principal
@@ -16,19 +16,19 @@ from ui.bridge import Operation
 from ui.keys import Keys, Listed
 from ui.profile import Profile
 from ui.text import tr
-from ui.theme.tokens import SPACE_L, SPACE_M, SPACE_S, SPACE_XL, SPACE_XXL
+from ui.theme.tokens import SPACE_L, SPACE_M, SPACE_S, SPACE_XL
 from ui.widgets import identity_dialogs as dialogs
-from ui.widgets.basic import Button, centred, clear, column, frame, label, row
+from ui.widgets.basic import Button, clear, column, frame, label, row
 from ui.widgets.form_dialog import FormDialog
 from ui.widgets.identity_card import AddressRow, IdentityCard
 from ui.widgets.notice import Problem
+from ui.widgets.scroll_page import ScrollPage
 from ui.widgets.toast import Toast
 
-_WIDTH_MAX = 900
 _CARD_MARGINS = (SPACE_XL, SPACE_L, SPACE_XL, SPACE_L)
 
 
-class IdentitiesPage(QScrollArea):
+class IdentitiesPage(ScrollPage):
     """Lists anew whenever it is shown and after every change."""
 
     def __init__(self, profile: Profile, toast: Toast) -> None:
@@ -37,18 +37,12 @@ class IdentitiesPage(QScrollArea):
         self._toast = toast
         self.keys = Keys(profile.core, profile.bridge, self)
         self.keys.listed.connect(self._show_listed)
-        self.setWidgetResizable(True)
-        self.setFrameShape(QFrame.Shape.NoFrame)
-        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.create_button = Button(tr("New identity"), "primary", icon="plus", on_click=self.new_identity)
         self._content = column(spacing=SPACE_L)
         self._arrange()
 
     def _arrange(self) -> None:
-        content = QWidget()
-        content.setProperty("kind", "page")
-        inner = QWidget()
-        layout = column(inner, spacing=SPACE_L)
+        layout = self.column
         layout.addLayout(self._header())
         layout.addWidget(
             label(
@@ -62,10 +56,6 @@ class IdentitiesPage(QScrollArea):
         )
         layout.addLayout(self._content)
         self._content.addWidget(label(tr("Reading…"), "muted"))
-        outer = column(content)
-        outer.addLayout(centred(inner, width_max=_WIDTH_MAX, margins=(SPACE_XXL, SPACE_XL, SPACE_XXL, SPACE_XL)))
-        outer.addStretch()
-        self.setWidget(content)
 
     def _header(self) -> QHBoxLayout:
         header = row(spacing=SPACE_S)

@@ -7,9 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from PySide6.QtCore import Qt
 from PySide6.QtGui import QShowEvent
-from PySide6.QtWidgets import QFileDialog, QFrame, QScrollArea, QWidget
+from PySide6.QtWidgets import QFileDialog
 
 from personal_ai.common.errors import UserFacingError
 from personal_ai.common.jobs import Progress
@@ -18,12 +17,13 @@ from ui.bridge import Operation
 from ui.model_desk import ModelDesk
 from ui.profile import Profile
 from ui.text import DOT, count, progress_line, size, tr
-from ui.theme.tokens import SPACE_L, SPACE_XL, SPACE_XXL
-from ui.widgets.basic import Button, centred, clear, column, label
+from ui.theme.tokens import SPACE_L
+from ui.widgets.basic import Button, clear, column, label
 from ui.widgets.bring_card import BringCard
 from ui.widgets.model_card import LineCard, ModelCard
 from ui.widgets.notice import Problem
 from ui.widgets.offer_card import OfferCard
+from ui.widgets.scroll_page import ScrollPage
 from ui.widgets.toast import Toast
 from ui.widgets.work_card import WorkCard
 
@@ -33,10 +33,8 @@ if TYPE_CHECKING:
     from personal_ai.deployments.fit import Fit
     from personal_ai.models.quantisation import Quantisation
 
-_WIDTH_MAX = 900
 
-
-class ModelsPage(QScrollArea):
+class ModelsPage(ScrollPage):
     """One model at a time is on its way in, and one is looked up; each card asks for one thing at a time."""
 
     def __init__(self, profile: Profile, toast: Toast) -> None:
@@ -53,27 +51,17 @@ class ModelsPage(QScrollArea):
         self._arriving = column(spacing=SPACE_L)  # what is looked up or on its way
         self._lines = column(spacing=SPACE_L)  # what is not in use: away, damaged, removed, unfinished
         self._models = column(spacing=SPACE_L)
-        self.setWidgetResizable(True)
-        self.setFrameShape(QFrame.Shape.NoFrame)
-        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self._arrange()
         self._connect()
 
     def _arrange(self) -> None:
-        content = QWidget()
-        content.setProperty("kind", "page")
-        inner = QWidget()
-        layout = column(inner, spacing=SPACE_L)
+        layout = self.column
         layout.addWidget(label(tr("Models"), "heading1"))
         layout.addWidget(self._summary)
         layout.addLayout(self._arriving)
         layout.addWidget(self.bring)
         layout.addLayout(self._lines)
         layout.addLayout(self._models)
-        outer = column(content)
-        outer.addLayout(centred(inner, width_max=_WIDTH_MAX, margins=(SPACE_XXL, SPACE_XL, SPACE_XXL, SPACE_XL)))
-        outer.addStretch()
-        self.setWidget(content)
 
     def _connect(self) -> None:
         self.desk.listed.connect(self._show_listing)

@@ -10,26 +10,28 @@ from PySide6.QtCore import Qt, QUrl, Signal
 from PySide6.QtGui import QDesktopServices, QShowEvent
 from PySide6.QtWidgets import (
     QButtonGroup,
+    QCheckBox,
     QComboBox,
     QFrame,
     QHBoxLayout,
     QRadioButton,
-    QScrollArea,
     QVBoxLayout,
     QWidget,
 )
 
 from personal_ai.common.errors import UserFacingError
 from personal_ai.common.paths import Paths
+from ui.preferences import load_notifications, save_notifications
 from ui.profile import Profile
 from ui.text import count, duration, network_name, tr
 from ui.theme import Appearance
-from ui.theme.tokens import SPACE_L, SPACE_S, SPACE_XL, SPACE_XS, SPACE_XXL
+from ui.theme.tokens import READING_WIDTH_MAX, SPACE_L, SPACE_S, SPACE_XL, SPACE_XS
 from ui.upkeep import Settings, Upkeep
 from ui.widgets import settings_dialogs as dialogs
-from ui.widgets.basic import Button, centred, clear, column, frame, label, row
+from ui.widgets.basic import Button, clear, column, frame, label, row
 from ui.widgets.form_dialog import FormDialog
 from ui.widgets.notice import Notice, Problem
+from ui.widgets.scroll_page import ScrollPage
 from ui.widgets.toast import Toast
 
 if TYPE_CHECKING:
@@ -39,41 +41,31 @@ _IDLE_LOCKS_S = (60, 300, 900, 3600, 0)
 _MARGINS = (SPACE_XL, SPACE_L, SPACE_XL, SPACE_L)
 
 
-class SettingsPage(QScrollArea):
+class SettingsPage(ScrollPage):
     """`appearance_chosen` carries the new look. What is set is read whenever the page is shown."""
 
     appearance_chosen = Signal(Appearance)
 
     def __init__(self, profile: Profile, paths: Paths, appearance: Appearance, toast: Toast) -> None:
-        super().__init__()
+        super().__init__(width_max=READING_WIDTH_MAX)
         self._profile = profile
         self._paths = paths
         self._toast = toast
         self._upkeep = Upkeep(profile.core, profile.bridge, paths, self)
         self._settings: Settings | None = None
         self._news = column()
-        self.setWidgetResizable(True)
-        self.setFrameShape(QFrame.Shape.NoFrame)
-        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        content = QWidget()
-        content.setProperty("kind", "page")
-        inner = QWidget()
-        layout = column(inner, spacing=SPACE_L)
-        layout.addWidget(label(tr("Settings"), "heading1"))
-        layout.addLayout(self._news)
+        self.column.addWidget(label(tr("Settings"), "heading1"))
+        self.column.addLayout(self._news)
         for card in (
             self._appearance(appearance),
+            self._notifications(),
             self._locks(),
             self._networks(),
             self._backups(),
             self._data(),
             self._help(),
         ):
-            layout.addWidget(card)
-        outer = column(content)
-        outer.addLayout(centred(inner, margins=(SPACE_XXL, SPACE_XL, SPACE_XXL, SPACE_XL)))
-        outer.addStretch()
-        self.setWidget(content)
+            self.column.addWidget(card)
 
     # Cards
 
@@ -94,6 +86,24 @@ class SettingsPage(QScrollArea):
             self._choices.addButton(choice)
             layout.addWidget(choice)
         return card
+
+    def _notifications(self) -> QFrame:
+        card, layout = _card(tr("Notifications"))
+        self.notifications = QCheckBox(tr("Tell me when an AI needs cycles, and when an upload is finished"))
+        self.notifications.setChecked(load_notifications(self._paths.settings))
+        self.notifications.toggled.connect(self._set_notifications)
+        layout.addWidget(self.notifications)
+        layout.addWidget(
+            label(
+                tr("What the system shows of it names no AI and holds none of your words."),
+                "small",
+                wrap=True,
+            )
+        )
+        return card
+
+    def _set_notifications(self, wanted: bool) -> None:
+        self._profile.bridge.run(lambda _: save_notifications(self._paths.settings, wanted=wanted))
 
     def _locks(self) -> QFrame:
         card, layout = _card(tr("Locking"))

@@ -36,7 +36,14 @@ class WelcomePage(QStackedWidget):
         self._phrase = ""
         self._start = _StartStep()
         self._words = WordsStep()
-        self._password = PasswordStep()
+        self._password = PasswordStep(
+            tr(
+                "The password locks your keys and your conversations on this computer. If you forget it, the twelve "
+                "words bring your keys back. If you lose both, nobody can bring anything back: not we, not the network."
+            ),
+            tr("Create"),
+            tr("Creating…"),
+        )
         self._check = CheckStep()
         self._return = _ReturnStep()
         for step in (self._start, self._words, self._password, self._check, self._return):

@@ -20,6 +20,7 @@ from ui.tour.scenes_context import context_scenes
 from ui.tour.scenes_identities import identity_scenes
 from ui.tour.scenes_models import model_scenes
 from ui.tour.scenes_settings import settings_scenes
+from ui.tour.scenes_setup import setup_scenes
 from ui.tour.scenes_trial import trial_scenes
 from ui.tour.scenes_wallet import wallet_scenes
 from ui.tour.scripted import PASSWORD, PHRASE, ScriptedCore, deployment
@@ -83,31 +84,32 @@ def scenes() -> list[Scene]:
         Scene("welcome", "back", lambda stage, look: stage.show(look).find(WelcomePage).ask_what_there_was()),
         Scene("welcome", "back-by-words", _back_by_words),
         *trial_scenes(),
+        *setup_scenes(),
         Scene("unlock", "locked", _show, core=_locked),
         Scene("unlock", "wrong-password", _wrong_password, core=_locked),
         Scene("chat", "empty", _enter),
         *ai_scenes(),
         Scene("chat", "streaming", _streaming, core=_deployed),
-        Scene("chat", "answered", _answered, core=_talked),
+        Scene("chat", "answered", _answered, core=talked),
         Scene("chat", "code", _answered, core=_talked_of_code),
-        Scene("chat", "offline", _offline, core=_talked),
-        Scene("chat", "error", _chat_error, core=_talked),
-        Scene("chat", "deleted", _deleted, core=_talked),
-        Scene("chat", "versions", _versions, core=_talked),
-        Scene("chat", "editing", _editing, core=_talked),
-        Scene("chat", "found", _found, core=_talked),
-        Scene("chat", "nothing-found", _nothing_found, core=_talked),
-        Scene("chat", "style", _style, core=_talked),
-        Scene("chat", "keyboard", _keyboard, core=_talked),
-        Scene("chat", "narrow", _answered, NARROW, _talked),
-        Scene("chat", "narrow-menu", _narrow_menu, NARROW, _talked),
+        Scene("chat", "offline", _offline, core=talked),
+        Scene("chat", "error", _chat_error, core=talked),
+        Scene("chat", "deleted", _deleted, core=talked),
+        Scene("chat", "versions", _versions, core=talked),
+        Scene("chat", "editing", _editing, core=talked),
+        Scene("chat", "found", _found, core=talked),
+        Scene("chat", "nothing-found", _nothing_found, core=talked),
+        Scene("chat", "style", _style, core=talked),
+        Scene("chat", "keyboard", _keyboard, core=talked),
+        Scene("chat", "narrow", _answered, NARROW, talked),
+        Scene("chat", "narrow-menu", _narrow_menu, NARROW, talked),
         *context_scenes(),
         *model_scenes(),
         *identity_scenes(),
         *wallet_scenes(),
         *activity_scenes(),
         *settings_scenes(),
-        Scene("any", "crash", _crash, core=_talked),
+        Scene("any", "crash", _crash, core=talked),
     ]
 
 
@@ -124,7 +126,7 @@ def _deployed() -> ScriptedCore:
     return core
 
 
-def _talked() -> ScriptedCore:
+def talked() -> ScriptedCore:
     core = _deployed()
     core.conversations.save_preset(Preset("Plain words", "Answer in two sentences, in plain words.", BALANCED))
     for title in ("Letter to the landlord", "What is a canister?", "Trip notes, March"):

@@ -58,7 +58,7 @@ def _much() -> ScriptedCore:
     core.activity.later[rowan.id] = {
         UPGRADE: record(UPGRADE, began_ns, result="It does not get on with loading the model."),
         **{name: record(name, began_ns) for name in (SNAPSHOT, UPGRADE_INSTALL, CHECK, ROLL_BACK)},
-        REPLACE: record(REPLACE, rowan.created_at_ns + 5 * 10**9, done=False, result="smollm2-135m"),
+        REPLACE: record(REPLACE, rowan.created_at_ns + 60 * 10**9, done=False, result="smollm2-135m"),
     }
     return core
 

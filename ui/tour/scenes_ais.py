@@ -40,7 +40,6 @@ def ai_scenes() -> list[Scene]:
         Scene("ais", "unreached", _unreached, core=_several),
         Scene("ais", "narrow", _open, _NARROW, _several),
         Scene("ai", "well", _open_rowan, core=_several),
-        Scene("ai", "why", _why, core=_several),
         Scene("ai", "frozen", _frozen, core=_several),
         Scene("ai", "unreached", _open_unreached, core=_several),
         Scene("ai", "narrow", _open_rowan, _NARROW, _several),
@@ -51,7 +50,6 @@ def ai_scenes() -> list[Scene]:
         Scene("ai", "top-up", _top_up, core=_several),
         Scene("ai", "top-up-too-poor", _top_up, core=_on_the_real_network),
         Scene("ai", "budget", _press("cycles", "budget"), core=_several),
-        Scene("ai", "upgrade", _upgrade, core=_several),
         Scene("ai", "replace", _press("engine", "replace"), core=_several),
         Scene("ai", "backup-controller", _backup_controller, core=_several),
         Scene("ai", "settings", _press("settings", "change"), core=_several),
@@ -145,12 +143,6 @@ def _open_rowan(stage: Stage, look: Appearance) -> None:
     stage.settle()
 
 
-def _why(stage: Stage, look: Appearance) -> None:
-    _open_rowan(stage, look)
-    _detail(stage).cycles.why.click()
-    stage.draw()
-
-
 def _frozen(stage: Stage, look: Appearance) -> None:
     stage.core.ais.by_id["rowan-1"] = ScriptedCanister(
         cycles=700_000_000_000, readings=burned(700_000_000_000), health=Health.FROZEN
@@ -191,6 +183,7 @@ def _upgrading(stage: Stage, look: Appearance) -> None:
     stage.core.ais.before = lambda name, cancel: stage.hold(cancel) if name == _UPLOADING else None
     _detail(stage).engine.upgrade.click()
     stage.find(Question).accept()
+    stage.window.activateWindow()  # which a desktop does by itself
     stage.until(lambda: _detail(stage).step == _UPLOADING)
 
 
@@ -203,13 +196,8 @@ def _upgrade_failed(stage: Stage, look: Appearance) -> None:
     stage.core.ais.before = fail
     _detail(stage).engine.upgrade.click()
     stage.find(Question).accept()
+    stage.window.activateWindow()  # which a desktop does by itself
     stage.settle()
-
-
-def _upgrade(stage: Stage, look: Appearance) -> None:
-    _open_old(stage, look)
-    _detail(stage).engine.upgrade.click()
-    stage.draw()
 
 
 def _open_old(stage: Stage, look: Appearance) -> None:

@@ -36,6 +36,7 @@ from ui.tour.scripted_ais import (
 from ui.tour.scripted_identities import open_door, trial_door
 from ui.tour.scripted_models import ScriptedModels
 from ui.tour.scripted_safekeeping import ScriptedSafekeeping
+from ui.tour.scripted_setup import ScriptedSetup
 from ui.tour.scripted_trial import ScriptedTrial
 from ui.tour.scripted_wallet import ScriptedMoney
 
@@ -53,6 +54,7 @@ class ScriptedModel:
     size_bytes: int = 2_480_000
     context_length: int = 512
     quantisation: str = "int8"
+    embeds: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +241,7 @@ class ScriptedCore:
         self.snapshots = ScriptedSnapshots(self.ais)
         self.controllers = ScriptedControllers(self.ais, lambda: self.vault.identities)
         self.trial = ScriptedTrial(self)
+        self.setup = ScriptedSetup(self)
         self._closing = ExitStack()
 
     @cached_property
@@ -338,6 +341,12 @@ class ScriptedCore:
         changed = replace(deployment, model=model)
         self.all_deployments[self.all_deployments.index(deployment)] = changed
         return changed
+
+    def begin(self, model: str, network: str, state: DeploymentState) -> Deployment:
+        """A deployment that the journal knows and that has taken no step yet."""
+        begun = replace(deployment("Birch" if self.all_deployments else "Rowan", model, state), network=network)
+        self.all_deployments.insert(0, begun)
+        return begun
 
     def open_chat(self, *, model: str, deployment: Deployment | None) -> ScriptedChat:
         self._note_thread()

@@ -11,6 +11,7 @@ from personal_ai.app.canisters import Engine, Look
 from personal_ai.app.controllers import Control
 from personal_ai.app.money import Offer
 from personal_ai.app.networks import PRACTICE
+from personal_ai.app.runway import Tended
 from personal_ai.app.snapshots import SnapshotPrice
 from personal_ai.common.errors import BadInputError, NetworkUnreachableError
 from personal_ai.common.jobs import Cancel, Progress, ProgressCallback
@@ -77,6 +78,7 @@ class ScriptedAis:
         Progress("Keeping the state of before", 1, 1, "step"),
         Progress("Uploading the weights", 84_000_000, 148_000_000, "bytes", 1_900_000.0, 34.0),
     )
+    tended: Tended = field(default_factory=Tended)
     payments: list[Payment] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
     by_id: dict[str, ScriptedCanister] = field(default_factory=dict)
@@ -170,6 +172,10 @@ class ScriptedRunways:
         found.readings.append(Reading(time.time_ns(), found.cycles))
         self.ais.payments[0] = replace(made, state=State.DONE)
         return self.ais.payments[0]
+
+    def tend(self, cancel: Cancel) -> Tended:
+        tended, self.ais.tended = self.ais.tended, Tended()
+        return tended
 
 
 @dataclass

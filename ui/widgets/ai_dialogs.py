@@ -16,7 +16,7 @@ from ui.ai_words import cycles_words
 from ui.bridge import Operation
 from ui.text import clock, count, network_name, size, tr
 from ui.widgets.ai_settings import freezing_meaning, memory_meaning, reserved_meaning
-from ui.widgets.basic import label
+from ui.widgets.basic import label, seat
 from ui.widgets.form_dialog import FormDialog
 from ui.widgets.question import Question
 
@@ -182,7 +182,7 @@ def settings_dialog(parent: QWidget, desk: AiDesk, deployment: Deployment, statu
 
 def _spin(value: int, most: int, *, least: int = 0) -> QSpinBox:
     spin = QSpinBox()
-    spin.setButtonSymbols(QSpinBox.ButtonSymbols.NoButtons)
+    seat(spin)
     spin.setRange(least, max(most, value))
     spin.setValue(value)
     return spin

@@ -5,10 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from PySide6.QtCore import QEvent, QSize, Qt
-from PySide6.QtWidgets import QBoxLayout, QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QAbstractSpinBox,
+    QBoxLayout,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from ui.theme import ICON_SIZE, icon, theme
-from ui.theme.tokens import READING_WIDTH_MAX
+from ui.theme.tokens import READING_WIDTH_MAX, SPACE_S
 
 
 class Button(QPushButton):
@@ -76,6 +85,14 @@ def chip(text: str, tone: str) -> QLabel:
     made = label(text, "chip")
     made.setProperty("tone", tone)
     return made
+
+
+def seat(box: QAbstractSpinBox) -> None:
+    """Gives a number in a box the room around it that other fields have: the style sheet's padding does not reach it.
+
+    Arrows are taken away by the style sheet; without them by `setButtonSymbols`, Qt leaves the number no width.
+    """
+    box.lineEdit().setTextMargins(SPACE_S, 0, SPACE_S, 0)
 
 
 def set_look(widget: QWidget, name: str, value: object) -> None:

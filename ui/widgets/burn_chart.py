@@ -97,7 +97,7 @@ class BurnChart(QWidget):
         self._small = small
         self._curve: Curve | None = None
         self.setSizePolicy(
-            QSizePolicy.Policy.Fixed if small else QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed
+            QSizePolicy.Policy.Maximum if small else QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed
         )
         self.show_curve((), None)
 
@@ -111,7 +111,8 @@ class BurnChart(QWidget):
         return QSize(_WIDTH_SMALL, _HEIGHT_SMALL) if self._small else QSize(_WIDTH_MIN, _HEIGHT)
 
     def minimumSizeHint(self) -> QSize:  # noqa: N802 - Qt's name
-        return self.sizeHint()
+        """In a list the figures come first."""
+        return QSize(0, _HEIGHT_SMALL) if self._small else self.sizeHint()
 
     def paintEvent(self, _: QPaintEvent) -> None:  # noqa: N802 - Qt's name
         if self._curve is None:

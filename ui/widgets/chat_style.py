@@ -22,7 +22,7 @@ from personal_ai.chat.presets import BALANCED, EXACT, INVENTIVE, Preset
 from personal_ai.models.sampling import Sampling
 from ui.text import tr
 from ui.theme.tokens import SPACE_L, SPACE_M, SPACE_S, SPACE_XL
-from ui.widgets.basic import Button, column, label, row
+from ui.widgets.basic import Button, column, label, row, seat
 from ui.widgets.form import buttons
 
 _WIDTH = 520
@@ -199,7 +199,7 @@ class SamplingNumbers(QWidget):
         line = self._grid.rowCount()
         title = label(name)
         title.setBuddy(box)
-        box.setButtonSymbols(QAbstractSpinBox.ButtonSymbols.NoButtons)
+        seat(box)
         box.setAccessibleName(name)
         box.setAccessibleDescription(words)
         self._grid.addWidget(title, line, 0)

@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QFrame, QVBoxLayout, QWidget
 from personal_ai.common.errors import UserFacingError
 from personal_ai.common.jobs import Progress
 from personal_ai.deployments.journal import Deployment, DeploymentState
-from ui.ai_desk import AiView, Work
+from ui.ai_desk import AiView
 from ui.ai_words import (
     cycles_words,
     engine_words,
@@ -19,9 +19,10 @@ from ui.ai_words import (
     runway_words,
     view_words,
 )
+from ui.ai_work import Work
 from ui.core import Model
 from ui.text import DOT, network_name, progress_line, sentence, shortened, size, tr
-from ui.theme.tokens import SPACE_L, SPACE_M, SPACE_S, SPACE_XL, SPACE_XXL
+from ui.theme.tokens import SPACE_L, SPACE_M, SPACE_S, SPACE_XL
 from ui.widgets.basic import Button, Number, chip, column, frame, label, row, set_look
 from ui.widgets.burn_chart import BurnChart
 from ui.widgets.notice import Problem
@@ -70,11 +71,11 @@ class AiCard(_Card):
         self._cycles, self._runway = Number(tr("Cycles")), Number(tr("Runway"))
         self._chart = BurnChart(small=True)
         self._glance = QWidget()
-        glance = row(self._glance, spacing=SPACE_XXL)
+        glance = row(self._glance, spacing=SPACE_XL)
         glance.addWidget(self._cycles)
         glance.addWidget(self._runway)
-        glance.addStretch()
-        glance.addWidget(self._chart)
+        glance.addStretch(1)
+        glance.addWidget(self._chart, 1000)
         self._said = label("", wrap=True)
         self._work = label("", "small", wrap=True)
         self.chat = Button(tr("Chat with {name}").format(name=name), icon="chat", on_click=self.chat_wanted.emit)

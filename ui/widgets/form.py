@@ -2,34 +2,24 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, Qt
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QLineEdit, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtCore import QEvent
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QWidget
 
+from ui.text import tr
 from ui.theme import pixmap, theme
-from ui.theme.tokens import SPACE_L, SPACE_S, SPACE_XL, SPACE_XS, SPACE_XXL
-from ui.widgets.basic import centred, column, label
+from ui.theme.tokens import SPACE_S, SPACE_XS
+from ui.widgets.basic import column, label
+from ui.widgets.scroll_page import ScrollPage
 
 FORM_WIDTH = 460
 _MARK_SIZE = 40
 
 
-class FormPage(QScrollArea):
-    """A page with one column of limited width, in the middle; it scrolls where the window is low."""
+class FormPage(ScrollPage):
+    """A page with one narrow column, a little above the middle."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self.setWidgetResizable(True)
-        self.setFrameShape(QFrame.Shape.NoFrame)
-        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        content = QWidget()
-        content.setProperty("kind", "page")
-        inner = QWidget()
-        self.column: QVBoxLayout = column(inner, spacing=SPACE_L)
-        outer = column(content)
-        outer.addStretch(2)
-        outer.addLayout(centred(inner, width_max=FORM_WIDTH, margins=(SPACE_XL, SPACE_XXL, SPACE_XL, SPACE_XXL)))
-        outer.addStretch(3)
-        self.setWidget(content)
+        super().__init__(width_max=FORM_WIDTH, space_above=2, space_below=3)
 
 
 class Mark(QLabel):
@@ -37,6 +27,7 @@ class Mark(QLabel):
 
     def __init__(self) -> None:
         super().__init__()
+        self.setAccessibleName(tr("Personal AI"))
         self._draw()
 
     def changeEvent(self, event: QEvent) -> None:  # noqa: N802 - Qt's name

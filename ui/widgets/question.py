@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from PySide6.QtWidgets import QWidget
 
@@ -31,3 +31,9 @@ class Question(FittedDialog):
         layout.addLayout(self.fields)
         layout.addLayout(buttons(Button(tr("Cancel"), on_click=self.reject), self.go))
         self.finished.connect(self.deleteLater)
+
+
+def ask(question: Question, act: Callable[[], object]) -> None:
+    """Acts after a yes."""
+    question.accepted.connect(act)
+    question.open()

@@ -49,15 +49,18 @@ class SnapshotsCard(Section):
         self.take.setEnabled(False)
         self.body.addLayout(from_the_left(self.take))
         self._acts: list[Button] = []
+        self._known = False
+        self._taking = False
 
     def show_busy(self) -> None:
         """One is being taken."""
-        self.take.setEnabled(False)
-        self.take.setText(tr("Taking a snapshot…"))
+        self._taking = True
+        self.set_busy(busy=True)
 
     def show_kept(self, kept: Sequence[Snapshot], price: SnapshotPrice, *, busy: bool) -> None:
         """busy: something long is under way, and a state that is half changed is no state to keep."""
         self._clear()
+        self._known, self._taking = True, False
         for snapshot in kept:
             self._rows.addWidget(self._row(snapshot))
         if not kept:
@@ -68,13 +71,14 @@ class SnapshotsCard(Section):
         self.set_busy(busy=busy)
 
     def set_busy(self, *, busy: bool) -> None:
-        self.take.setText(tr("Take a snapshot"))
-        self.take.setEnabled(not busy)
+        self.take.setText(tr("Taking a snapshot…") if self._taking else tr("Take a snapshot"))
+        self.take.setEnabled(self._known and not self._taking and not busy)
         for button in self._acts:
             button.setEnabled(not busy)
 
     def show_problem(self, error: UserFacingError) -> None:
         """What stopped the last thing that was asked."""
+        self._taking = False
         self._rows.addWidget(Problem(error, closable=True))
 
     def _clear(self) -> None:
@@ -85,8 +89,9 @@ class SnapshotsCard(Section):
         when = clock(snapshot.taken_at_ns)
         line = QFrame()
         line.setAccessibleName(tr("Snapshot of {time}").format(time=when))
-        layout = row(line, spacing=SPACE_S)
-        layout.addWidget(label(when + DOT + size(snapshot.size_bytes), wrap=True), 1)
+        layout = column(line)
+        layout.addWidget(label(when + DOT + size(snapshot.size_bytes), wrap=True))
+        acts = row()
         for words, signal in (
             (tr("Go back to it…"), self.restore_wanted),
             (tr("Download…"), self.download_wanted),
@@ -95,5 +100,7 @@ class SnapshotsCard(Section):
             button = Button(words, "quiet", on_click=partial(signal.emit, snapshot))
             button.setAccessibleName(tr("{act} Snapshot of {time}").format(act=words, time=when))
             self._acts.append(button)
-            layout.addWidget(button)
+            acts.addWidget(button)
+        acts.addStretch()
+        layout.addLayout(acts)
         return line

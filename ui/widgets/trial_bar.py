@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QFrame
+from PySide6.QtWidgets import QFrame, QWidget
 
 from ui.text import tr
-from ui.theme.tokens import SPACE_L, SPACE_M, SPACE_S
-from ui.widgets.basic import Button, label, row
+from ui.theme.tokens import SPACE_L, SPACE_M, SPACE_S, SPACE_XL
+from ui.widgets.basic import Button, column, label, row
 
 
-class TrialBar(QFrame):
+class TrialBar(QWidget):
     keep_wanted = Signal()
 
     def __init__(self) -> None:
         super().__init__()
         words = tr("You are trying this out: its key is in this program's memory only, and goes when you close it.")
-        self.setProperty("kind", "notice")
-        self.setAccessibleName(words)
+        box = QFrame()
+        box.setProperty("kind", "notice")
+        box.setAccessibleName(words)
         self.keep = Button(tr("Keep it…"), on_click=self.keep_wanted.emit)
-        layout = row(self, margins=(SPACE_L, SPACE_S, SPACE_M, SPACE_S), spacing=SPACE_M)
-        layout.addWidget(label(words, "small", wrap=True), 1)
-        layout.addWidget(self.keep)
+        inside = row(box, margins=(SPACE_L, SPACE_S, SPACE_M, SPACE_S), spacing=SPACE_M)
+        inside.addWidget(label(words, "small", wrap=True), 1)
+        inside.addWidget(self.keep)
+        column(self, margins=(SPACE_XL, SPACE_M, SPACE_XL, 0)).addWidget(box)

@@ -34,7 +34,14 @@ class KeepDialog(QDialog):
         self.setWindowTitle(tr("Keep it"))
         self.resize(*_KEEP_SIZE)
         self._steps = QStackedWidget()
-        self._password = PasswordStep()
+        self._password = PasswordStep(
+            tr(
+                "With it, everything you tried out stays: it locks your keys and your conversations on this computer. "
+                "Then you see twelve words to write down. They bring your keys back if you forget the password."
+            ),
+            tr("Keep it"),
+            tr("Keeping it…"),
+        )
         self._words = WordsStep()
         self._check = CheckStep()
         for step in (self._password, self._words, self._check):
@@ -42,7 +49,6 @@ class KeepDialog(QDialog):
         column(self).addWidget(self._steps)
         self._password.back.setText(tr("Not now"))
         self._password.back.clicked.connect(self.reject)
-        self._password.go.setAutoDefault(False)
         self._password.chosen.connect(self._keep)
         self._words.back.setText(tr("Later"))
         self._words.back.clicked.connect(self.accept)

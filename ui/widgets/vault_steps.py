@@ -56,25 +56,18 @@ class WordsStep(Step):
 class PasswordStep(Step):
     chosen = Signal(str)
 
-    def __init__(self) -> None:
+    def __init__(self, meaning: str, go: str, busy: str) -> None:
+        """meaning: what the password is for; the words of the button, and while it is done."""
         super().__init__()
+        self._words = (go, busy)
         self.column.addWidget(label(tr("A password for this computer"), "heading1"))
-        self.column.addWidget(
-            label(
-                tr(
-                    "The password locks your keys and your conversations on this computer. If you forget it, the "
-                    "twelve words bring your keys back. If you lose both, nobody can bring anything back: not we, "
-                    "not the network."
-                ),
-                wrap=True,
-            )
-        )
+        self.column.addWidget(label(meaning, wrap=True))
         self._once = PasswordField(tr("Password"))
         self._again = PasswordField(tr("The same password again"))
         self._hint = label("", "small", wrap=True)
         self._problem = column()
         self.back = Button(tr("Back"))
-        self.go = Button(tr("Create"), "primary", on_click=self._choose)
+        self.go = Button(go, "primary", on_click=self._choose)
         for widget in (self._once, self._again, self._hint):
             self.column.addWidget(widget)
         self.column.addLayout(self._problem)
@@ -111,7 +104,7 @@ class PasswordStep(Step):
 
     def _refresh(self) -> None:
         once, again = self._once.text, self._again.text
-        self.go.setText(tr("Creating…") if self._busy else tr("Create"))
+        self.go.setText(self._words[self._busy])
         self.go.setEnabled(bool(once) and once == again and not self._busy)
         if again and not once.startswith(again):
             self._hint.setText(tr("The two are not the same."))

@@ -17,7 +17,7 @@ from personal_ai.models.local.session import Session, open_session
 from personal_ai.models.package import ModelPackage
 from personal_ai.models.sampling import Sampling, sample
 
-_ROWS_AT_ONCE = 128  # a long prompt goes in pieces, so that a cancel is heard soon and memory stays bounded
+_ROWS_AT_ONCE = 256  # a long prompt goes in pieces, so that a cancel is heard soon and memory stays bounded
 
 Finish = Literal["end", "max_tokens"]
 

@@ -157,14 +157,14 @@ fn runGraph(model: *engine.Model, random: std.Random) bool {
         symbol.* = if (most == 0) 0 else 1 + random.uintLessThan(u32, most);
     }
     const call = model.graphCall(symbols);
-    engine.graph.checkLengths(call) catch return false;
+    engine.graph.checkLengths(&call) catch return false;
     var cursor = engine.graph.Cursor{};
     var total: u64 = 0;
-    while (engine.graph.workAt(call, cursor)) |work| {
+    while (engine.graph.workAt(&call, cursor)) |work| {
         const rows = 1 + random.uintLessThan(usize, work.rows);
         total +|= work.instructions(rows);
         if (total > instructions_most) return false;
-        engine.graph.step(call, &cursor, rows) catch return false;
+        engine.graph.step(&call, &cursor, rows) catch return false;
     }
     return true;
 }

@@ -67,22 +67,22 @@ export fn is_graph() bool {
 export fn begin(first: u32, second: u32, third: u32) u32 {
     symbols = .{ first, second, third };
     cursor = .{};
-    engine.graph.checkLengths(model.graphCall(symbols)) catch |err| return told(err);
+    engine.graph.checkLengths(&model.graphCall(symbols)) catch |err| return told(err);
     return 0;
 }
 
 /// Where row `index` of a tensor lies.
 export fn row_address(tensor: u32, index: usize) [*]u8 {
-    return engine.graph.viewOf(model.graphCall(symbols), tensor).row(index);
+    return engine.graph.viewOf(&model.graphCall(symbols), tensor).row(index);
 }
 
 /// One tile of at most `rows` rows. 0: there is more to do; 1: an `error_name`; 2: the graph is done.
 export fn step(rows: usize) u32 {
     const call = model.graphCall(symbols);
-    const work = engine.graph.workAt(call, cursor) orelse return 2;
+    const work = engine.graph.workAt(&call, cursor) orelse return 2;
     foretold = @floatFromInt(work.instructions(@min(rows, work.rows)));
     code = model.program.operators[cursor.operator].code;
-    engine.graph.step(call, &cursor, @min(rows, work.rows)) catch |err| return told(err);
+    engine.graph.step(&call, &cursor, @min(rows, work.rows)) catch |err| return told(err);
     return 0;
 }
 

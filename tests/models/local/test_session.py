@@ -10,7 +10,7 @@ import pytest
 from personal_ai.compiler.onnx_graph import read_onnx
 from personal_ai.models.local import session as sessions
 from personal_ai.models.local.session import Session
-from personal_ai.models.local.session_graph import session_graph
+from personal_ai.models.local.session_layers import prompt_graph, session_graph, takes_prompt_graph
 from personal_ai.models.package import ModelPackage
 from personal_ai.models.quantisation import Quantisation
 from personal_ai.models.runtime import onnxruntime
@@ -70,6 +70,28 @@ def test_in_cudas_operators_it_answers_alike(shape: Shape, imported: Importer) -
         past += count
 
 
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+def test_a_long_prompt_is_read_in_f32(shape: Shape, imported: Importer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All but its last token, which is rounded to 8 bits; the package's graph as it is written rounds nothing."""
+    monkeypatch.setattr(sessions, "_PROMPT_ROWS_MIN", 2)
+    _, package = imported(shape, "int8")
+    decoder, tensors = package.manifest.decoder, read_onnx(package.onnx_path).constants
+    assert takes_prompt_graph(tensors)
+    session = Session(session_graph(decoder, tensors), threads=1)
+    session.read_prompts_with(prompt_graph(decoder, tensors))
+    exact = OnnxSteps(package.folder, decoder, onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL)
+    past = 0
+    for count in (7, 1, 16):
+        logits = exact.forward(TOKENS[past : past + count], past)
+        assert np.abs(session.step(TOKENS[past : past + count], past) - logits).max() < 0.04 * np.ptp(logits)
+        past += count
+
+
+@pytest.mark.parametrize("quantisation", ["f32", "int4"])
+def test_prompts_in_other_formats_are_read_as_they_are(quantisation: Quantisation, imported: Importer) -> None:
+    assert not takes_prompt_graph(read_onnx(imported(Shape(), quantisation)[1].onnx_path).constants)
+
+
 @pytest.fixture
 def package(imported: Importer) -> ModelPackage:
     return imported(Shape(), "int8")[1]
@@ -104,7 +126,7 @@ def test_repacked_matrices_are_given_back(quantisation: Quantisation, imported: 
     matrices = [name for names in graph.matrices.values() for name in names]
     assert len(matrices) == 5 * 2 + 1
     session = Session(graph, threads=1)
-    assert not set(matrices) & set(session._lent)
+    assert not set(matrices) & set(session._bound.lent)
     assert not set(matrices) & set(graph.tensors)
 
 
@@ -119,8 +141,8 @@ def test_what_may_still_be_read_is_kept(
     monkeypatch.setattr(Session, "step", lambda *_: next(logits))
     session = Session(graph, threads=1)
     names = graph.matrices[8]
-    assert set(names) <= set(session._lent)
-    assert all(np.ptp(session._lent[name]) > 0 for name in names), "they hold again what they held"
+    assert set(names) <= set(session._bound.lent)
+    assert all(np.ptp(session._bound.lent[name]) > 0 for name in names), "they hold again what they held"
 
 
 def test_what_is_looked_up_is_not_copied(package: ModelPackage) -> None:

@@ -50,13 +50,13 @@ pub fn run(request: *const Request, limit: u64, room: []u8) Result {
     }
     const call = instance.model.graphCall(progress.*.?.symbols);
     const before = progress.*.?.cursor;
-    const done = advance(instance, call, &progress.*.?.cursor, wantedOf(request, instance, limit)) catch {
+    const done = advance(instance, &call, &progress.*.?.cursor, wantedOf(request, instance, limit)) catch {
         progress.* = null;
         return invalid("an input chooses a row that the model's table does not have");
     };
     const instructions = ic0.instructionsUsed();
     store.counters.instructions += instructions;
-    if (done) return .{ .ok = .{ .outputs = pack(instance, call, room), .instructions = instructions } };
+    if (done) return .{ .ok = .{ .outputs = pack(instance, &call, room), .instructions = instructions } };
     if (std.meta.eql(before, progress.*.?.cursor)) return limitOf("one message is too short for a step of this model");
     return .{ .more = .{
         .operators_done = progress.*.?.cursor.operator,
@@ -115,14 +115,14 @@ fn begin(request: *const Request, instance: *Instance, request_hash: sha256.Dige
     var symbols: engine.Symbols = .{ 0, 0, 0 };
     if (symbolsFault(request, instance, &symbols)) |fault| return fault;
     const call = instance.model.graphCall(symbols);
-    graph.checkLengths(call) catch return textOf("these lengths do not fit the model's shapes");
-    if (outputsSizeBytes(instance, call) > room) {
+    graph.checkLengths(&call) catch return textOf("these lengths do not fit the model's shapes");
+    if (outputsSizeBytes(instance, &call) > room) {
         return .{ .limit = .{ .bytes = "the outputs would be longer than a reply" } };
     }
     for (instance.model.program.ports) |*port| {
         if (port.direction != @intFromEnum(format.Direction.input)) continue;
         const given = find(request, engine.portName(port)).?;
-        const view = graph.viewOf(call, port.tensor);
+        const view = graph.viewOf(&call, port.tensor);
         if (!sameShape(&view, given.shape)) return textOf("the shapes of the inputs do not go together");
         const source = bytesOf(given.data);
         const row_bytes = view.columns() * itemSizeBytes(instance, port);

@@ -3,6 +3,7 @@
 const std = @import("std");
 
 const lanes = 4;
+const stride = 4 * lanes; // numbers that are looked at in one round
 const block = 64; // tokens whose greatest value decides whether they are looked at
 /// Depths below the greatest logit, in temperatures, down to which a nucleus is looked for.
 const nucleus_depths = [_]f32{ 4, 7, 11, 16, std.math.inf(f32) };
@@ -74,6 +75,7 @@ pub const Scratch = struct {
 
 /// The token after `context`. `logits` and `scratch` have the vocabulary's length.
 pub fn sample(logits: []const f32, context: []const u32, sampling: Sampling, scratch: Scratch) u32 {
+    if (sampling.temperature == 0 and sampling.repetition_penalty == 1) return greatest(logits);
     makeFinite(logits, scratch.values);
     if (sampling.repetition_penalty != 1) penalise(scratch, context, sampling.repetition_penalty);
     const best = greatest(scratch.values);
@@ -116,35 +118,39 @@ fn penalise(scratch: Scratch, context: []const u32, penalty: f32) void {
     }
 }
 
-/// Step 3: the lowest id among the greatest. First the greatest value, then where it is.
+/// Step 3: the lowest id among the greatest, whether step 1 was taken or not. First the greatest value, then where it is.
 fn greatest(values: []const f32) u32 {
     @setRuntimeSafety(false);
-    const whole = values.len - values.len % lanes;
-    const most = greatestValue(values);
+    const most = @min(greatestValue(values), std.math.floatMax(f32));
+    if (most == -std.math.floatMax(f32)) return 0; // all are as low, or not numbers
     const wanted: @Vector(lanes, f32) = @splat(most);
     var at: usize = 0;
-    while (at < whole) : (at += lanes) {
-        const next: @Vector(lanes, f32) = values[at..][0..lanes].*;
-        if (@reduce(.Or, next == wanted)) break;
+    while (at + stride <= values.len) : (at += stride) {
+        var reaches: @Vector(lanes, bool) = @splat(false);
+        inline for (0..stride / lanes) |i| {
+            const next: @Vector(lanes, f32) = values[at + i * lanes ..][0..lanes].*;
+            reaches = reaches | (next >= wanted);
+        }
+        if (@reduce(.Or, reaches)) break;
     }
-    while (values[at] != most) at += 1;
+    while (!(values[at] >= most)) at += 1;
     return @intCast(at);
 }
 
+/// At least the lowest finite number. NaN is greater than nothing.
 fn greatestValue(values: []const f32) f32 {
     @setRuntimeSafety(false);
-    const whole = values.len - values.len % lanes;
-    var most = values[0];
-    if (whole > 0) {
-        var mosts: @Vector(lanes, f32) = values[0..lanes].*;
-        var at: usize = lanes;
-        while (at < whole) : (at += lanes) {
-            const next: @Vector(lanes, f32) = values[at..][0..lanes].*;
+    var most = -std.math.floatMax(f32);
+    var mosts: @Vector(lanes, f32) = @splat(most);
+    var at: usize = 0;
+    while (at + stride <= values.len) : (at += stride) {
+        inline for (0..stride / lanes) |i| {
+            const next: @Vector(lanes, f32) = values[at + i * lanes ..][0..lanes].*;
             mosts = @select(f32, next > mosts, next, mosts);
         }
-        inline for (0..lanes) |lane| most = if (mosts[lane] > most) mosts[lane] else most;
     }
-    for (values[whole..]) |value| most = if (value > most) value else most;
+    inline for (0..lanes) |lane| most = if (mosts[lane] > most) mosts[lane] else most;
+    for (values[at..]) |value| most = if (value > most) value else most;
     return most;
 }
 

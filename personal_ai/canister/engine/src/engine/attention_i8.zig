@@ -148,10 +148,12 @@ fn keepKey(from: [*]const F32x4, keys: Kept, head: usize, position: usize, head_
     hadamard.turn(from, scratch.turned, head_size);
     const scales: [*]f32 = @ptrCast(region);
     scales[lane] = quantise.span(kept_level, scratch.turned, scratch.numbers, head_size / 8);
-    const elements: [*]const [2]i16 = @ptrCast(scratch.numbers);
-    const pairs: [*][group][2]i8 = @ptrCast(region + 1);
-    for (0..head_size / 2) |i| {
-        inline for (0..2) |j| pairs[i][lane][j] = @truncate(elements[i][j]);
+    var target: [*][group]i16 = @ptrCast(region + 1);
+    for (scratch.numbers[0 .. head_size / 8]) |numbers| {
+        const pairs: I16x8 = @bitCast(simd.narrowToBytes(numbers, numbers));
+        const to = simd.opaquePointer(target);
+        inline for (0..4) |i| to[i][lane] = pairs[i];
+        target = to + 4;
     }
 }
 
@@ -160,10 +162,13 @@ fn keepValue(from: [*]const F32x4, values: Kept, head: usize, position: usize, h
     const lane = position % group;
     const scales: [*]f32 = @ptrCast(region);
     scales[lane] = quantise.span(kept_level, from, scratch.numbers, head_size / 8);
-    const elements: [*]const [4]i16 = @ptrCast(scratch.numbers);
-    const fours: [*][2][4][2]i8 = @ptrCast(region + 1);
-    for (0..head_size / 4) |i| {
-        inline for (0..4) |j| fours[i][lane / 2][j][lane % 2] = @truncate(elements[i][j]);
+    const first: [*]i8 = @ptrCast(region + 1);
+    var target = first + lane / 2 * 8 + lane % 2;
+    for (scratch.numbers[0 .. head_size / 8]) |numbers| {
+        const elements = simd.narrowToBytes(numbers, numbers);
+        const to = simd.opaquePointer(target);
+        inline for (0..8) |i| to[i / 4 * 16 + i % 4 * 2] = elements[i];
+        target = to + 32;
     }
 }
 
@@ -261,17 +266,26 @@ fn Score(comptime size: usize, comptime begins: bool) type {
             var next = first;
             var target = scores.ptr;
             const end = target + scores.len;
-            while (target != end) {
-                const region = simd.opaquePointer(next);
-                const keys = if (begins) numbersOf(region) else simd.opaquePointer(numbersOf(region) + done);
-                var products = simd.dot(simd.widened(keys[0]), q[0]);
-                inline for (1..size) |i| products +%= simd.dot(simd.widened(keys[i]), q[i]);
-                const part = simd.toFloat(products) * (region[0] * simd.splat(factor));
-                const sum = simd.opaquePointer(target);
-                sum[0] = if (begins) part else sum[0] + part;
-                target = sum + 1;
-                next = region + stride;
+            inline for (.{ 4, 1 }) |unroll| {
+                const stop = target + (end - target) / unroll * unroll;
+                while (target != stop) {
+                    const sums = simd.opaquePointer(target);
+                    inline for (0..unroll) |i| {
+                        const region = simd.opaquePointer(next);
+                        const part = products(&q, region, done) * (region[0] * simd.splat(factor));
+                        sums[i] = if (begins) part else sums[i] + part;
+                        next = region + stride;
+                    }
+                    target = sums + unroll;
+                }
             }
+        }
+
+        inline fn products(q: *const [size]I16x8, region: [*]const F32x4, done: usize) F32x4 {
+            const keys = if (begins) numbersOf(region) else simd.opaquePointer(numbersOf(region) + done);
+            var sums = simd.dot(simd.widened(keys[0]), q[0]);
+            inline for (1..size) |i| sums +%= simd.dot(simd.widened(keys[i]), q[i]);
+            return simd.toFloat(sums);
         }
     };
 }
@@ -393,8 +407,6 @@ const Weights = struct {
 fn Mix(comptime size: usize) type {
     return struct {
         noinline fn run(first: [*]const [8]i8, stride: usize, weights: *const Weights, target: [*]F32x4) void {
-            var total: [size]F32x4 = undefined;
-            inline for (0..size) |i| total[i] = simd.splat(0);
             var values = first;
             var at: usize = 0;
             var stop = weights.first_block_chunks;
@@ -407,11 +419,15 @@ fn Mix(comptime size: usize) type {
                     addChunk(values, stride, &weights.pairs[at], &sums);
                     values += chunk_groups * stride;
                 }
-                inline for (0..size) |i| total[i] += simd.toFloat(sums[i]) * simd.splat(scale[0]);
+                const unit = simd.splat(scale[0] * weights.factor);
+                if (scale == weights.scales) {
+                    inline for (0..size) |i| target[i] = simd.toFloat(sums[i]) * unit;
+                } else {
+                    inline for (0..size) |i| target[i] += simd.toFloat(sums[i]) * unit;
+                }
                 stop += block / chunk;
                 scale += 1;
             }
-            inline for (0..size) |i| target[i] = total[i] * simd.splat(weights.factor);
         }
 
         inline fn addChunk(

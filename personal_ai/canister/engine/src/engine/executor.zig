@@ -59,11 +59,15 @@ pub const Call = struct {
     /// Where only some rows of an operator are computed: which.
     tile: ?Tile = null,
 
-    pub fn run(call: Call, operators: []const format.Operator) void {
+    pub fn run(call: *const Call, operators: []const format.Operator) void {
         for (operators) |*operator| call.step(operator);
     }
 
-    pub fn matrix(call: Call, index: u32) Matrix {
+    // The next three are asked for each operand of each step, and every answer was checked when the program was opened
+    // (program.zig): safety checks would cost 1 % of a token.
+
+    pub fn matrix(call: *const Call, index: u32) Matrix {
+        @setRuntimeSafety(false);
         const tensor = &call.program.tensors[index];
         var rows: usize = 1;
         for (0..tensor.rank - 1) |axis| rows *= call.length(tensor, axis);
@@ -76,13 +80,15 @@ pub const Call = struct {
         return if (call.tile) |tile| tile.of(whole) else whole;
     }
 
-    pub fn length(call: Call, tensor: *const format.Tensor, axis: usize) usize {
+    pub fn length(call: *const Call, tensor: *const format.Tensor, axis: usize) usize {
+        @setRuntimeSafety(false);
         const dimension = call.program.dimension(tensor, axis);
         const symbols = call.symbols;
         return dimension.constant + dimension.sequence * symbols[0] + dimension.past * symbols[1] + dimension.third * symbols[2];
     }
 
-    pub fn address(call: Call, tensor: *const format.Tensor) [*]align(16) u8 {
+    pub fn address(call: *const Call, tensor: *const format.Tensor) [*]align(16) u8 {
+        @setRuntimeSafety(false);
         const base: [*]u8 = switch (@as(format.Storage, @enumFromInt(tensor.storage))) {
             .arena => call.arena,
             .weights => @constCast(call.program.weights.ptr), // checked: weights are inputs only
@@ -91,7 +97,7 @@ pub const Call = struct {
         return @alignCast(base + tensor.offset);
     }
 
-    pub fn step(call: Call, operator: *const format.Operator) void {
+    pub fn step(call: *const Call, operator: *const format.Operator) void {
         const in = call.program.inputs(operator);
         const y = call.matrix(call.program.outputs(operator)[0]);
         switch (@as(format.Code, @enumFromInt(operator.code))) {
@@ -127,7 +133,7 @@ pub const Call = struct {
         }
     }
 
-    fn lookUp(call: Call, index: u32, source: u32, y: Matrix) void {
+    fn lookUp(call: *const Call, index: u32, source: u32, y: Matrix) void {
         const tensor = &call.program.tensors[index];
         const table = call.matrix(index);
         const by_position = source == @intFromEnum(format.RowSource.positions);
@@ -144,7 +150,7 @@ pub const Call = struct {
         }
     }
 
-    fn multiply(call: Call, in: []const u32, y: Matrix) void {
+    fn multiply(call: *const Call, in: []const u32, y: Matrix) void {
         const x = call.matrix(in[0]);
         const weights = call.address(&call.program.tensors[in[1]]);
         const bias: ?[*]const simd.F32x4 = if (in[2] == format.no_operand) null else call.matrix(in[2]).vectors(0);
@@ -158,7 +164,7 @@ pub const Call = struct {
         }
     }
 
-    fn attend(call: Call, operator: *const format.Operator, in: []const u32, y: Matrix) void {
+    fn attend(call: *const Call, operator: *const format.Operator, in: []const u32, y: Matrix) void {
         const a = attributes(format.AttentionAttributes, operator);
         const shape = attention.Shape{
             .heads = a.heads,
@@ -181,7 +187,7 @@ pub const Call = struct {
     }
 
     /// Keys or values in groups: a group has the room of its positions' rows.
-    fn kept(call: Call, index: u32) attention_i8.Kept {
+    fn kept(call: *const Call, index: u32) attention_i8.Kept {
         const tensor = &call.program.tensors[index];
         return .{
             .base = @alignCast(call.state + format.group * @as(usize, tensor.offset)),

@@ -41,14 +41,29 @@ pub inline fn powerOfTwo(argument: F32x4) F32x4 {
     return @bitCast(@as(simd.I32x4, @bitCast(p)) +% (@as(simd.I32x4, @bitCast(shifted)) << @splat(23)));
 }
 
+/// 1 + 2^x with a relative error below 3e-7; x is first brought into -126..126.
+inline fn oneMoreThanPowerOfTwo(argument: F32x4) F32x4 {
+    const x = simd.lesser(simd.greater(argument, splat(-126)), splat(126));
+    const shifted = x + splat(round_to_integer);
+    const r = x - (shifted - splat(round_to_integer));
+    var p = splat(0.001326472731307149);
+    p = p * r + splat(0.009671512991189957);
+    p = p * r + splat(0.05550733581185341);
+    p = p * r + splat(0.24022242426872253);
+    p = p * r + splat(0.6931470036506653);
+    p = p * r + splat(1);
+    const power: F32x4 = @bitCast(@as(simd.I32x4, @bitCast(p)) +% (@as(simd.I32x4, @bitCast(shifted)) << @splat(23)));
+    return splat(1) + power;
+}
+
 /// 1 / (1 + e^-x)
 pub inline fn sigmoid(x: F32x4) F32x4 {
-    return splat(1) / (splat(1) + exp(-x));
+    return splat(1) / oneMoreThanPowerOfTwo(x * splat(-std.math.log2e));
 }
 
 /// x sigmoid(x)
 pub inline fn silu(x: F32x4) F32x4 {
-    return x / (splat(1) + exp(-x));
+    return x / oneMoreThanPowerOfTwo(x * splat(-std.math.log2e));
 }
 
 /// gate sigmoid(gate) value
@@ -72,8 +87,8 @@ pub inline fn tanh(x: F32x4) F32x4 {
 
 /// x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))), which is x sigmoid(2 sqrt(2/pi) (x + 0.044715 x^3)).
 pub inline fn geluTanh(x: F32x4) F32x4 {
-    const inner = x * (splat(-1.5957691216057308) + x * x * splat(-0.07135481282553446));
-    return x / (splat(1) + exp(inner));
+    const inner = x * (splat(-1.5957691216057308 * std.math.log2e) + x * x * splat(-0.07135481282553446 * std.math.log2e));
+    return x / oneMoreThanPowerOfTwo(inner);
 }
 
 /// x/2 (1 + erf(x / sqrt 2))

@@ -49,7 +49,7 @@ pub fn scratchSizeBytes(program: Program) usize {
 }
 
 /// Finds what can only be told when the symbols are known. To be called before the first step.
-pub fn checkLengths(call: Call) Error!void {
+pub fn checkLengths(call: *const Call) Error!void {
     for (call.program.operators) |*operator| {
         if (operator.code != @intFromEnum(format.Code.reshape)) continue;
         const x = viewOf(call, call.program.inputs(operator)[0]);
@@ -59,7 +59,7 @@ pub fn checkLengths(call: Call) Error!void {
 }
 
 /// What is left of the operator at the cursor; null when the graph is done.
-pub fn workAt(call: Call, cursor: Cursor) ?Work {
+pub fn workAt(call: *const Call, cursor: Cursor) ?Work {
     if (cursor.operator == call.program.operators.len) return null;
     const operator = &call.program.operators[cursor.operator];
     const rows = viewOf(call, drivingTensor(call, operator)).rowCount();
@@ -67,7 +67,7 @@ pub fn workAt(call: Call, cursor: Cursor) ?Work {
 }
 
 /// Computes the next `count` rows and moves the cursor behind them.
-pub fn step(call: Call, cursor: *Cursor, count: usize) Error!void {
+pub fn step(call: *const Call, cursor: *Cursor, count: usize) Error!void {
     const operator = &call.program.operators[cursor.operator];
     const all = viewOf(call, drivingTensor(call, operator)).rowCount();
     try run(call, operator, .{ .first = cursor.row, .count = count }, all);
@@ -76,15 +76,15 @@ pub fn step(call: Call, cursor: *Cursor, count: usize) Error!void {
 }
 
 /// The tensor whose rows are the operator's work: its output, but of PLACE what is put into it.
-fn drivingTensor(call: Call, operator: *const format.Operator) u32 {
+fn drivingTensor(call: *const Call, operator: *const format.Operator) u32 {
     if (operator.code == @intFromEnum(format.Code.place)) return call.program.inputs(operator)[0];
     return call.program.outputs(operator)[0];
 }
 
-fn run(call: Call, operator: *const format.Operator, rows: Rows, all: usize) Error!void {
+fn run(call: *const Call, operator: *const format.Operator, rows: Rows, all: usize) Error!void {
     const code: format.Code = @enumFromInt(operator.code);
     if (@intFromEnum(code) < @intFromEnum(format.Code.gather)) {
-        var part = call;
+        var part = call.*;
         part.tile = .{ .first = rows.first, .count = rows.count, .rows = all };
         return part.step(operator);
     }
@@ -141,7 +141,7 @@ fn transposed(x: *const View, order: u32) View {
 }
 
 /// The tensor with the lengths that it has in this call.
-pub fn viewOf(call: Call, index: u32) View {
+pub fn viewOf(call: *const Call, index: u32) View {
     const tensor = &call.program.tensors[index];
     const wide = tensor.element == @intFromEnum(format.Element.i64);
     var view = View{ .base = call.address(tensor), .rank = tensor.rank, .lengths = undefined, .strides = undefined };
@@ -157,7 +157,7 @@ pub fn viewOf(call: Call, index: u32) View {
 }
 
 /// Rows of a table; an index below zero counts from the table's end.
-fn gather(call: Call, in: []const u32, y: *const View, rows: Rows) Error!void {
+fn gather(call: *const Call, in: []const u32, y: *const View, rows: Rows) Error!void {
     const tensor = &call.program.tensors[in[0]];
     const height: i64 = @intCast(call.length(tensor, 0));
     const indices = viewOf(call, in[1]);
@@ -181,7 +181,7 @@ fn gather(call: Call, in: []const u32, y: *const View, rows: Rows) Error!void {
 }
 
 /// Every row sees all others of its batch.
-fn attend(call: Call, operator: *const format.Operator, in: []const u32, y: *const View, rows: Rows) void {
+fn attend(call: *const Call, operator: *const format.Operator, in: []const u32, y: *const View, rows: Rows) void {
     const a = attributes(format.AttendAttributes, operator);
     const shape = attention.Shape{
         .heads = a.heads,
@@ -214,7 +214,7 @@ fn attend(call: Call, operator: *const format.Operator, in: []const u32, y: *con
 
 /// More than one row of the operator's output takes, by the network's cost table. The figures are those of the kernels
 /// with a row at a time, or more: tests/compiler/test_graphs.py compares.
-fn rowInstructions(call: Call, operator: *const format.Operator) u64 {
+fn rowInstructions(call: *const Call, operator: *const format.Operator) u64 {
     const in = call.program.inputs(operator);
     const y = viewOf(call, drivingTensor(call, operator));
     const columns: u64 = y.columns();

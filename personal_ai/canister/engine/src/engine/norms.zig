@@ -4,6 +4,7 @@ const std = @import("std");
 const simd = @import("simd.zig");
 const Matrix = @import("matrix.zig").Matrix;
 const F32x4 = simd.F32x4;
+const unroll = 4;
 
 /// y = x / sqrt(mean(x^2) + epsilon) * gain, row by row (Zhang and Sennrich, 2019).
 pub fn rms(x: Matrix, gain: Matrix, epsilon: f32, y: Matrix) void {
@@ -37,17 +38,35 @@ fn sumOf(x: [*]const F32x4, count: usize) f32 {
     return simd.sum(total);
 }
 
-fn sumOfSquares(x: [*]const F32x4, mean: F32x4, count: usize) f32 {
+inline fn sumOfSquares(x: [*]const F32x4, mean: F32x4, count: usize) f32 {
     var total = simd.splat(0);
-    for (0..count) |i| {
-        const difference = x[i] - mean;
+    var next = x;
+    const end = x + count;
+    const whole = x + count / unroll * unroll;
+    while (next != whole) {
+        const from = simd.opaquePointer(next);
+        inline for (0..unroll) |i| {
+            const difference = from[i] - mean;
+            total += difference * difference;
+        }
+        next = from + unroll;
+    }
+    while (next != end) : (next += 1) {
+        const difference = next[0] - mean;
         total += difference * difference;
     }
     return simd.sum(total);
 }
 
-fn scaleRow(x: [*]const F32x4, mean: F32x4, scale: F32x4, gain: [*]const F32x4, y: [*]F32x4, count: usize) void {
-    for (0..count) |i| y[i] = (x[i] - mean) * scale * gain[i];
+inline fn scaleRow(x: [*]const F32x4, mean: F32x4, scale: F32x4, gain: [*]const F32x4, y: [*]F32x4, count: usize) void {
+    var i: usize = 0;
+    while (i + unroll <= count) : (i += unroll) {
+        const from = simd.opaquePointer(x + i);
+        const by = simd.opaquePointer(gain + i);
+        const to = simd.opaquePointer(y + i);
+        inline for (0..unroll) |j| to[j] = (from[j] - mean) * scale * by[j];
+    }
+    while (i < count) : (i += 1) y[i] = (x[i] - mean) * scale * gain[i];
 }
 
 const testing = std.testing;

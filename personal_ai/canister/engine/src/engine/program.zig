@@ -48,58 +48,58 @@ pub const Program = struct {
         return program;
     }
 
-    pub fn isGraph(program: Program) bool {
+    pub fn isGraph(program: *const Program) bool {
         return program.header.kind == @intFromEnum(format.Kind.graph);
     }
 
     /// Bytes of keys and values, and of the positions beyond them that may be read (never used).
-    pub fn stateSizeBytes(program: Program) u64 {
+    pub fn stateSizeBytes(program: *const Program) u64 {
         return stateRows(program.header) * program.header.state_row_size_bytes;
     }
 
-    pub fn inputs(program: Program, operator: *const format.Operator) []const u32 {
+    pub fn inputs(program: *const Program, operator: *const format.Operator) []const u32 {
         return program.operands[operator.first_operand..][0..operator.input_count];
     }
 
-    pub fn outputs(program: Program, operator: *const format.Operator) []const u32 {
+    pub fn outputs(program: *const Program, operator: *const format.Operator) []const u32 {
         return program.operands[operator.first_operand + operator.input_count ..][0..operator.output_count];
     }
 
     /// The length of an axis.
-    pub fn dimension(program: Program, tensor: *const format.Tensor, axis: usize) format.Dimension {
+    pub fn dimension(program: *const Program, tensor: *const format.Tensor, axis: usize) format.Dimension {
         return program.dimensions[tensor.dimensions[axis]];
     }
 
     /// Of a matrix (rank 2).
-    pub fn rowsOf(program: Program, tensor: *const format.Tensor) format.Dimension {
+    pub fn rowsOf(program: *const Program, tensor: *const format.Tensor) format.Dimension {
         return program.dimension(tensor, 0);
     }
 
-    pub fn columnsOf(program: Program, tensor: *const format.Tensor) format.Dimension {
+    pub fn columnsOf(program: *const Program, tensor: *const format.Tensor) format.Dimension {
         return program.dimension(tensor, tensor.rank - 1);
     }
 
     /// The most that each symbol may stand for.
-    pub fn symbolMaxima(program: Program) [format.symbol_count]u32 {
+    pub fn symbolMaxima(program: *const Program) [format.symbol_count]u32 {
         const header = program.header;
         return if (program.isGraph()) header.symbol_maxima else .{ header.sequence_max, header.context_length_max, 0 };
     }
 
     /// The greatest length of an axis.
-    pub fn lengthMax(program: Program, length: format.Dimension) u64 {
+    pub fn lengthMax(program: *const Program, length: format.Dimension) u64 {
         const maxima = program.symbolMaxima(); // at most 2^20 each
         return length.constant + @as(u64, length.sequence) * maxima[0] + @as(u64, length.past) * maxima[1] +
             @as(u64, length.third) * maxima[2];
     }
 
     /// The most rows there can be: all axes but the last.
-    pub fn rowsMax(program: Program, tensor: *const format.Tensor) u64 {
+    pub fn rowsMax(program: *const Program, tensor: *const format.Tensor) u64 {
         var rows: u64 = 1;
         for (0..tensor.rank - 1) |axis| rows *|= program.lengthMax(program.dimension(tensor, axis));
         return rows;
     }
 
-    pub fn columnsMax(program: Program, tensor: *const format.Tensor) u64 {
+    pub fn columnsMax(program: *const Program, tensor: *const format.Tensor) u64 {
         return program.lengthMax(program.columnsOf(tensor));
     }
 

@@ -43,28 +43,35 @@ pub fn block(comptime level: comptime_int, from: [*]const F32x4, to: [*]simd.I16
 
 /// As `block`, for `pairs` times 8 numbers.
 pub fn span(comptime level: comptime_int, from: [*]const F32x4, to: [*]simd.I16x8, pairs: usize) f32 {
+    const unroll = 8;
     var most = simd.splat(smallest);
-    for (0..2 * pairs) |i| most = simd.greater(most, simd.magnitude(from[i]));
-    const greatest = simd.greatest(most);
-    const factor = factorOf(level, greatest);
-    for (0..pairs) |i| to[i] = integers(from[2 * i], from[2 * i + 1], factor);
-    return scaleOf(level, greatest);
+    var next = from;
+    const end = from + 2 * pairs;
+    const whole = from + 2 * pairs / unroll * unroll;
+    while (next != whole) {
+        const x = simd.opaquePointer(next);
+        inline for (0..unroll) |i| most = simd.greater(most, simd.magnitude(x[i]));
+        next = x + unroll;
+    }
+    while (next != end) : (next += 1) most = simd.greater(most, simd.magnitude(next[0]));
+    return known(level, simd.greatest(most), from, to, pairs);
 }
 
-/// `pairs` (an even count) times 8 numbers from 0 to `greatest`; gives their scale.
+/// `pairs` times 8 numbers of magnitudes up to `greatest`; gives their scale.
 pub fn known(comptime level: comptime_int, greatest: f32, from: [*]const F32x4, to: [*]simd.I16x8, pairs: usize) f32 {
     const factor = factorOf(level, greatest);
     const unroll = 2;
     var x = from;
     var y = to;
-    const end = to + pairs;
-    while (y != end) {
+    const whole = to + pairs / unroll * unroll;
+    while (y != whole) {
         const source = simd.opaquePointer(x);
         const target = simd.opaquePointer(y);
         inline for (0..unroll) |i| target[i] = integers(source[2 * i], source[2 * i + 1], factor);
         x = source + 2 * unroll;
         y = target + unroll;
     }
+    if (pairs % unroll != 0) y[0] = integers(x[0], x[1], factor);
     return scaleOf(level, greatest);
 }
 

@@ -3,6 +3,7 @@
 
 const std = @import("std");
 const simd = @import("simd.zig");
+const F32x4 = simd.F32x4;
 const elementwise = @import("elementwise.zig");
 const Matrix = @import("matrix.zig").Matrix;
 
@@ -17,14 +18,37 @@ pub fn rotate(x: Matrix, cosines: Matrix, sines: Matrix, heads: usize, past: usi
         for (0..heads) |head| {
             const source = x.vectors(row) + head * head_vectors;
             const target = y.vectors(row) + head * head_vectors;
-            for (0..half) |i| {
-                const a = source[i];
-                const b = source[half + i];
-                target[i] = a * c[i] - b * s[i];
-                target[half + i] = b * c[i] + a * s[i];
-            }
-            elementwise.copyRow(source + 2 * half, target + 2 * half, head_vectors - 2 * half);
+            turn(source, source + half, c, s, target, target + half, half);
+            const turned = 2 * half;
+            if (turned < head_vectors) elementwise.copyRow(source + turned, target + turned, head_vectors - turned);
         }
+    }
+}
+
+fn turn(
+    a: [*]const F32x4,
+    b: [*]const F32x4,
+    cosines: [*]const F32x4,
+    sines: [*]const F32x4,
+    ya: [*]F32x4,
+    yb: [*]F32x4,
+    count: usize,
+) void {
+    const unroll = 4;
+    var i: usize = 0;
+    while (i + unroll <= count) : (i += unroll) {
+        const from = .{ simd.opaquePointer(a + i), simd.opaquePointer(b + i) };
+        const by = .{ simd.opaquePointer(cosines + i), simd.opaquePointer(sines + i) };
+        const to = .{ simd.opaquePointer(ya + i), simd.opaquePointer(yb + i) };
+        inline for (0..unroll) |j| {
+            const x = .{ from[0][j], from[1][j] };
+            to[0][j] = x[0] * by[0][j] - x[1] * by[1][j];
+            to[1][j] = x[1] * by[0][j] + x[0] * by[1][j];
+        }
+    }
+    while (i < count) : (i += 1) {
+        ya[i] = a[i] * cosines[i] - b[i] * sines[i];
+        yb[i] = b[i] * cosines[i] + a[i] * sines[i];
     }
 }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ui.ai_desk import Work
+from ui.ai_work import Work
 from ui.text import tr
 from ui.widgets.work_card import WorkCard
 
