@@ -15,13 +15,14 @@ CONFIG_FILE: Final = "config.json"
 _MODULES_FILE: Final = "modules.json"  # of sentence-transformers: what follows the transformer
 _LENGTH_FILE: Final = "sentence_bert_config.json"
 _BEHIND_PADDING = ("roberta", "xlm-roberta", "camembert")  # positions begin behind the padding token's number
-ARCHITECTURES: Final = ("bert", *_BEHIND_PADDING)
+_RELATIVE = ("mpnet", "deberta", "deberta-v2")  # encoders all the same: refused with the reason that is theirs
+ARCHITECTURES: Final = ("bert", *_BEHIND_PADDING, *_RELATIVE)
 _MAX_VOCABULARY = 1 << 20
 _MAX_LENGTH = 1 << 15
 
 
 def is_encoder(folder: Path) -> bool:
-    """Whether a folder holds an encoder that is known here. Raises FormatError for a broken config.json."""
+    """Whether a folder holds an encoder that is known by name. Raises FormatError for a broken config.json."""
     path = folder / CONFIG_FILE
     return path.is_file() and Fields(read_json(path), CONFIG_FILE).raw("model_type") in ARCHITECTURES
 
@@ -54,6 +55,10 @@ def parse_encoder(folder: Path) -> Encoder:
 
 def _obstacles(config: Fields) -> list[str]:
     reasons = []
+    if (model_type := config.text("model_type", 64)) in _RELATIVE:
+        reasons.append(
+            f"Its positions are relative, as those of all {model_type} models are; BERT's and RoBERTa's are known."
+        )
     if config.text("position_embedding_type", 64, "absolute") != "absolute":
         reasons.append("Its positions are relative (position_embedding_type).")
     if activation(config.text("hidden_act", 64, "gelu")) == "silu":

@@ -63,6 +63,7 @@ def test_an_encoder_does_not_chat_and_a_decoder_does_not_embed(tmp_path: Path) -
 
 CONFIGS: dict[str, tuple[dict[str, Any], str]] = {
     "relative positions": ({"position_embedding_type": "relative_key"}, "positions are relative"),
+    "MPNet": ({"model_type": "mpnet", "relative_attention_num_buckets": 32}, "relative, as those of all mpnet models"),
     "another activation": ({"hidden_act": "silu"}, "SiLU"),
     "code": ({"auto_map": {"AutoModel": "x.Y"}}, "program code"),
     "writing": ({"is_decoder": True}, "write text"),
