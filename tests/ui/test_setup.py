@@ -101,7 +101,11 @@ def test_it_says_what_to_send_where_and_looks_again(make_stage: MakeStage) -> No
     stage.settle()
     assert "That is enough." in words_of(page)
     assert page.go.text().startswith("Pay ")
+    stage.hold_step("Uploading the weights")
     page.go.click()
+    stage.until(lambda: stage.shell.ais.step == "Uploading the weights")
+    assert "Internet Computer" in words_of(stage.shell.ais), "it says where it is going"
+    stage.released.set()
     stage.settle()
     assert len(stage.core.setup.agreed) == 1
     assert stage.core.all_deployments[0].network == "ic"

@@ -93,24 +93,24 @@ class AisPage(ScrollPage):
         """Begins a new deployment of the model that is chosen."""
         overview = self._profile.overview
         model = self.models.currentData()
-        self._start(model, next_name([one.name for one in overview.deployments]), None)
+        self._start(model, _PRACTICE, next_name([one.name for one in overview.deployments]), None)
 
     def resume(self, deployment: Deployment) -> None:
         """Goes on with one that was paused, failed or killed."""
-        self._start(deployment.model, deployment.name, deployment.id)
+        self._start(deployment.model, deployment.network, deployment.name, deployment.id)
 
     def pause(self) -> None:
         if self._operation and self._run:
             self._operation.cancel()
             self._run.show_pausing()
 
-    def _start(self, model: str, name: str, resume: str | None) -> None:
+    def _start(self, model: str, network: str, name: str, resume: str | None) -> None:
         if self._operation:
             return
         self._drop_run()
         core = self._profile.core
         self._run_name = name
-        self._run = RunCard(name, self._profile.overview.model_label(model) + DOT + network_name(_PRACTICE))
+        self._run = RunCard(name, self._profile.overview.model_label(model) + DOT + network_name(network))
         self._run.pause_wanted.connect(self.pause)
         self._run.resume_wanted.connect(self._resume_run)
         self._operation = self._profile.bridge.run(
