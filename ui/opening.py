@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -101,7 +102,8 @@ class Opening(QObject):
         if self.core is None:
             return
         if self.core.trial.under_way:
-            self.core.trial.throw_away()
+            with suppress(UserFacingError):  # what is left of it is told and cleared away at the next start
+                self.core.trial.throw_away()
         else:
             self.core.close()
 

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -99,6 +100,15 @@ def test_what_is_saved_comes_back(tmp_path: Path) -> None:
     assert loaded is not None
     assert loaded.turns[:2] == conversation.turns and loaded.turns[2].text == "Thanks"
     assert (loaded.pinned, loaded.deployment, loaded.model) == (Place.PRACTICE, "aa" * 16, "guide")
+    store.close()
+
+
+def test_several_threads_use_it_at_once(tmp_path: Path) -> None:
+    store = ConversationStore(tmp_path / "conversations.sqlite", KEY)
+    conversations = [replace(_conversation(), id=f"{number:032x}") for number in range(40)]
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(store.save, conversations))
+        assert list(threads.map(store.get, [one.id for one in conversations])) == conversations
     store.close()
 
 

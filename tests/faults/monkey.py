@@ -126,14 +126,16 @@ def play(seconds: float, seed: int, stages: MakeStage) -> Tally:
         QDesktopServices.setUrlHandler(scheme, stranger, "open")
     threads = set(threading.enumerate())
     until_s = time.monotonic() + seconds
-    while time.monotonic() < until_s:
-        _Round(chance, tally, stages).play(until_s)
-        left = {thread for thread in threading.enumerate() if thread.is_alive()} - threads
-        tally.leaked_threads += len(left)
-        threads |= left
+    try:
+        while time.monotonic() < until_s:
+            _Round(chance, tally, stages).play(until_s)
+            left = {thread for thread in threading.enumerate() if thread.is_alive()} - threads
+            tally.leaked_threads += len(left)
+            threads |= left
+    finally:  # what breaks the monkey itself is told in full
+        qInstallMessageHandler(None)
+        sys.excepthook = sys.__excepthook__
     application.quit()
-    qInstallMessageHandler(None)
-    sys.excepthook = sys.__excepthook__
     return tally
 
 

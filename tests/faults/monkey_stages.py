@@ -81,6 +81,9 @@ class _RealStage(Stage):
         self._runs, self._fails = chance.random() < 0.8, chance.random() < 0.4
         self._talks = _talks(chance)
 
+    def open_core(self) -> Workspace:  # type: ignore[override]
+        return Workspace(self._paths)  # as in `ui.__main__`: one that was closed is not opened again
+
     def enter(self, appearance: Appearance = Appearance.LIGHT) -> Stage:
         """Where there is a vault, it is opened, and the network runs."""
         self.show(appearance)

@@ -44,7 +44,7 @@ class Stage:
             self._paths.vault.parent.mkdir(parents=True, exist_ok=True)
             self._paths.vault.touch()
         save_appearance(self._paths.settings, appearance)
-        self._window = Window(lambda: self.core, self._paths)
+        self._window = Window(self.open_core, self._paths)
         self._window.bridge.crashed.connect(self.crashes.append)
         self._window.closed.connect(self._end)
         if self._size:
@@ -52,6 +52,10 @@ class Stage:
         self._window.show()
         self.settle()
         return self
+
+    def open_core(self) -> ScriptedCore:
+        """What the window opens; again where a trial was thrown away."""
+        return self.core
 
     def enter(self, appearance: Appearance = Appearance.LIGHT) -> Stage:
         """Unlocks; the chat page is there when it returns."""

@@ -38,13 +38,13 @@ def _program(folder: Path, name: str, quantisation: Quantisation) -> Path:
     return unpacked
 
 
-def _fuzz(fuzzer: Path, program: Path) -> None:
-    result = subprocess.run([fuzzer, str(INPUTS), "1", program], capture_output=True, text=True, check=False)
+def _fuzz(fuzzer: Path, program: Path, *, inputs: int = INPUTS, seed: int = 1) -> None:
+    result = subprocess.run([fuzzer, str(inputs), str(seed), program], capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     counts = json.loads(result.stderr)
-    assert counts["inputs"] == INPUTS
-    assert counts["past_header"] > INPUTS // 2, "the damage hardly gets past the header"
-    assert INPUTS // 50 < counts["run"] < INPUTS, "the damage is too mild or too harsh to test anything"
+    assert counts["inputs"] == inputs
+    assert counts["past_header"] > inputs // 2, "the damage hardly gets past the header"
+    assert inputs // 50 < counts["run"] < inputs, "the damage is too mild or too harsh to test anything"
 
 
 @pytest.mark.parametrize("quantisation", ["f32", "int8", "int4"])
@@ -67,6 +67,11 @@ def test_damaged_packed_files_touch_nothing_outside(
 @pytest.mark.parametrize("name", ["graph-attention", "graph-embeddings"])
 def test_damaged_graphs_touch_nothing_outside(fuzzer: Path, name: str) -> None:
     _fuzz(fuzzer, GOLDEN / name / "program")
+
+
+def test_a_part_that_begins_at_a_symbol_which_the_graph_lacks_is_refused(fuzzer: Path) -> None:
+    """Once it was taken for at least 1, as of symbols that there are."""
+    _fuzz(fuzzer, GOLDEN / "graph-embeddings" / "program", inputs=20_000, seed=21_000_097)
 
 
 Damage = Callable[[bytearray], None]

@@ -143,11 +143,11 @@ fn checkPart(
     }
 }
 
-/// Whether 0 <= start and start + length <= whole for all values of the symbols, from 1 to their maxima: the
-/// difference is linear, so its least value lies where each symbol is at one of its ends.
+/// Whether 0 <= start and start + length <= whole for all values of the symbols, from 1 to their maxima (0 where a
+/// symbol has none): the difference is linear, so its least value lies where each symbol is at one of its ends.
 fn neverBeyond(program: programs.Program, start: Start, length: format.Dimension, whole: format.Dimension) bool {
     var first: i64 = start.constant;
-    for (start.factors) |factor| first += factor;
+    for (start.factors, program.symbolMaxima()) |factor, most| first += @as(i64, factor) * @min(most, 1);
     if (first < 0) return false;
     var least = @as(i64, whole.constant) - length.constant - start.constant;
     const factors = [_]i64{
@@ -155,7 +155,7 @@ fn neverBeyond(program: programs.Program, start: Start, length: format.Dimension
         difference(whole.past, length.past, start.factors[1]),
         difference(whole.third, length.third, start.factors[2]),
     };
-    for (factors, program.symbolMaxima()) |factor, most| least += if (factor > 0) factor else factor * most;
+    for (factors, program.symbolMaxima()) |factor, most| least += factor * if (factor > 0) @min(most, 1) else most;
     return least >= 0; // |factor| < 2^34, most <= 2^20: no overflow
 }
 
