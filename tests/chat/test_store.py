@@ -5,6 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 
 import apsw
 import pytest
@@ -103,12 +104,24 @@ def test_what_is_saved_comes_back(tmp_path: Path) -> None:
     store.close()
 
 
-def test_several_threads_use_it_at_once(tmp_path: Path) -> None:
+def test_a_thread_waits_while_another_has_the_connection(tmp_path: Path) -> None:
     store = ConversationStore(tmp_path / "conversations.sqlite", KEY)
-    conversations = [replace(_conversation(), id=f"{number:032x}") for number in range(40)]
-    with ThreadPoolExecutor(4) as threads:
-        list(threads.map(store.save, conversations))
-        assert list(threads.map(store.get, [one.id for one in conversations])) == conversations
+    at_work, go_on = Event(), Event()
+
+    def in_the_middle() -> bool:
+        at_work.set()
+        return not go_on.wait(10)
+
+    store._db.set_progress_handler(in_the_middle, 1)
+    with ThreadPoolExecutor(2) as threads:
+        saving = threads.submit(store.save, _conversation())
+        assert at_work.wait(10)
+        listing = threads.submit(store.list)
+        with pytest.raises(TimeoutError):
+            listing.result(0.5)  # apsw itself gives up sooner
+        go_on.set()
+        saving.result()
+        assert len(listing.result()) == 1
     store.close()
 
 
