@@ -10,7 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from personal_ai.compiler import format as f
-from personal_ai.compiler.format import BinaryFunction, Code, Dimension, Element, Reduction, Storage, UnaryFunction
+from personal_ai.compiler import sizes
+from personal_ai.compiler.format import BinaryFunction, Code, Element, Reduction, Storage, UnaryFunction
+from personal_ai.compiler.program import Dimension, Operator, Port, Program, Tensor
 from personal_ai.compiler.program_file import write_tables
 
 _WIDTH, _HEADS, _HEAD_SIZE = 64, 4, 16
@@ -26,9 +28,9 @@ class _Sheet:
 
     def __init__(self, lengths_max: tuple[int, int, int]) -> None:
         self._lengths_max = lengths_max
-        self._tensors: list[f.Tensor] = []
-        self.operators: list[f.Operator] = []
-        self.ports: list[f.Port] = []
+        self._tensors: list[Tensor] = []
+        self.operators: list[Operator] = []
+        self.ports: list[Port] = []
         self._weights = b""
         self._rng = np.random.default_rng(1)
         self.arena_size_bytes = 0
@@ -36,7 +38,7 @@ class _Sheet:
     def arena(self, *shape: int | Dimension, element: Element = Element.F32) -> int:
         dimensions = tuple(Dimension(length) if isinstance(length, int) else length for length in shape)
         lengths = [length.at(*self._lengths_max) for length in dimensions]
-        stride = f.row_size_bytes(element, lengths[-1])
+        stride = sizes.row_size_bytes(element, lengths[-1])
         offset = self.arena_size_bytes
         self.arena_size_bytes += int(np.prod(lengths[:-1])) * stride
         return self._tensor(element, Storage.ARENA, dimensions, offset, stride)
@@ -45,8 +47,8 @@ class _Sheet:
         """Of floats that are bytes as well."""
         self._weights += bytes(-len(self._weights) % f.ALIGNMENT_BYTES)
         packed = element not in _ITEM_SIZE_BYTES
-        stride = 0 if packed else f.row_size_bytes(element, columns)
-        size = f.packed_size_bytes(element, rows, columns) if packed else rows * stride
+        stride = 0 if packed else sizes.row_size_bytes(element, columns)
+        size = sizes.packed_size_bytes(element, rows, columns) if packed else rows * stride
         offset = len(self._weights)
         self._weights += self._rng.standard_normal(-(-size // 4)).astype("<f4").tobytes()
         return self._tensor(element, Storage.WEIGHTS, (Dimension(rows), Dimension(columns)), offset, stride)
@@ -58,20 +60,20 @@ class _Sheet:
     def _tensor(
         self, element: Element, storage: Storage, shape: tuple[Dimension, ...], offset: int, stride: int
     ) -> int:
-        self._tensors.append(f.Tensor(element, storage, shape, offset, stride))
+        self._tensors.append(Tensor(element, storage, shape, offset, stride))
         return len(self._tensors) - 1
 
     def emit(self, code: Code, inputs: Sequence[int], output: int, **attributes: float) -> int:
-        self.operators.append(f.Operator(code, tuple(inputs), (output,), attributes))
+        self.operators.append(Operator(code, tuple(inputs), (output,), attributes))
         return output
 
     def port(self, direction: f.Direction, name: str, tensor: int) -> None:
-        self.ports.append(f.Port(direction, name, tensor))
+        self.ports.append(Port(direction, name, tensor))
 
     def save_decoder(self, path: Path, logits: int, state_row_size_bytes: int, body_operator_count: int) -> Path:
         return self._save(
             path,
-            f.Program(
+            Program(
                 vocabulary_size=_VOCABULARY,
                 context_length_max=_CONTEXT,
                 sequence_max=_SEQUENCE_MAX,
@@ -89,7 +91,7 @@ class _Sheet:
     def save_graph(self, path: Path) -> Path:
         return self._save(
             path,
-            f.Program(
+            Program(
                 vocabulary_size=0,
                 context_length_max=0,
                 sequence_max=0,
@@ -107,7 +109,7 @@ class _Sheet:
             ),
         )
 
-    def _save(self, path: Path, program: f.Program) -> Path:
+    def _save(self, path: Path, program: Program) -> Path:
         with path.open("wb") as file:
             write_tables(program, file)
             file.write(self._weights)
@@ -134,7 +136,7 @@ def decoder(path: Path, kept: Element) -> Path:
 
 
 def _kept_size_bytes(kept: Element) -> int:
-    return f.kept_size_bytes(kept, _HEADS, _HEAD_SIZE)
+    return sizes.kept_size_bytes(kept, _HEADS, _HEAD_SIZE)
 
 
 def _attention(sheet: _Sheet, x: int, kept: Element) -> int:
