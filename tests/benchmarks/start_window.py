@@ -6,17 +6,15 @@ import sys
 from pathlib import Path
 
 from personal_ai.common.paths import Paths
-from tests.benchmarks.usable import show_and_tell
-from ui.__main__ import _workspace
-from ui.application import make_application
-from ui.window import Window
+from ui.__main__ import make_window
 
 
 def main() -> None:
     """argv: an empty folder."""
-    application = make_application()
-    paths = Paths(Path(sys.argv[1]))
-    show_and_tell(application, Window(lambda: _workspace(paths), paths))
+    application, window = make_window(Paths(Path(sys.argv[1])))
+    from tests.benchmarks.usable import show_and_tell
+
+    show_and_tell(application, window)
 
 
 if __name__ == "__main__":
