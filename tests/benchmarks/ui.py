@@ -38,7 +38,7 @@ from ui.application import make_application
 from ui.tour.scripted import ScriptedCore, deployment
 from ui.tour.stage import Stage, wait
 
-_STARTS = 5
+_STARTS = 11
 _TOKENS_PER_S = 100
 _STREAM_S = 6
 _IDLE_S = 5
