@@ -81,7 +81,7 @@ def test_in_cudas_operators_it_answers_alike(shape: Shape, imported: Importer) -
 
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
 def test_a_long_prompt_is_read_in_f32(shape: Shape, imported: Importer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All but its last token, which is rounded to 8 bits; the package's graph as it is written rounds nothing."""
+    """What the head takes alone is rounded to 8 bits; the package's graph as it is written rounds nothing."""
     monkeypatch.setattr(sessions, "_PROMPT_ROWS_MIN", 2)
     _, package = imported(shape, "int8")
     decoder, tensors = package.manifest.decoder, read_onnx(package.onnx_path).constants
