@@ -12,7 +12,8 @@ from ui.theme import pixmap, theme
 
 def make_application() -> QApplication:
     """The dressed application. It ends when it is told to, not with its last window: closing may take a moment."""
-    application = QApplication(sys.argv[:1])
+    # By an argument, since `setStyle` gives the style back, for which PySide would load all its classes.
+    application = QApplication([*sys.argv[:1], "-style", "Fusion"])
     application.setApplicationName("Personal AI")
     application.setDesktopFileName("personal-ai")
     application.setQuitOnLastWindowClosed(False)

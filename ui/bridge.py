@@ -57,9 +57,10 @@ class Task:
 class Operation(Generic[Result]):
     """Work under way. All callbacks run on the window's thread; set them where the operation was started."""
 
-    def __init__(self, lane: Lane, owner: QObject, tell: Callable[[object], None]) -> None:
+    def __init__(self, lane: Lane, owner: QObject, tell: Callable[[object], None], *, unasked: bool) -> None:
         self.lane = lane
         self.owner = owner
+        self.unasked = unasked
         self.task = Task(tell)
         self.running = True
         self._listeners: dict[type[Any], Callable[[Any], object]] = {}
@@ -122,10 +123,20 @@ class Bridge(QObject):
         self._woken.connect(self._wake, Qt.ConnectionType.QueuedConnection)
 
     def run(
-        self, work: Callable[[Task], Result], *, lane: Lane = Lane.DESK, owner: QObject | None = None
+        self,
+        work: Callable[[Task], Result],
+        *,
+        lane: Lane = Lane.DESK,
+        owner: QObject | None = None,
+        unasked: bool = False,
     ) -> Operation[Result]:
-        """Carries out `work(task)` on a lane; set the callbacks on what is returned. Without an owner it is ours."""
-        operation: Operation[Result] = Operation(lane, owner or self, lambda news: self._post(operation, news))
+        """Carries out `work(task)` on a lane; set the callbacks on what is returned. Without an owner it is ours.
+
+        unasked: the program does it by itself, so that it is no sign of anybody's presence.
+        """
+        operation: Operation[Result] = Operation(
+            lane, owner or self, lambda news: self._post(operation, news), unasked=unasked
+        )
         self._operations.add(operation)
         self._lane(lane).put(lambda: self._carry_out(operation, work))
         return operation
@@ -140,8 +151,10 @@ class Bridge(QObject):
 
     @property
     def long_work(self) -> bool:
-        """Whether there is a reply, a deployment or an import under way. What looks by itself is nobody's presence."""
-        return any(operation.lane not in (Lane.DESK, Lane.LOOK) for operation in self._operations)
+        """Whether there is a reply, a deployment or an import under way that somebody asked for."""
+        return any(
+            operation.lane not in (Lane.DESK, Lane.LOOK) and not operation.unasked for operation in self._operations
+        )
 
     def runs(self, lane: Lane) -> bool:
         """Whether anything is under way on this lane."""
@@ -248,9 +261,11 @@ class OwnedBridge:
         # Not a method of the bridge, which may be gone before the owner is.
         owner.destroyed.connect(partial(_cancel_all, self._long))
 
-    def run(self, work: Callable[[Task], Result], *, lane: Lane = Lane.DESK) -> Operation[Result]:
+    def run(
+        self, work: Callable[[Task], Result], *, lane: Lane = Lane.DESK, unasked: bool = False
+    ) -> Operation[Result]:
         """See `Bridge.run`."""
-        operation = self._bridge.run(work, lane=lane, owner=self._owner)
+        operation = self._bridge.run(work, lane=lane, owner=self._owner, unasked=unasked)
         if lane is not Lane.DESK:
             self._long.difference_update([one for one in self._long if not one.running])
             self._long.add(operation)

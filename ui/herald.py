@@ -47,8 +47,9 @@ class Herald(QObject):
     def tend(self) -> None:
         """Reads every canister's cycles and tops up within budgets. A network that is away is no news."""
         if self._profile.overview.deployments:
-            tending = self._profile.bridge.run(lambda task: self._profile.core.runway.tend(task.cancel), lane=Lane.CARE)
-            tending.on_success(self._take).on_failure(_say_nothing)
+            self._profile.bridge.run(
+                lambda task: self._profile.core.runway.tend(task.cancel), lane=Lane.CARE, unasked=True
+            ).on_success(self._take).on_failure(_say_nothing)
 
     def tell_deployed(self, deployment: Deployment) -> None:
         self._tell(notices.deployed(deployment))

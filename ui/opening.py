@@ -13,8 +13,6 @@ from PySide6.QtWidgets import QWidget
 from personal_ai.common.errors import Cancelled, UserFacingError
 from personal_ai.common.jobs import Progress
 from ui.bridge import Bridge, Lane, Operation, Task
-from ui.pages.unlock import UnlockPage
-from ui.pages.welcome import WelcomePage
 from ui.text import tr
 from ui.widgets.basic import Button
 from ui.widgets.form import FormPage, buttons
@@ -24,6 +22,8 @@ if TYPE_CHECKING:
     from personal_ai.deployments.journal import Deployment
     from ui.core import Core
     from ui.pages.trial import TrialPage
+    from ui.pages.unlock import UnlockPage
+    from ui.pages.welcome import WelcomePage
     from ui.widgets.form_dialog import FormDialog
 
 Result = TypeVar("Result")
@@ -46,7 +46,7 @@ class Opening(QObject):
         self._open_core = open_core
         self._bridge = bridge
         self._show = show
-        self._page: QWidget | None = None
+        self._unlock_page: UnlockPage | None = None
         self._loading = False
         self._trial: Operation[Deployment] | None = None
 
@@ -66,15 +66,14 @@ class Opening(QObject):
             return
         self._loading = True
         loading = self._bridge.run(self._load_core).on_failure(self._cannot_load)
-        page = self._page
-        if isinstance(page, UnlockPage):
+        if (page := self._unlock_page) is not None:
             loading.on_success(lambda _: self._ask_how(page, page.keyring_chosen.emit))
 
     def _load_core(self, _: Task) -> None:
         self.core = self._open_core()
 
     def _cannot_load(self, error: UserFacingError) -> None:
-        locked = isinstance(self._page, UnlockPage)
+        locked = self._unlock_page is not None
 
         def again() -> None:
             self.begin(has_vault=locked)
@@ -116,12 +115,14 @@ class Opening(QObject):
         go.setFocus()
 
     def _turn_to(self, page: QWidget) -> None:
-        self._page = page
+        self._unlock_page = None
         self._show(page)
 
     # The first run
 
     def _welcome(self) -> WelcomePage:
+        from ui.pages.welcome import WelcomePage  # noqa: PLC0415 - only one of the first pages is needed
+
         page = WelcomePage()
 
         def create(phrase: str, password: str) -> None:
@@ -245,6 +246,8 @@ class Opening(QObject):
     # Unlocking
 
     def unlock(self) -> None:
+        from ui.pages.unlock import UnlockPage  # noqa: PLC0415 - only one of the first pages is needed
+
         page = UnlockPage()
 
         def unlock(act: Callable[[Core], None]) -> None:
@@ -256,6 +259,7 @@ class Opening(QObject):
         page.chosen.connect(lambda password: unlock(lambda core: core.unlock(password)))
         page.keyring_chosen.connect(lambda: unlock(lambda core: core.door.unlock_with_keyring()))
         self._turn_to(page)
+        self._unlock_page = page
         page.first.setFocus()
         if self.core is not None:  # it was open before: only a click opens it again
             self._ask_how(page, lambda: None)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import base64
-import json
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ui.theme import Appearance
 
@@ -15,8 +13,7 @@ _WINDOW = "window"
 _NOTIFICATIONS = "notifications"
 
 
-@dataclass(frozen=True, slots=True)
-class WindowState:
+class WindowState(NamedTuple):
     """geometry: as `QWidget.saveGeometry` gives it. page: the name of the page that was shown; empty if none was."""
 
     geometry: bytes = b""
@@ -64,14 +61,19 @@ def save_window(path: Path, state: WindowState) -> None:
 
 def _save(path: Path, key: str, value: object) -> None:
     """Keeps whatever else the file holds."""
-    from personal_ai.common.files import write_atomically  # noqa: PLC0415 - the window's start is counted in milliseconds
+    import json  # noqa: PLC0415 - the window's start is counted in milliseconds
+
+    from personal_ai.common.files import write_atomically  # noqa: PLC0415
 
     write_atomically(path, json.dumps({**_load(path), key: value}, indent=2).encode())
 
 
 def _load(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text("utf-8"))
+        text = path.read_text("utf-8")
+        import json  # noqa: PLC0415 - not where there is nothing to read
+
+        content = json.loads(text)
     except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}

@@ -1,10 +1,18 @@
-"""Whether somebody is at the computer: typing, pointing or scrolling in any window of the program."""
+"""Whether somebody is at the computer, and locking the vault where nobody is."""
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QObject
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QEvent, QObject, QTimer, Signal
 from PySide6.QtGui import QGuiApplication, QWindow
 
+from ui.bridge import Bridge
+
+if TYPE_CHECKING:
+    from ui.core import Core
+
+_LOOK_EVERY_MS = 5000
 _SIGNS = (
     QEvent.Type.KeyPress,
     QEvent.Type.MouseMove,
@@ -15,7 +23,10 @@ _SIGNS = (
 
 
 class Presence(QObject):
-    """Listens at the system's windows: there are few events there, and every sign passes them first."""
+    """Typing, pointing or scrolling in any window of the program.
+
+    It listens at the system's windows: there are few events there, and every sign passes them first.
+    """
 
     def __init__(self, parent: QObject) -> None:
         super().__init__(parent)
@@ -37,3 +48,34 @@ class Presence(QObject):
     def _listen_at(self, window: QWindow | None) -> None:
         if window is not None:
             window.installEventFilter(self)  # a second time, it takes the place of the first
+
+
+class IdleWatch(QObject):
+    """Looks now and then; `left_alone` follows once nobody has used the open vault for as long as it allows."""
+
+    left_alone = Signal()
+
+    def __init__(self, core: Core, bridge: Bridge, parent: QObject) -> None:
+        super().__init__(parent)
+        self._core = core
+        self._bridge = bridge
+        self._presence = Presence(self)
+        self._timer = QTimer(self, interval=_LOOK_EVERY_MS)
+        self._timer.timeout.connect(self.look)
+        self._timer.start()
+
+    @property
+    def watching(self) -> bool:
+        return self._timer.isActive()
+
+    def stop(self) -> None:
+        self._timer.stop()
+
+    def look(self) -> None:
+        """Somebody who types, points or waits for something uses the vault."""
+        if self._presence.take() or self._bridge.long_work:
+            self._bridge.run(lambda _: self._core.door.use(), owner=self)
+        else:
+            self._bridge.run(lambda _: self._core.door.idle, owner=self).on_success(
+                lambda idle: self.left_alone.emit() if idle else None
+            )

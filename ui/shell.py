@@ -20,6 +20,7 @@ from ui.pages.settings import SettingsPage
 from ui.pages.setup import SetupPage
 from ui.pages.wallet import WalletPage
 from ui.profile import Profile
+from ui.shortcuts import add_shortcuts
 from ui.text import tr
 from ui.theme import Appearance, theme
 from ui.theme.tokens import NARROW_BELOW, SPACE_M, SPACE_S, SPACE_XL
@@ -77,6 +78,7 @@ class Shell(QWidget):
         self._problems = column(margins=(SPACE_XL, 0, SPACE_XL, 0), spacing=SPACE_S)
         self._arrange()
         self._connect()
+        add_shortcuts(self)
         self.show_page(Page.CHAT)
         self._refresh()
 
@@ -131,6 +133,11 @@ class Shell(QWidget):
         else:
             self.rail.take_focus(page)
         self._fold_away()
+
+    def show_left_page(self, name: str) -> None:
+        """The page of this name, where there is one: an older or newer program may have kept another."""
+        if name in [page.value for page in Page]:
+            self.show_page(Page(name))
 
     def set_up(self, model: str = "") -> None:
         """Step by step; where it was left, or anew with a model that is there already."""

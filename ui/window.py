@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtGui import QCloseEvent, QKeySequence, QPaintEvent, QResizeEvent, QShortcut
+from PySide6.QtGui import QCloseEvent, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QMainWindow, QStackedWidget, QWidget
 
 from personal_ai.common.errors import StorageError, UserFacingError
@@ -16,15 +15,14 @@ from personal_ai.common.paths import Paths
 from ui.bridge import Bridge, Lane
 from ui.opening import Opening
 from ui.preferences import WindowState, load_appearance, load_window, save_appearance, save_window
-from ui.presence import Presence
 from ui.text import tr
 from ui.theme import Appearance, theme
 from ui.widgets.focus_ring import FocusRing
-from ui.widgets.rail import Page
 
 if TYPE_CHECKING:
     from personal_ai.deployments.journal import Deployment
     from ui.core import Core, Overview
+    from ui.presence import IdleWatch
     from ui.shell import Shell
     from ui.widgets.crash_dialog import CrashDialog
     from ui.widgets.trial_dialogs import EndDialog
@@ -32,7 +30,6 @@ if TYPE_CHECKING:
 _SIZE = (1180, 760)
 _SIZE_MIN = (580, 480)
 _CLOSING_S_MAX = 10.0
-_IDLE_LOOK_MS = 5000
 
 
 class Window(QMainWindow):
@@ -59,13 +56,10 @@ class Window(QMainWindow):
         self.bridge = Bridge(self)
         self.bridge.failed.connect(self.show_problem)
         self.bridge.crashed.connect(self.show_crash)
-        self._add_shortcuts()
         self.opening = Opening(open_core, self.bridge, self._show, self)
         self.opening.opened.connect(self._read_overview)
         self.opening.tried.connect(self._begin_with)
-        self._presence = Presence(self)
-        self._watch = QTimer(self, interval=_IDLE_LOOK_MS)
-        self._watch.timeout.connect(self._look_idle)
+        self._watch: IdleWatch | None = None
         self._locking = False
         self._end: EndDialog | None = None
         self.opening.begin(has_vault=paths.vault.exists())
@@ -89,6 +83,7 @@ class Window(QMainWindow):
         ).on_failure(lambda error: self.opening.cannot_open(error, self._read_overview))
 
     def _build_shell(self, overview: Overview) -> Shell:
+        from ui.presence import IdleWatch  # noqa: PLC0415 - not before there are pages
         from ui.profile import Profile  # noqa: PLC0415 - loaded by `_overview`, off this thread
         from ui.shell import Shell  # noqa: PLC0415
 
@@ -106,9 +101,10 @@ class Window(QMainWindow):
         self.shell.herald.called.connect(self.come_to_front)
         if overview.setting_up and not overview.deployments:
             self.shell.set_up()  # the first run goes on where it was left
-        elif self._left.page in [page.value for page in Page]:
-            self.shell.show_page(Page(self._left.page))
-        self._watch.start()
+        else:
+            self.shell.show_left_page(self._left.page)
+        self._watch = IdleWatch(core, self.bridge, self.shell)
+        self._watch.left_alone.connect(self.lock)
         return self.shell
 
     # Locking
@@ -121,12 +117,16 @@ class Window(QMainWindow):
             self._keep()  # it has no key yet but the one that would be forgotten
             return
         self._locking = True
-        self._watch.stop()
+        self._stop_watch()
         self.shell.setEnabled(False)
         self.shell.prepare_to_close()
         self.shell.toast.tell(tr("Locking…"))
         self.bridge.cancel_long_work()
         self._lock_when_idle()
+
+    def _stop_watch(self) -> None:
+        if self._watch is not None:
+            self._watch.stop()
 
     def _lock_when_idle(self) -> None:
         if self.bridge.busy:
@@ -143,16 +143,9 @@ class Window(QMainWindow):
 
     def _locked(self) -> None:
         self._remember()
-        self.shell = None
+        self.shell = self._watch = None
         self._locking = False
         self.opening.unlock()
-
-    def _look_idle(self) -> None:
-        """Somebody who types, points or waits for something uses the vault."""
-        if self._presence.take() or self.bridge.long_work:
-            self.opening.ask(lambda core: core.door.use())
-        else:
-            self.opening.ask(lambda core: core.door.idle).on_success(lambda idle: self.lock() if idle else None)
 
     def _show(self, page: QWidget) -> None:
         before = self._stack.currentWidget()
@@ -194,26 +187,6 @@ class Window(QMainWindow):
             self._crash.deleteLater()
         self._crash = None
 
-    def _add_shortcuts(self) -> None:
-        shortcuts: dict[str, Callable[[Shell], object]] = {
-            "Ctrl+N": lambda shell: shell.new_chat(),
-            "Ctrl+F": lambda shell: shell.find_words(),
-            "Ctrl+Shift+F": lambda shell: shell.find_chat(),
-            "Ctrl+Z": lambda shell: shell.undo(),
-            "F1": lambda shell: shell.show_shortcuts(),
-            "Ctrl+/": lambda shell: shell.show_shortcuts(),
-            "Ctrl+L": lambda _: self.lock(),
-        }
-        for number, page in enumerate(Page, 1):
-            shortcuts[f"Ctrl+{number}"] = partial(_show_page, page)
-        for keys, act in shortcuts.items():
-            QShortcut(QKeySequence(keys), self, partial(self._act, act))
-
-    def _act(self, act: Callable[[Shell], object]) -> None:
-        """Shortcuts are there before the pages are."""
-        if self.shell is not None:
-            act(self.shell)
-
     # The window itself
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 - Qt's name
@@ -227,7 +200,7 @@ class Window(QMainWindow):
         if self._closing or self._asks_to_keep():
             return
         self._closing = True
-        self._watch.stop()
+        self._stop_watch()
         self._remember()
         self.leaving.emit()
         self.hide()
@@ -295,7 +268,3 @@ def _overview(core: Core) -> Overview:
     from ui.core import Overview  # noqa: PLC0415
 
     return Overview.of(core)
-
-
-def _show_page(page: Page, shell: Shell) -> None:
-    shell.show_page(page)

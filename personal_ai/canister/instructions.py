@@ -15,9 +15,10 @@ from functools import cache
 
 from personal_ai.common.paths import resource
 from personal_ai.compiler.compile import SEQUENCE_MAX, Foretold, ProgramSizes
-from personal_ai.compiler.format import BLOCK, WIDE_GROUP, Code, Element, round_up
+from personal_ai.compiler.format import BLOCK, WIDE_GROUP, Code, Element
 from personal_ai.compiler.ir import Step, Weight
 from personal_ai.compiler.program_writer import weight_size_bytes
+from personal_ai.compiler.sizes import round_up
 from personal_ai.ic.profile import NetworkProfile
 
 COSTS_FILE = "engine-costs.json"

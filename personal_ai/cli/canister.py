@@ -11,11 +11,12 @@ from datetime import UTC, datetime
 from functools import partial
 
 from personal_ai.cli import controllers, recover, runway, snapshots, upkeep
-from personal_ai.cli.console import ProgressLine, amount, cycles, stoppable
+from personal_ai.cli.console import ProgressLine, amount, cycles, print_listing, stoppable
 from personal_ai.cli.session import add_canister_command, named_deployment, workspace
 from personal_ai.common.errors import BadInputError, Cancelled
 from personal_ai.deployments import draining
 from personal_ai.deployments.cycles_needed import SECONDS_PER_DAY
+from personal_ai.deployments.journal import Deployment
 from personal_ai.deployments.removal import Loss
 from personal_ai.ic.management import CanisterSettings, CanisterStatus, LogLine
 from personal_ai.ic.rejections import printable
@@ -60,8 +61,11 @@ def show_list(arguments: argparse.Namespace) -> None:
     if arguments.json:
         print(json.dumps({"canisters": [asdict(one) for one in found]}))
         return
-    for one in found:
-        print(f"{one.name}  {one.state}  {one.model}  {one.network}  {one.canister_id or 'no canister yet'}")
+    print_listing([_line(one) for one in found], "There is none yet. Make one with: personal-ai deploy")
+
+
+def _line(one: Deployment) -> str:
+    return f"{one.name}  {one.state}  {one.model}  {one.network}  {one.canister_id or 'no canister yet'}"
 
 
 def _status(arguments: argparse.Namespace) -> None:
@@ -108,8 +112,11 @@ def _logs(arguments: argparse.Namespace) -> None:
             with suppress(Cancelled):
                 opened.canisters.follow(deployment, show, cancel)
             return
-        for line in opened.canisters.log(deployment):
+        found = opened.canisters.log(deployment)
+        for line in found:
             show(line)
+        if not found:
+            print("It has written nothing.", file=sys.stderr)
 
 
 def _show_line(arguments: argparse.Namespace, line: LogLine) -> None:

@@ -7,7 +7,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -86,6 +86,14 @@ def amount(count: float, unit: str) -> str:
         if count >= size:
             return f"{count / size:.1f} {name}"
     return f"{count:.0f} B"
+
+
+def print_listing(found: Sequence[str], if_empty: str) -> None:
+    """A listing on standard output; that there is nothing is said beside it, so that scripts count no line."""
+    for line in found:
+        print(line)
+    if not found:
+        print(if_empty, file=sys.stderr)
 
 
 def cycles(count: int) -> str:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from personal_ai.cli.console import first_line
+from personal_ai.cli.console import first_line, print_listing
 from personal_ai.cli.session import add_password_option, workspace
 from personal_ai.common.errors import BadInputError
 from personal_ai.common.files import write_atomically
@@ -227,8 +227,7 @@ def _list_contacts(arguments: argparse.Namespace) -> None:
     if arguments.json:
         print(json.dumps([{"name": one.name, "address": one.address} for one in contacts]))
         return
-    for one in contacts:
-        print(f"{one.address}  {one.name}")
+    print_listing([f"{one.address}  {one.name}" for one in contacts], "There is none yet.")
 
 
 def _add_contact(arguments: argparse.Namespace) -> None:

@@ -7,7 +7,7 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 
-from personal_ai.cli.console import ProgressLine, amount, stoppable
+from personal_ai.cli.console import ProgressLine, amount, print_listing, stoppable
 from personal_ai.cli.session import add_canister_command, named_deployment
 from personal_ai.ic.management import Snapshot
 
@@ -42,8 +42,7 @@ def _list(arguments: argparse.Namespace) -> None:
     if arguments.json:
         print(json.dumps({"snapshots": [_fields(one) for one in found]}))
         return
-    for one in found:
-        print(_line(one))
+    print_listing([_line(one) for one in found], "There is none yet.")
 
 
 def _restore(arguments: argparse.Namespace) -> None:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 
 from personal_ai.app.money import link_warning, open_wallet
 from personal_ai.app.workspace import PRACTICE
-from personal_ai.cli.console import ProgressLine, cycles, duration, stoppable
+from personal_ai.cli.console import ProgressLine, cycles, duration, print_listing, stoppable
 from personal_ai.cli.session import add_password_option, workspace
 from personal_ai.common.errors import BadInputError
 from personal_ai.wallet.amounts import Token
@@ -168,10 +168,8 @@ def _history(arguments: argparse.Namespace) -> None:
     if arguments.json:
         print(json.dumps(_history_fields(history)))
         return
-    for item in history.items:
-        print(_history_line(item))
-    for payment in history.unsettled:
-        print(payment_line(payment))
+    moved = [_history_line(item) for item in history.items] + [payment_line(one) for one in history.unsettled]
+    print_listing(moved, "Nothing has come in or gone out yet.")
     if history.cycles_from_block:
         print(f"The cycles ledger was read back to block {history.cycles_from_block} only.")
 

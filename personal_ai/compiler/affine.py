@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass
 
-from personal_ai.compiler.format import Dimension
+from personal_ai.compiler.program import Dimension
 
 SYMBOLS = ("sequence", "past", "third")  # a graph's symbols by other names, in the order of the program format
 _VALUE_MAX = 1 << 63

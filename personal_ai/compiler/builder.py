@@ -6,11 +6,12 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from personal_ai.compiler.format import BLOCK, INTEGER_WEIGHTS, Code, Dimension, Element, RowSource
+from personal_ai.compiler.format import BLOCK, INTEGER_WEIGHTS, Code, Element, RowSource
 from personal_ai.compiler.ir import TOKENS, Activation, Operand, Step, Weight, WeightSource
 from personal_ai.compiler.obstacles import NodeRefused
 from personal_ai.compiler.onnx_graph import Array, Int4Matrix
 from personal_ai.compiler.packing import PackedF32, PackedI4, PackedI8, Rows
+from personal_ai.compiler.program import Dimension
 from personal_ai.compiler.values import BlockMatrix, Constant
 
 _VECTOR = 4  # numbers in a vector of the engine

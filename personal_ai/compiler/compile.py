@@ -29,6 +29,7 @@ from personal_ai.compiler.lowering import Lowered, lower
 from personal_ai.compiler.obstacles import ModelObstaclesError, Obstacle
 from personal_ai.compiler.onnx_graph import OnnxGraph, read_onnx
 from personal_ai.compiler.planning import Plan, Sizes
+from personal_ai.compiler.program import Program
 from personal_ai.compiler.program_file import tables_size_bytes
 from personal_ai.compiler.program_writer import file_size_bytes, weights_size_bytes, write_file
 from personal_ai.models.encoders.encoder import Encoder
@@ -164,9 +165,9 @@ def compile_graph(
     return ProgramInfo(**asdict(_sizes(program, (), target.stat().st_size)), path=target)
 
 
-def write_program(plan: Plan | GraphPlan, target: Path, on_progress: ProgressCallback, cancel: Cancel) -> f.Program:
+def write_program(plan: Plan | GraphPlan, target: Path, on_progress: ProgressCallback, cancel: Cancel) -> Program:
     """Writes a planned program to `target`, whole or not at all. Raises StorageError, FormatError, Cancelled."""
-    program: list[f.Program] = []
+    program: list[Program] = []
     _write_aside(target, lambda file: program.append(write_file(plan, file, on_progress, cancel)))
     return program[0]
 
@@ -266,7 +267,7 @@ def _write_aside(target: Path, write: Callable[[BinaryIO], object]) -> None:
         sync_folder(target.parent)
 
 
-def _sizes(program: f.Program, steps: Sequence[Step], size_bytes: int) -> ProgramSizes:
+def _sizes(program: Program, steps: Sequence[Step], size_bytes: int) -> ProgramSizes:
     products = (step.inputs[1] for step in steps if step.code is f.Code.MATMUL)
     program_bytes = tables_size_bytes(program) + program.weights_size_bytes
     return ProgramSizes(

@@ -1,13 +1,14 @@
 """The program format: what the compiler writes and the engine runs (docs/formats/program.md).
 
 This file is its one definition. Records are little-endian structs of the fields named here; `zig_constants.py` writes
-the same definition as Zig, `program_file.py` writes and reads files.
+the same definition as Zig, `program_file.py` writes and reads files. `program.py` is a program in memory, `sizes.py`
+what its tensors take.
 """
 
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import IntEnum
 
 MAGIC = b"PAIPROG\x00"
@@ -75,14 +76,6 @@ INTEGER_WEIGHTS = frozenset(
 
 
 # Bytes of a block of one output.
-_BLOCK_SIZE_BYTES = {
-    Element.I8_BLOCK_PACKED: 4 + BLOCK,
-    Element.I4_BLOCK_PACKED: 4 + BLOCK // 2,
-    Element.I4_BLOCK_BYTES: 4 + BLOCK,
-    Element.I8_SCREENED: 4 + BLOCK + BLOCK // 2,
-}
-
-
 class Storage(IntEnum):
     """Where a tensor lies."""
 
@@ -314,131 +307,3 @@ PORT = Record(
 PACKED_HEADER = Record("PackedHeader", (("magic", "8u8"), ("version", "u32"), ("program_size_bytes", "u32")))
 FRAME = Record("Frame", (("packing", "u32"), ("program_size_bytes", "u32")))
 RECORDS = (HEADER, SECTION, DIMENSION, TENSOR, OPERATOR, PORT, PACKED_HEADER, FRAME)
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Dimension:
-    """A length that may depend on the call: constant + sequence * (tokens of the call) + past * (tokens before).
-
-    In a graph the three factors go with its symbols, in their order.
-    """
-
-    constant: int = 0
-    sequence: int = 0
-    past: int = 0
-    third: int = 0
-
-    def at(self, sequence: int, past: int, third: int = 0) -> int:
-        return self.constant + self.sequence * sequence + self.past * past + self.third * third
-
-
-@dataclass(frozen=True, slots=True)
-class Tensor:
-    """A tensor as the program stores it. `row_stride_bytes` is the distance of two rows (0 where packed)."""
-
-    element: Element
-    storage: Storage
-    dimensions: tuple[Dimension, ...]
-    offset: int
-    row_stride_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class Operator:
-    """One step. Inputs and outputs are indices of tensors; an input that is not there is NO_OPERAND."""
-
-    code: Code
-    inputs: tuple[int, ...]
-    outputs: tuple[int, ...]
-    attributes: dict[str, int | float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Port:
-    """A named tensor that comes into a graph or goes out of it."""
-
-    direction: Direction
-    name: str
-    tensor: int
-
-
-@dataclass(frozen=True, slots=True)
-class Program:
-    """Everything of a program but the weights' bytes. A graph has zeros in what is a decoder's alone.
-
-    symbol_maxima: of a graph, the greatest value of each symbol (0: it has none). logits: the tensor [1, vocabulary]
-    that `forward` answers. body_operator_count: the operators before this one write the state; those from it on serve
-    the logits only. weights_size_bytes: of the weights section.
-    """
-
-    vocabulary_size: int
-    context_length_max: int
-    sequence_max: int
-    arena_size_bytes: int
-    state_row_size_bytes: int
-    logits: int
-    body_operator_count: int
-    tensors: tuple[Tensor, ...]
-    operators: tuple[Operator, ...]
-    end_tokens: tuple[int, ...]
-    weights_size_bytes: int
-    kind: Kind = Kind.DECODER
-    symbol_maxima: tuple[int, int, int] = (0, 0, 0)
-    ports: tuple[Port, ...] = ()
-
-    @property
-    def state_size_bytes(self) -> int:
-        """Keys and values of the longest context, and of the positions beyond it that may be read (never used)."""
-        return round_up(self.context_length_max + GROUP - 1, STATE_CHUNK) * self.state_row_size_bytes
-
-
-def round_up(value: int, step: int) -> int:
-    """The least multiple of `step` that is not below `value`."""
-    return -(-value // step) * step
-
-
-def packed_size_bytes(element: Element, outputs: int, inputs: int) -> int:
-    """Bytes of packed weights [outputs, inputs]: whole groups of outputs; integers pad inputs to whole blocks."""
-    if element is Element.F32_PACKED:
-        return round_up(outputs, GROUP) * inputs * 4
-    blocks = round_up(inputs, BLOCK) // BLOCK
-    group = GROUP if element is Element.I8_BLOCK_PACKED else WIDE_GROUP
-    return round_up(outputs, group) * blocks * _BLOCK_SIZE_BYTES[element]
-
-
-def frames(element: Element, outputs: int, inputs: int) -> tuple[tuple[Packing, int], ...]:
-    """How packed weights lie in a packed file: the packing of each part, and its bytes in the program."""
-    size_bytes = packed_size_bytes(element, outputs, inputs)
-    if element is Element.I4_BLOCK_BYTES:
-        return ((Packing.I4_BLOCKS, size_bytes),)
-    if element is Element.I8_SCREENED:
-        upper_bytes = packed_size_bytes(Element.I4_BLOCK_BYTES, outputs, inputs)
-        return (Packing.I4_BLOCKS, upper_bytes), (Packing.RAW, size_bytes - upper_bytes)
-    return ((Packing.RAW, size_bytes),)
-
-
-def stored_size_bytes(packing: Packing, size_bytes: int) -> int:
-    """Bytes in a packed file of what gives `size_bytes` of the program."""
-    if packing is Packing.RAW:
-        return size_bytes
-    return size_bytes // _BLOCK_SIZE_BYTES[Element.I4_BLOCK_BYTES] * _BLOCK_SIZE_BYTES[Element.I4_BLOCK_PACKED]
-
-
-def kept_bits(element: Element) -> int:
-    """Bits of each number of keys and values."""
-    return 8 if element is Element.I8_KEPT else 32
-
-
-def kept_size_bytes(element: Element, heads: int, head_size: int) -> int:
-    """Bytes that the keys or the values of one position take."""
-    return heads * (4 + head_size) if element is Element.I8_KEPT else heads * head_size * 4
-
-
-def row_size_bytes(element: Element, columns: int) -> int:
-    """Bytes that one row of activations takes, in whole vectors."""
-    if element is Element.I16_BLOCK:
-        blocks = round_up(columns, BLOCK) // BLOCK
-        return round_up(blocks * (2 * BLOCK + 4), ROW_ALIGNMENT_BYTES)
-    if element is Element.I64:
-        return round_up(columns * 8, ROW_ALIGNMENT_BYTES)
-    return round_up(columns * 4, ROW_ALIGNMENT_BYTES)

@@ -9,11 +9,12 @@ import numpy as np
 
 from personal_ai.compiler.affine import Affine
 from personal_ai.compiler.builder import Builder, whole_vectors
-from personal_ai.compiler.format import INTEGER_WEIGHTS, ROW_ALIGNMENT_BYTES, Code, Dimension, Element
+from personal_ai.compiler.format import INTEGER_WEIGHTS, ROW_ALIGNMENT_BYTES, Code, Element
 from personal_ai.compiler.graph_ir import GraphStep, GraphTensor
 from personal_ai.compiler.ir import Weight
 from personal_ai.compiler.obstacles import NodeRefused
 from personal_ai.compiler.onnx_graph import Array
+from personal_ai.compiler.program import Dimension
 from personal_ai.compiler.values import BlockMatrix, Constant, LookedUp, Numbers, Shape, Value
 
 _VECTOR = 4  # numbers in a vector of the engine

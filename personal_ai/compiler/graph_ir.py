@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from personal_ai.compiler.format import Code, Dimension, Element
+from personal_ai.compiler.format import Code, Element
 from personal_ai.compiler.ir import Weight
+from personal_ai.compiler.program import Dimension
 
 
 @dataclass(eq=False, slots=True)

@@ -16,12 +16,13 @@ from onnx import TensorProto, helper
 
 from personal_ai.compiler import lower_floats, lower_integers
 from personal_ai.compiler.affine import SYMBOLS, Affine
-from personal_ai.compiler.format import PORT_NAME_BYTES_MAX, Code, Dimension, Element
+from personal_ai.compiler.format import PORT_NAME_BYTES_MAX, Code, Element
 from personal_ai.compiler.graph_builder import GraphBuilder
 from personal_ai.compiler.graph_ir import GraphPort, GraphStep
 from personal_ai.compiler.lowering import Handler, NodeInputs, Site, constant_value, lower_nodes
 from personal_ai.compiler.obstacles import NodeRefused, Obstacle
 from personal_ai.compiler.onnx_graph import Array, Node, OnnxGraph, Port, lengths
+from personal_ai.compiler.program import Dimension
 from personal_ai.compiler.values import Constant, Integers, LookedUp, Numbers, Unknown, Value
 
 SYMBOL_MAXIMUM_MAX: Final = 1 << 20

@@ -10,6 +10,8 @@ from personal_ai.compiler.graph_ir import GraphStep, GraphTensor
 from personal_ai.compiler.graph_lowering import LoweredGraph
 from personal_ai.compiler.ir import Weight
 from personal_ai.compiler.planning import Lifetime, place
+from personal_ai.compiler.program import Operator, Port, Program, Tensor
+from personal_ai.compiler.sizes import round_up, row_size_bytes
 
 _BEFORE_ALL = -1  # when inputs are written
 
@@ -28,12 +30,12 @@ class GraphPlan:
         self.weights: list[Weight] = list({id(t.weight): t.weight for t in self._order if t.weight}.values())
         self._arena_offsets, self.arena_size_bytes = self._place()
 
-    def program(self, weight_offsets: Sequence[int], weights_size_bytes: int) -> f.Program:
+    def program(self, weight_offsets: Sequence[int], weights_size_bytes: int) -> Program:
         """The tables, once it is known where each of `weights` lies."""
         places = dict(zip((id(weight) for weight in self.weights), weight_offsets, strict=True))
-        ports = [f.Port(f.Direction.INPUT, port.name, self._number(port.tensor)) for port in self._lowered.inputs]
-        ports += [f.Port(f.Direction.OUTPUT, port.name, self._number(port.tensor)) for port in self._lowered.outputs]
-        return f.Program(
+        ports = [Port(f.Direction.INPUT, port.name, self._number(port.tensor)) for port in self._lowered.inputs]
+        ports += [Port(f.Direction.OUTPUT, port.name, self._number(port.tensor)) for port in self._lowered.outputs]
+        return Program(
             vocabulary_size=0,
             context_length_max=0,
             sequence_max=0,
@@ -84,21 +86,21 @@ class GraphPlan:
 
     def _size_bytes(self, root: GraphTensor) -> int:
         rows = prod(length.at(*self._maxima) for length in root.shape[:-1])
-        return f.round_up(rows * self._stride(root), f.ALIGNMENT_BYTES)
+        return round_up(rows * self._stride(root), f.ALIGNMENT_BYTES)
 
     def _stride(self, tensor: GraphTensor) -> int:
         """Bytes from a row to the next, the same in every call."""
         if tensor.element not in (f.Element.F32, f.Element.I16_BLOCK, f.Element.I64):
             return 0
-        return f.row_size_bytes(tensor.element, tensor.shape[-1].at(*self._maxima))
+        return row_size_bytes(tensor.element, tensor.shape[-1].at(*self._maxima))
 
-    def _tensor(self, tensor: GraphTensor, places: dict[int, int]) -> f.Tensor:
+    def _tensor(self, tensor: GraphTensor, places: dict[int, int]) -> Tensor:
         stride = self._stride(tensor)
         if tensor.weight is not None:
-            return f.Tensor(tensor.element, f.Storage.WEIGHTS, tensor.shape, places[id(tensor.weight)], stride)
+            return Tensor(tensor.element, f.Storage.WEIGHTS, tensor.shape, places[id(tensor.weight)], stride)
         offset = self._arena_offsets[id(tensor.root)]
-        return f.Tensor(tensor.element, f.Storage.ARENA, tensor.shape, offset, stride)
+        return Tensor(tensor.element, f.Storage.ARENA, tensor.shape, offset, stride)
 
-    def _operator(self, step: GraphStep) -> f.Operator:
+    def _operator(self, step: GraphStep) -> Operator:
         inputs = tuple(f.NO_OPERAND if tensor is None else self._number(tensor) for tensor in step.inputs)
-        return f.Operator(step.code, inputs, (self._number(step.output),), step.attributes)
+        return Operator(step.code, inputs, (self._number(step.output),), step.attributes)

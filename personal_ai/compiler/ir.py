@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from personal_ai.compiler.format import Code, Dimension, Element
+from personal_ai.compiler.format import Code, Element
+from personal_ai.compiler.program import Dimension
 
 TOKENS = Dimension(sequence=1)  # the rows of a call: one per token
 ONE = Dimension(constant=1)

@@ -7,12 +7,13 @@ import numpy as np
 from personal_ai.compiler import lower_integers
 from personal_ai.compiler.affine import PAST, SEQUENCE, Affine, axis, product
 from personal_ai.compiler.builder import whole_vectors
-from personal_ai.compiler.format import Code, Dimension, RowSource
+from personal_ai.compiler.format import Code, RowSource
 from personal_ai.compiler.ir import ONE, Activation
 from personal_ai.compiler.lower_integers import normalised
 from personal_ai.compiler.lowering import Handler, Site
 from personal_ai.compiler.obstacles import NodeRefused
 from personal_ai.compiler.onnx_graph import Array
+from personal_ai.compiler.program import Dimension
 from personal_ai.compiler.values import (
     BlockMatrix,
     Constant,

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from personal_ai.compiler.format import BLOCK, GROUP, ROW_ALIGNMENT_BYTES, WIDE_GROUP, round_up
+from personal_ai.compiler.format import BLOCK, GROUP, ROW_ALIGNMENT_BYTES, WIDE_GROUP
 from personal_ai.compiler.onnx_graph import Array, Int4Matrix
+from personal_ai.compiler.sizes import round_up
 from personal_ai.compiler.values import BlockMatrix, Constant
 
 _PIECE_SIZE_BYTES = 8 << 20

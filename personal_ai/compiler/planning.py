@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from personal_ai.compiler import format as f
 from personal_ai.compiler.ir import Activation, Kept, Operand, Step, Weight
+from personal_ai.compiler.program import Dimension, Operator, Program, Tensor
+from personal_ai.compiler.sizes import kept_size_bytes, round_up, row_size_bytes
 
 KEPT_F32_BYTES_MAX = 128 << 20  # a conversation's keys and values: four more fit what the engine sets aside for them
 
@@ -57,7 +59,7 @@ def _kept_element(steps: list[Step], kept: Sequence[Kept], context_length: int) 
         return f.Element.F32
     weights = (step.inputs[1] for step in steps if step.code is f.Code.MATMUL)
     quantised = any(isinstance(item, Weight) and item.element in f.INTEGER_WEIGHTS for item in weights)
-    position_bytes = sum(f.kept_size_bytes(f.Element.F32, item.heads, item.head_size) for item in kept)
+    position_bytes = sum(kept_size_bytes(f.Element.F32, item.heads, item.head_size) for item in kept)
     fits = context_length * position_bytes <= KEPT_F32_BYTES_MAX
     return f.Element.F32 if fits and not quantised else f.Element.I8_KEPT
 
@@ -68,9 +70,9 @@ class Plan:
     def __init__(self, steps: list[Step], logits: Activation, kept: Sequence[Kept], sizes: Sizes) -> None:
         self._steps, self.logits, self._sizes = steps, logits, sizes
         self.kept_element = _kept_element(steps, kept, sizes.context_length_max)
-        kept_sizes = [f.kept_size_bytes(self.kept_element, item.heads, item.head_size) for item in kept]
+        kept_sizes = [kept_size_bytes(self.kept_element, item.heads, item.head_size) for item in kept]
         self._kept_offsets = [sum(kept_sizes[:slot]) for slot in range(len(kept))]
-        self.state_row_size_bytes = f.round_up(sum(kept_sizes), f.ROW_ALIGNMENT_BYTES)
+        self.state_row_size_bytes = round_up(sum(kept_sizes), f.ROW_ALIGNMENT_BYTES)
         self._arena_offsets, self.arena_size_bytes = self._place_activations()
         self.weights: list[Weight] = []
         self._tensors: dict[object, int] = {}
@@ -80,10 +82,10 @@ class Plan:
                 if operand is not None:
                     self._number(operand)
 
-    def program(self, weight_offsets: Sequence[int], weights_size_bytes: int) -> f.Program:
+    def program(self, weight_offsets: Sequence[int], weights_size_bytes: int) -> Program:
         """The tables, once it is known where each of `weights` lies."""
         places = dict(zip((id(weight) for weight in self.weights), weight_offsets, strict=True))
-        return f.Program(
+        return Program(
             vocabulary_size=self.logits.columns,
             context_length_max=self._sizes.context_length_max,
             sequence_max=self._sizes.sequence_max,
@@ -122,27 +124,27 @@ class Plan:
 
     def _size_bytes(self, root: Activation) -> int:
         rows = root.rows.at(self._sizes.sequence_max, self._sizes.context_length_max)
-        return f.round_up(rows * f.row_size_bytes(root.element, root.columns), f.ALIGNMENT_BYTES)
+        return round_up(rows * row_size_bytes(root.element, root.columns), f.ALIGNMENT_BYTES)
 
-    def _tensor(self, operand: Operand, places: dict[int, int]) -> f.Tensor:
+    def _tensor(self, operand: Operand, places: dict[int, int]) -> Tensor:
         if isinstance(operand, Weight):
-            stride = f.row_size_bytes(operand.element, operand.columns) if operand.element is f.Element.F32 else 0
-            dimensions = f.Dimension(operand.rows), f.Dimension(operand.columns)
-            return f.Tensor(operand.element, f.Storage.WEIGHTS, dimensions, places[id(operand)], stride)
+            stride = row_size_bytes(operand.element, operand.columns) if operand.element is f.Element.F32 else 0
+            dimensions = Dimension(operand.rows), Dimension(operand.columns)
+            return Tensor(operand.element, f.Storage.WEIGHTS, dimensions, places[id(operand)], stride)
         if isinstance(operand, Kept):
-            dimensions = f.Dimension(self._sizes.context_length_max), f.Dimension(operand.columns)
+            dimensions = Dimension(self._sizes.context_length_max), Dimension(operand.columns)
             offset = self._kept_offsets[operand.slot]
-            return f.Tensor(self.kept_element, f.Storage.STATE, dimensions, offset, self.state_row_size_bytes)
+            return Tensor(self.kept_element, f.Storage.STATE, dimensions, offset, self.state_row_size_bytes)
         root = operand.root
         owner = root if operand.rows == root.rows else operand  # what was reshaped has rows of its own width
-        stride = f.row_size_bytes(owner.element, owner.columns)
+        stride = row_size_bytes(owner.element, owner.columns)
         offset = self._arena_offsets[id(root)] + 4 * operand.first_column
-        dimensions = operand.rows, f.Dimension(operand.columns)
-        return f.Tensor(operand.element, f.Storage.ARENA, dimensions, offset, stride)
+        dimensions = operand.rows, Dimension(operand.columns)
+        return Tensor(operand.element, f.Storage.ARENA, dimensions, offset, stride)
 
-    def _operator(self, step: Step) -> f.Operator:
+    def _operator(self, step: Step) -> Operator:
         inputs = tuple(f.NO_OPERAND if operand is None else self._number(operand) for operand in step.inputs)
-        return f.Operator(step.code, inputs, (self._number(step.output),), step.attributes)
+        return Operator(step.code, inputs, (self._number(step.output),), step.attributes)
 
     def _body_operator_count(self) -> int:
         """Operators after the last attention serve the logits alone."""

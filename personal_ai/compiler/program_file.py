@@ -11,16 +11,18 @@ from typing import BinaryIO
 
 from personal_ai.common.errors import FormatError, UnknownVersionError
 from personal_ai.compiler import format as f
+from personal_ai.compiler.program import Dimension, Operator, Port, Program, Tensor
+from personal_ai.compiler.sizes import round_up, stored_size_bytes
 
 _TABLES_END_MAX = 64 << 20
 
 
-def tables_size_bytes(program: f.Program) -> int:
+def tables_size_bytes(program: Program) -> int:
     """Where the weights section begins."""
     return _section_entries(program)[-1][1]
 
 
-def write_tables(program: f.Program, file: BinaryIO) -> None:
+def write_tables(program: Program, file: BinaryIO) -> None:
     """Writes all but the weights' bytes, from where the file stands. Raises FormatError for what does not fit."""
     contents = _contents(program)
     entries = _section_entries(program)
@@ -37,7 +39,7 @@ def write_tables(program: f.Program, file: BinaryIO) -> None:
     file.write(bytes(start + entries[-1][1] - file.tell()))
 
 
-def read_program(path: Path) -> f.Program:
+def read_program(path: Path) -> Program:
     """The tables of a program file, packed or not. The engine checks far more before it runs one.
 
     Raises FormatError for a file that breaks the format, UnknownVersionError, OSError.
@@ -77,13 +79,13 @@ def read_parts(path: Path) -> list[Part]:
                 packing, size_bytes = f.FRAME.layout.unpack(frame)
                 parts.append(Part(f.Packing(packing), end, size_bytes, file.tell()))
                 end += size_bytes
-                file.seek(f.stored_size_bytes(parts[-1].packing, size_bytes), os.SEEK_CUR)
+                file.seek(stored_size_bytes(parts[-1].packing, size_bytes), os.SEEK_CUR)
         except (struct.error, ValueError) as error:
             raise FormatError(f"{path.name} is not a whole program file.") from error
     return parts
 
 
-def _header(program: f.Program, size_bytes: int) -> bytes:
+def _header(program: Program, size_bytes: int) -> bytes:
     return f.HEADER.layout.pack(
         *f.MAGIC,
         f.VERSION,
@@ -101,7 +103,7 @@ def _header(program: f.Program, size_bytes: int) -> bytes:
     )
 
 
-def _contents(program: f.Program) -> list[bytes]:
+def _contents(program: Program) -> list[bytes]:
     """The sections before the weights."""
     dimensions = sorted({dimension for tensor in program.tensors for dimension in tensor.dimensions})
     numbers = {dimension: index for index, dimension in enumerate(dimensions)}
@@ -121,19 +123,19 @@ def _words(values: list[int] | tuple[int, ...]) -> bytes:
     return struct.pack(f"<{len(values)}I", *values)
 
 
-def _section_entries(program: f.Program) -> list[tuple[int, int, int]]:
+def _section_entries(program: Program) -> list[tuple[int, int, int]]:
     """(kind, offset, size in bytes) of every section, the weights last."""
     offset = f.HEADER.layout.size + len(f.Section) * f.SECTION.layout.size
     entries: list[tuple[int, int, int]] = []
     lengths = (*(len(content) for content in _contents(program)), program.weights_size_bytes)
     for kind, length in zip(f.Section, lengths, strict=True):
-        offset = f.round_up(offset, f.ALIGNMENT_BYTES)
+        offset = round_up(offset, f.ALIGNMENT_BYTES)
         entries.append((int(kind), offset, length))
         offset += length
     return entries
 
 
-def _tensor(tensor: f.Tensor, numbers: dict[f.Dimension, int]) -> bytes:
+def _tensor(tensor: Tensor, numbers: dict[Dimension, int]) -> bytes:
     axes = [numbers[dimension] for dimension in tensor.dimensions]
     axes += [0] * (f.RANK_MAX - len(axes))
     rank = len(tensor.dimensions)
@@ -142,7 +144,7 @@ def _tensor(tensor: f.Tensor, numbers: dict[f.Dimension, int]) -> bytes:
     )
 
 
-def _port(port: f.Port) -> bytes:
+def _port(port: Port) -> bytes:
     """Raises FormatError for a name that is too long."""
     name = port.name.encode()
     if not 0 < len(name) <= f.PORT_NAME_BYTES_MAX:
@@ -150,7 +152,7 @@ def _port(port: f.Port) -> bytes:
     return f.PORT.layout.pack(port.direction, len(name), 0, port.tensor, *name.ljust(f.PORT_NAME_BYTES_MAX, b"\0"))
 
 
-def _operator(operator: f.Operator, first_operand: int) -> bytes:
+def _operator(operator: Operator, first_operand: int) -> bytes:
     words = bytearray()
     for name, kind in f.SIGNATURES[operator.code].attributes:
         words += struct.pack("<f" if kind == "f32" else "<I", operator.attributes[name])
@@ -182,7 +184,7 @@ def _expect_version(version: int, known: int) -> None:
         )
 
 
-def _parse(data: bytes, size_bytes: int) -> f.Program:
+def _parse(data: bytes, size_bytes: int) -> Program:
     fields = f.HEADER.layout.unpack_from(data)
     magic, (version, section_count, stated_size, *numbers) = bytes(fields[:8]), fields[8:]
     if magic != f.MAGIC:
@@ -191,9 +193,9 @@ def _parse(data: bytes, size_bytes: int) -> f.Program:
     if section_count != len(f.Section) or stated_size != size_bytes:
         raise ValueError
     sections = [_section(data, size_bytes, kind) for kind in f.Section]
-    dimensions = tuple(f.Dimension(*record) for record in f.DIMENSION.layout.iter_unpack(sections[0]))
+    dimensions = tuple(Dimension(*record) for record in f.DIMENSION.layout.iter_unpack(sections[0]))
     operands = tuple(word for (word,) in struct.iter_unpack("<I", sections[2]))
-    return f.Program(
+    return Program(
         vocabulary_size=numbers[0],
         context_length_max=numbers[1],
         sequence_max=numbers[2],
@@ -229,29 +231,29 @@ def _section(data: bytes, size_bytes: int, kind: f.Section) -> bytes:
     return b"" if kind is f.Section.WEIGHTS else data[offset : offset + length]
 
 
-def _read_tensor(record: tuple[int, ...], dimensions: tuple[f.Dimension, ...]) -> f.Tensor:
+def _read_tensor(record: tuple[int, ...], dimensions: tuple[Dimension, ...]) -> Tensor:
     element, storage, rank, _, stride, offset, _, *axes = record
     if not 1 <= rank <= f.RANK_MAX:
         raise ValueError
     shape = tuple(dimensions[axis] for axis in axes[:rank])
-    return f.Tensor(f.Element(element), f.Storage(storage), shape, offset, stride)
+    return Tensor(f.Element(element), f.Storage(storage), shape, offset, stride)
 
 
-def _read_port(record: tuple[int, ...]) -> f.Port:
+def _read_port(record: tuple[int, ...]) -> Port:
     direction, length, _, tensor, *name = record
     if not 0 < length <= f.PORT_NAME_BYTES_MAX:
         raise ValueError
-    return f.Port(f.Direction(direction), bytes(name[:length]).decode(), tensor)
+    return Port(f.Direction(direction), bytes(name[:length]).decode(), tensor)
 
 
-def _read_operator(record: tuple[int, ...], operands: tuple[int, ...]) -> f.Operator:
+def _read_operator(record: tuple[int, ...], operands: tuple[int, ...]) -> Operator:
     number, input_count, output_count, first, *words = record
     code = f.Code(number)
     if first + input_count + output_count > len(operands):
         raise ValueError
     inputs = operands[first : first + input_count]
     outputs = operands[first + input_count : first + input_count + output_count]
-    return f.Operator(code, inputs, outputs, _read_attributes(code, words))
+    return Operator(code, inputs, outputs, _read_attributes(code, words))
 
 
 def _read_attributes(code: f.Code, words: list[int]) -> dict[str, int | float]:

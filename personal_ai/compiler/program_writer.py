@@ -13,21 +13,23 @@ from personal_ai.compiler import format as f
 from personal_ai.compiler.graph_planning import GraphPlan
 from personal_ai.compiler.ir import Weight
 from personal_ai.compiler.planning import Plan
+from personal_ai.compiler.program import Program
 from personal_ai.compiler.program_file import tables_size_bytes, write_tables
+from personal_ai.compiler.sizes import frames, packed_size_bytes, round_up, row_size_bytes, stored_size_bytes
 
 
 def weight_size_bytes(weight: Weight) -> int:
     """What the weight takes in the heap."""
     if weight.element is f.Element.F32:
-        return weight.rows * f.row_size_bytes(weight.element, weight.columns)
-    return f.packed_size_bytes(weight.element, weight.rows, weight.columns)
+        return weight.rows * row_size_bytes(weight.element, weight.columns)
+    return packed_size_bytes(weight.element, weight.rows, weight.columns)
 
 
 def weights_size_bytes(plan: Plan | GraphPlan) -> int:
     """Of the weights section, with no weight stored twice."""
     end = 0
     for weight in plan.weights:
-        end = f.round_up(end, f.ALIGNMENT_BYTES) + weight_size_bytes(weight)
+        end = round_up(end, f.ALIGNMENT_BYTES) + weight_size_bytes(weight)
     return end
 
 
@@ -45,7 +47,7 @@ def file_size_bytes(plan: Plan | GraphPlan) -> int:
     return size
 
 
-def write_file(plan: Plan | GraphPlan, file: BinaryIO, on_progress: ProgressCallback, cancel: Cancel) -> f.Program:
+def write_file(plan: Plan | GraphPlan, file: BinaryIO, on_progress: ProgressCallback, cancel: Cancel) -> Program:
     """Writes the weights, each number once (a tied head is the embedding), then the tables before them.
 
     Raises FormatError, Cancelled, OSError.
@@ -60,7 +62,7 @@ def write_file(plan: Plan | GraphPlan, file: BinaryIO, on_progress: ProgressCall
     end = 0
     for weight in plan.weights:
         place = file.tell()
-        offset = f.round_up(end, f.ALIGNMENT_BYTES)
+        offset = round_up(end, f.ALIGNMENT_BYTES)
         digest = _write_weight(weight, offset - end, frames, meter, cancel)
         key = weight.element, weight.rows, weight.columns, digest
         if key in known:
@@ -107,7 +109,7 @@ def _write_weight(weight: Weight, gap_bytes: int, frames: _Frames, meter: Meter,
     pieces = weight.source.pieces()
     for packing, size_bytes in _parts(weight):
         frames.begin(packing, size_bytes)
-        left = f.stored_size_bytes(packing, size_bytes)
+        left = stored_size_bytes(packing, size_bytes)
         while left > 0:
             piece = next(pieces, b"")
             left -= len(piece)
@@ -126,7 +128,7 @@ def _parts(weight: Weight) -> tuple[tuple[f.Packing, int], ...]:
     """The packing of each part of a weight, and its bytes in the program."""
     if weight.element is f.Element.F32:
         return ((f.Packing.RAW, weight_size_bytes(weight)),)
-    return f.frames(weight.element, weight.rows, weight.columns)
+    return frames(weight.element, weight.rows, weight.columns)
 
 
 def _is_packed(plan: Plan | GraphPlan) -> bool:
@@ -134,4 +136,4 @@ def _is_packed(plan: Plan | GraphPlan) -> bool:
 
 
 def _file_size_bytes(weight: Weight) -> int:
-    return sum(f.stored_size_bytes(packing, size_bytes) for packing, size_bytes in _parts(weight))
+    return sum(stored_size_bytes(packing, size_bytes) for packing, size_bytes in _parts(weight))

@@ -21,7 +21,9 @@ from personal_ai.compiler.compile import plan_of
 from personal_ai.compiler.ir import Weight, WeightSource
 from personal_ai.compiler.onnx_graph import Array, Int4Matrix, read_onnx
 from personal_ai.compiler.packing import Bytes, PackedF32, PackedI4, PackedI8, Rows, ScreenedI8, spans
+from personal_ai.compiler.program import Dimension, Program
 from personal_ai.compiler.program_file import Part, read_parts, read_program, tables_size_bytes
+from personal_ai.compiler.sizes import frames, packed_size_bytes, round_up, row_size_bytes
 from personal_ai.compiler.values import BlockMatrix
 
 _Read = Callable[[int], bytes]  # the next so many bytes of the program
@@ -59,7 +61,7 @@ def restore_weights(onnx_path: Path, program_path: Path, meter: Meter, cancel: C
         for weight, offset in zip(plan.weights, offsets, strict=True):
             seek(begin + offset)
             if isinstance(weight.source, ScreenedI8):
-                lower = f.frames(weight.element, weight.rows, weight.columns)[0][1]
+                lower = frames(weight.element, weight.rows, weight.columns)[0][1]
                 _unpack_screened(weight.source.matrix, read, partial(seek, begin + offset + lower))
             else:
                 _unpack(weight, read)
@@ -79,7 +81,7 @@ def _file_offset(parts: list[Part], program_offset: int) -> int:
     raise FormatError("The program is cut short.")
 
 
-def _shapes(program: f.Program) -> list[tuple[f.Element, tuple[f.Dimension, ...]]]:
+def _shapes(program: Program) -> list[tuple[f.Element, tuple[Dimension, ...]]]:
     return [(one.element, one.dimensions) for one in program.tensors if one.storage is f.Storage.WEIGHTS]
 
 
@@ -121,7 +123,7 @@ def _unpack(weight: Weight, read: _Read) -> None:
 
 def _unpack_rows(array: Array, read: _Read) -> None:
     rows, columns = array.shape
-    stride_bytes = f.row_size_bytes(f.Element.F32, columns)
+    stride_bytes = row_size_bytes(f.Element.F32, columns)
     for row in range(rows):
         array[row] = np.frombuffer(read(stride_bytes), "<f4")[:columns]
 
@@ -130,7 +132,7 @@ def _unpack_f32(matrix: Array, read: _Read) -> None:
     """`matrix` [inputs, outputs] from groups of four outputs."""
     inputs, outputs = matrix.shape
     for start, stop in spans(outputs, inputs * 4):
-        part = np.frombuffer(read(f.packed_size_bytes(f.Element.F32_PACKED, stop - start, inputs)), "<f4")
+        part = np.frombuffer(read(packed_size_bytes(f.Element.F32_PACKED, stop - start, inputs)), "<f4")
         columns = part.reshape(-1, inputs, f.GROUP).transpose(1, 0, 2).reshape(inputs, -1)
         matrix[:, start:stop] = columns[:, : stop - start]
 
@@ -139,9 +141,9 @@ def _unpack_i8(matrix: BlockMatrix, read: _Read) -> None:
     values = matrix.values
     assert isinstance(values, np.ndarray)
     inputs, outputs = values.shape
-    blocks = f.round_up(inputs, f.BLOCK) // f.BLOCK
+    blocks = round_up(inputs, f.BLOCK) // f.BLOCK
     for start, stop in spans(outputs, inputs):
-        data = read(f.packed_size_bytes(f.Element.I8_BLOCK_PACKED, stop - start, inputs))
+        data = read(packed_size_bytes(f.Element.I8_BLOCK_PACKED, stop - start, inputs))
         packed = np.frombuffer(data, np.uint8).reshape(-1, blocks, f.GROUP * (4 + f.BLOCK))
         _unpack_scales(matrix, packed[:, :, : f.GROUP * 4], start, stop)
         pairs = packed[:, :, f.GROUP * 4 :].reshape(-1, blocks, f.BLOCK // 2, f.GROUP, 2)
@@ -168,8 +170,8 @@ def _unpack_screened(matrix: BlockMatrix, read: _Read, seek_lower: Callable[[], 
         values[:, start:stop] = (_read_halves(matrix, read, start, stop) << np.uint8(4)).view(np.int8)
     seek_lower()
     for start, stop in spans(outputs, inputs, f.WIDE_GROUP):
-        groups = f.round_up(stop - start, f.WIDE_GROUP) // f.WIDE_GROUP
-        blocks = f.round_up(inputs, f.BLOCK) // f.BLOCK
+        groups = round_up(stop - start, f.WIDE_GROUP) // f.WIDE_GROUP
+        blocks = round_up(inputs, f.BLOCK) // f.BLOCK
         size = f.WIDE_GROUP * f.BLOCK // 2
         packed = np.frombuffer(read(groups * blocks * size), np.uint8).reshape(groups, blocks, size)
         lower = _halves(packed)[:inputs, : stop - start].view(np.int8)
@@ -179,8 +181,8 @@ def _unpack_screened(matrix: BlockMatrix, read: _Read, seek_lower: Callable[[], 
 def _read_halves(matrix: BlockMatrix, read: _Read, start: int, stop: int) -> Bytes:
     """The next outputs' scales into the matrix; their codes of 4 bits, [inputs, stop - start]."""
     inputs = matrix.values.shape[0]
-    blocks = f.round_up(inputs, f.BLOCK) // f.BLOCK
-    data = read(f.packed_size_bytes(f.Element.I4_BLOCK_PACKED, stop - start, inputs))
+    blocks = round_up(inputs, f.BLOCK) // f.BLOCK
+    data = read(packed_size_bytes(f.Element.I4_BLOCK_PACKED, stop - start, inputs))
     packed = np.frombuffer(data, np.uint8).reshape(-1, blocks, f.WIDE_GROUP * (4 + f.BLOCK // 2))
     _unpack_scales(matrix, packed[:, :, : f.WIDE_GROUP * 4], start, stop)
     return _halves(packed[:, :, f.WIDE_GROUP * 4 :])[:inputs, : stop - start]

@@ -16,8 +16,8 @@ from personal_ai.canister.upload import CHUNK_SIZE_BYTES
 from personal_ai.common.paths import resource
 from personal_ai.compiler.compile import Foretold
 from personal_ai.compiler.foretelling import foretell
-from personal_ai.compiler.format import kept_bits
 from personal_ai.compiler.obstacles import ModelObstaclesError
+from personal_ai.compiler.sizes import kept_bits
 from personal_ai.deployments.plan import CALL_INSTRUCTIONS, CANISTER_WASM, Contents, Plan, Replies, plan, usd
 from personal_ai.deployments.upload import PARALLEL_CHUNKS
 from personal_ai.ic.profile import NetworkProfile

@@ -16,6 +16,7 @@ MAX_RESPONSE_SIZE_BYTES = 8 << 20
 CONNECT_TIMEOUT_S = 10.0
 BUSY_STATUSES = frozenset((429, *range(500, 600)))  # may be sent again, here or elsewhere
 _MAX_CONNECTIONS = 16
+_START_IT = "It runs on this computer: start it (the practice network with: personal-ai network start)."
 _HEADERS = {
     "content-type": "application/cbor",
     "accept-encoding": "identity",  # no decompression bombs; and encrypted weights do not compress
@@ -65,6 +66,7 @@ class HttpxTransport:
         """
         local = is_loopback(gateway)
         self._network = network or httpx.URL(gateway).host
+        self._next_step = _START_IT if local else "Check the connection of this computer."
         self._client = httpx.Client(
             base_url=gateway,
             proxy=None if local else proxy,
@@ -82,9 +84,7 @@ class HttpxTransport:
             with self._client.stream(method, request.path, content=request.body, timeout=timeout) as answer:
                 return Response(answer.status_code, self._read(answer, deadline_s))
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError) as error:
-            raise NetworkUnreachableError(
-                f"{self._network} cannot be reached.", next_step="Check the connection of this computer."
-            ) from error
+            raise NetworkUnreachableError(f"{self._network} cannot be reached.", next_step=self._next_step) from error
         except httpx.TimeoutException as error:
             raise self._too_late() from error
         except httpx.TransportError as error:

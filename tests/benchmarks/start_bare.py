@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
 from PySide6.QtWidgets import QApplication, QLabel, QMainWindow, QPushButton, QVBoxLayout, QWidget
 
+from tests.benchmarks.usable import show_and_tell
+
 
 def main() -> None:
-    """argv: how many widgets. Prints how many there are once they are drawn."""
+    """argv: how many widgets."""
     application = QApplication([])
     window = QMainWindow()
     content = QWidget()
@@ -18,10 +19,7 @@ def main() -> None:
         layout.addWidget(QPushButton(f"Button {number}") if number % 2 else QLabel(f"Label {number}"))
     window.setCentralWidget(content)
     window.resize(1180, 760)
-    window.show()
-    application.processEvents()
-    print(len(application.allWidgets()), flush=True)
-    os._exit(0)
+    show_and_tell(application, window)
 
 
 if __name__ == "__main__":

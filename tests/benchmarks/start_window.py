@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
 from personal_ai.common.paths import Paths
-from ui.__main__ import _workspace
-from ui.application import make_application
-from ui.window import Window
+from ui.__main__ import make_window
 
 
 def main() -> None:
-    """argv: an empty folder. Prints how many widgets the window has once its first page is drawn."""
-    application = make_application()
-    paths = Paths(Path(sys.argv[1]))
-    window = Window(lambda: _workspace(paths), paths)
-    window.show()
-    application.processEvents()
-    print(len(application.allWidgets()), flush=True)
-    os._exit(0)  # what is loading behind the page need not be waited for
+    """argv: an empty folder."""
+    application, window = make_window(Paths(Path(sys.argv[1])))
+    from tests.benchmarks.usable import show_and_tell
+
+    show_and_tell(application, window)
 
 
 if __name__ == "__main__":

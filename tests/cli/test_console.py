@@ -6,7 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from personal_ai.cli.console import ProgressLine, amount, cycles, describe, duration, read_password, stoppable
+from personal_ai.cli.console import (
+    ProgressLine,
+    amount,
+    cycles,
+    describe,
+    duration,
+    print_listing,
+    read_password,
+    stoppable,
+)
 from personal_ai.common.errors import BadInputError, StorageError
 from personal_ai.common.jobs import Progress
 
@@ -18,6 +27,13 @@ def test_amounts_and_durations() -> None:
     assert cycles(500_000_000_000) == "0.500 T cycles"
     assert cycles(3_600_000_000) == "3.600 B cycles"
     assert [duration(seconds) for seconds in (5, 65, 7320)] == ["5 s", "1 min 05 s", "2 h 02 min"]
+
+
+def test_an_empty_listing_is_said_beside_the_output(capsys: pytest.CaptureFixture[str]) -> None:
+    print_listing(["one", "two"], "There is none yet.")
+    assert capsys.readouterr() == ("one\ntwo\n", "")
+    print_listing([], "There is none yet.")
+    assert capsys.readouterr() == ("", "There is none yet.\n")
 
 
 def test_a_line_shows_share_amount_rate_and_time_left() -> None:

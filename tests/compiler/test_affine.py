@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from personal_ai.compiler.affine import PAST, SEQUENCE, Affine, NotAffineError, axis, product
-from personal_ai.compiler.format import Dimension
+from personal_ai.compiler.program import Dimension
 
 NAMES = ("sequence", "past", "axis0", "axis1")
 numbers = st.integers(-(10**6), 10**6)

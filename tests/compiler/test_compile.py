@@ -19,6 +19,7 @@ from personal_ai.compiler import program_writer
 from personal_ai.compiler.compile import compile_onnx
 from personal_ai.compiler.layouts import SCREENED_OUTPUTS_MIN
 from personal_ai.compiler.program_file import read_program
+from personal_ai.compiler.sizes import packed_size_bytes
 from personal_ai.models.quantisation import Quantisation
 from tests.canister.engine.wasm_engine import WasmEngine
 from tests.compiler.decoders import GPT2, LLAMA, write_decoder
@@ -47,7 +48,7 @@ def test_a_tied_head_is_stored_once(tmp_path: Path, quantisation: Quantisation) 
         path = write_decoder(folder, replace(LLAMA, tied_embedding=tied), quantisation)
         sizes[tied] = _compile(path, folder / "program").size_bytes
     element = f.Element.F32_PACKED if quantisation == "f32" else f.Element.I8_BLOCK_PACKED
-    head = f.packed_size_bytes(element, LLAMA.vocabulary_size, LLAMA.hidden_size)
+    head = packed_size_bytes(element, LLAMA.vocabulary_size, LLAMA.hidden_size)
     assert 0 <= sizes[False] - sizes[True] - head < 200
     program = read_program(tmp_path / "True" / "program")
     lookup, product = program.operators[0], program.operators[-1]
@@ -115,7 +116,7 @@ def test_a_head_is_screened_with_its_embedding_and_looks_up_the_same(
     table, head = program.tensors[lookup.inputs[0]], program.tensors[product.inputs[1]]
     assert table.element is head.element is f.Element.I8_SCREENED
     assert table.offset == head.offset
-    again = f.packed_size_bytes(f.Element.I8_SCREENED, SCREENED_OUTPUTS_MIN, LLAMA.hidden_size)  # not known to be equal
+    again = packed_size_bytes(f.Element.I8_SCREENED, SCREENED_OUTPUTS_MIN, LLAMA.hidden_size)  # not known to be equal
     monkeypatch.setattr(compiling, "HEAP_SIZE_BYTES_MAX", screened.heap_bytes + again - 1)
     plain = _compile(path, tmp_path / "plain")
     assert f.Element.I8_SCREENED not in {tensor.element for tensor in read_program(plain.path).tensors}

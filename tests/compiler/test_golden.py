@@ -13,6 +13,7 @@ import wasmtime
 from personal_ai.compiler import format as f
 from personal_ai.compiler.compile import compile_graph, compile_onnx
 from personal_ai.compiler.program_file import read_program
+from personal_ai.compiler.sizes import kept_size_bytes
 from tests.canister.engine.wasm_engine import WasmEngine
 from tests.canister.engine.wasm_graph import WasmGraph
 from tests.compiler.drawn_graphs import GRAPHS, MAXIMA, given
@@ -38,7 +39,7 @@ def test_the_reader_reads_what_was_compiled(name: str) -> None:
     assert program.context_length_max == CONTEXT_LENGTH
     assert program.end_tokens == END_TOKENS
     element = f.Element.F32 if quantisation == "f32" else f.Element.I8_KEPT
-    kept = f.kept_size_bytes(element, decoder.key_value_head_count, decoder.head_size)
+    kept = kept_size_bytes(element, decoder.key_value_head_count, decoder.head_size)
     assert program.state_row_size_bytes == 2 * decoder.layer_count * kept
 
 

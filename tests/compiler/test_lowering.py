@@ -12,6 +12,7 @@ from onnx import ModelProto, TensorProto, helper
 
 from personal_ai.compiler import format as f
 from personal_ai.compiler.compile import compile_onnx
+from personal_ai.compiler.program import Program
 from personal_ai.compiler.program_file import read_program
 from personal_ai.models.runtime import onnxruntime
 from tests.canister.engine.wasm_engine import WasmEngine
@@ -206,7 +207,7 @@ CHANGES: dict[str, Change] = {
 }
 
 
-def _compiled(folder: Path, change: Change) -> tuple[Path, f.Program]:
+def _compiled(folder: Path, change: Change) -> tuple[Path, Program]:
     path = changed_model(folder, change)
     compile_onnx(path, folder / "program", end_tokens=(), context_length=CONTEXT)
     return path, read_program(folder / "program")

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from personal_ai.compiler import packing
-from personal_ai.compiler.format import BLOCK, GROUP, WIDE_GROUP, Element, packed_size_bytes
+from personal_ai.compiler.format import BLOCK, GROUP, WIDE_GROUP, Element
 from personal_ai.compiler.onnx_graph import Int4Matrix
 from personal_ai.compiler.packing import PackedF32, PackedI4, PackedI8, Rows, ScreenedI8
+from personal_ai.compiler.sizes import packed_size_bytes
 from personal_ai.compiler.values import BlockMatrix, Constant
 from personal_ai.models.quantisation import pack_int4
 

@@ -13,15 +13,16 @@ from hypothesis import strategies as st
 from personal_ai.common.errors import FormatError, UnknownVersionError
 from personal_ai.compiler import format as f
 from personal_ai.compiler import zig_constants
+from personal_ai.compiler.program import Dimension, Operator, Port, Program, Tensor
 from personal_ai.compiler.program_file import read_program, tables_size_bytes, write_tables
 
 GOLDEN = Path(__file__).parent / "golden" / "llama-int8" / "program"
 
 words = st.integers(0, 0xFFFF_FFFF)
-dimensions = st.builds(f.Dimension, words, words, words, words)
-ports = st.builds(f.Port, st.sampled_from(f.Direction), st.text(min_size=1, max_size=14), words)
+dimensions = st.builds(Dimension, words, words, words, words)
+ports = st.builds(Port, st.sampled_from(f.Direction), st.text(min_size=1, max_size=14), words)
 tensors = st.builds(
-    f.Tensor,
+    Tensor,
     st.sampled_from(f.Element),
     st.sampled_from(f.Storage),
     st.lists(dimensions, min_size=1, max_size=f.RANK_MAX).map(tuple),
@@ -31,17 +32,17 @@ tensors = st.builds(
 
 
 @st.composite
-def operators(draw: st.DrawFn) -> f.Operator:
+def operators(draw: st.DrawFn) -> Operator:
     code = draw(st.sampled_from(f.Code))
     signature = f.SIGNATURES[code]
     floats = st.floats(width=32, allow_nan=False, allow_infinity=False)
     attributes = {name: draw(floats if kind == "f32" else words) for name, kind in signature.attributes}
     inputs, outputs = (tuple(draw(words) for _ in range(count)) for count in (signature.inputs, signature.outputs))
-    return f.Operator(code, inputs, outputs, attributes)
+    return Operator(code, inputs, outputs, attributes)
 
 
 programs = st.builds(
-    f.Program,
+    Program,
     *([words] * 7),
     tensors=st.lists(tensors, max_size=20).map(tuple),
     operators=st.lists(operators(), max_size=20).map(tuple),
@@ -55,7 +56,7 @@ programs = st.builds(
 
 @settings(deadline=None)
 @given(program=programs)
-def test_what_is_written_is_read_again(tmp_path_factory: pytest.TempPathFactory, program: f.Program) -> None:
+def test_what_is_written_is_read_again(tmp_path_factory: pytest.TempPathFactory, program: Program) -> None:
     path = tmp_path_factory.mktemp("program") / "program"
     with path.open("w+b") as file:
         file.truncate(tables_size_bytes(program) + program.weights_size_bytes)
@@ -83,7 +84,7 @@ def test_another_version_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_program_too_large_for_a_canister_is_not_written(tmp_path: Path) -> None:
-    program = f.Program(1, 1, 1, 0, 0, 0, 0, (), (), (), 0xFFFF_FFFF)
+    program = Program(1, 1, 1, 0, 0, 0, 0, (), (), (), 0xFFFF_FFFF)
     with (tmp_path / "program").open("w+b") as file, pytest.raises(FormatError, match="4294967295"):
         write_tables(program, file)
 

@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from personal_ai.compiler import format as f
+from personal_ai.compiler.sizes import packed_size_bytes
 
 _SCALES = 4 * f.WIDE_GROUP
-_BLOCK_IN_PROGRAM = f.packed_size_bytes(f.Element.I4_BLOCK_BYTES, f.WIDE_GROUP, f.BLOCK)
-_BLOCK_IN_FILE = f.packed_size_bytes(f.Element.I4_BLOCK_PACKED, f.WIDE_GROUP, f.BLOCK)
+_BLOCK_IN_PROGRAM = packed_size_bytes(f.Element.I4_BLOCK_BYTES, f.WIDE_GROUP, f.BLOCK)
+_BLOCK_IN_FILE = packed_size_bytes(f.Element.I4_BLOCK_PACKED, f.WIDE_GROUP, f.BLOCK)
 
 
 def read_unpacked(path: Path) -> bytes:

@@ -11,9 +11,10 @@ from PySide6.QtWidgets import QDialog, QPushButton
 
 from personal_ai.deployments.journal import DeploymentState
 from tests.support.keyrings import MemoryKeyring
+from ui.bridge import Lane
 from ui.pages.unlock import UnlockPage
-from ui.presence import Presence
-from ui.tour.scripted import PASSWORD, ScriptedCore
+from ui.presence import IdleWatch, Presence
+from ui.tour.scripted import PASSWORD, ScriptedCore, deployment
 from ui.tour.stage import Stage
 from ui.widgets.notice import Problem
 from ui.widgets.rail import Page
@@ -29,7 +30,7 @@ def unlock_page(stage: Stage) -> UnlockPage:
 
 def look_idle(stage: Stage) -> None:
     """What the window does every few seconds."""
-    stage.window._watch.timeout.emit()
+    stage.find(IdleWatch).look()
     stage.settle()
 
 
@@ -100,9 +101,10 @@ def test_the_window_can_be_closed_while_it_locks(make_stage: MakeStage) -> None:
 
 def test_a_closing_window_looks_for_nobody_any_more(make_stage: MakeStage) -> None:
     stage = make_stage().enter()
+    watch = stage.find(IdleWatch)
     stage.window.close()
     stage.until(lambda: stage.core.closed)
-    assert not stage.window._watch.isActive()
+    assert not watch.watching
 
 
 def test_it_locks_itself_when_nobody_is_there(stage: Stage) -> None:
@@ -125,9 +127,19 @@ def test_it_stays_open_while_a_deployment_goes_on(make_stage: MakeStage) -> None
     stage.enter().shell.ais.deploy()
     stage.until(lambda: stage.shell.ais.step == "Uploading the weights")
     grow_old(stage)
-    stage.window._watch.timeout.emit()
+    stage.find(IdleWatch).look()
     stage.until(lambda: not stage.core.door.idle)
     assert stage.window.shell is not None
+
+
+def test_what_it_does_by_itself_is_nobodys_presence(make_stage: MakeStage) -> None:
+    stage = make_stage(ScriptedCore(all_deployments=[deployment("Rowan")])).enter()
+    stage.core.ais.before = lambda _, cancel: stage.hold(cancel)
+    stage.shell.herald.tend()
+    assert stage.window.bridge.runs(Lane.CARE)
+    grow_old(stage)
+    stage.find(IdleWatch).look()
+    unlock_page(stage)
 
 
 def test_it_never_locks_itself_where_the_owner_wants_that(stage: Stage) -> None:

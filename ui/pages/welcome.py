@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QStackedWidget
@@ -11,16 +12,18 @@ from personal_ai.common.errors import UserFacingError
 from ui.text import tr
 from ui.theme.tokens import SPACE_XS
 from ui.widgets.basic import Button, column, label, row
-from ui.widgets.form import Mark
+from ui.widgets.form import Mark, Step
 from ui.widgets.notice import Notice
-from ui.widgets.vault_steps import CheckStep, PasswordStep, Step, WordsStep
+
+if TYPE_CHECKING:
+    from ui.widgets.new_vault import NewVault
 
 
 class WelcomePage(QStackedWidget):
     """`trial_wanted` begins without a word; `started` asks for a phrase, `chosen` carries phrase and password.
 
     `backup_wanted` and `words_wanted` lead back to a profile that there was before. Once there is a vault, `typed`
-    carries words of the phrase by place, and `left` puts that off.
+    carries words of the phrase by place, and `left` puts that off. What follows the choice is made once it is chosen.
     """
 
     trial_wanted = Signal()
@@ -33,42 +36,22 @@ class WelcomePage(QStackedWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self._phrase = ""
         self._start = _StartStep()
-        self._words = WordsStep()
-        self._password = PasswordStep(
-            tr(
-                "The password locks your keys and your conversations on this computer. If you forget it, the twelve "
-                "words bring your keys back. If you lose both, nobody can bring anything back: not we, not the network."
-            ),
-            tr("Create"),
-            tr("Creating…"),
-        )
-        self._check = CheckStep()
-        self._return = _ReturnStep()
-        for step in (self._start, self._words, self._password, self._check, self._return):
-            self.addWidget(step)
-        self._start.before.clicked.connect(lambda: self._show(self._return))
-        self._return.back.clicked.connect(lambda: self._show(self._start))
-        self._return.backup.clicked.connect(self.backup_wanted)
-        self._return.words.clicked.connect(self.words_wanted)
-        self._check.typed.connect(self.typed)
-        self._check.later.clicked.connect(self.left)
+        self._return: _ReturnStep | None = None
+        self._vault: NewVault | None = None
+        self.addWidget(self._start)
+        self._start.before.clicked.connect(self.ask_what_there_was)
         self._start.try_it.clicked.connect(self.trial_wanted)
         self._start.go.clicked.connect(self.started)
-        self._words.back.clicked.connect(lambda: self._show(self._start))
-        self._words.go.clicked.connect(self.ask_password)
-        self._password.back.clicked.connect(lambda: self._show(self._words))
-        self._password.chosen.connect(lambda password: self.chosen.emit(self._phrase, password))
 
     @property
     def phrase_shown(self) -> str:
-        return self._phrase
+        return self._vault.phrase if self._vault else ""
 
     @property
     def places_asked(self) -> tuple[int, ...]:
         """Of the words that are to be typed again."""
-        return self._check.places
+        return self._vault.places_asked if self._vault else ()
 
     def tell(self, news: str) -> None:
         """A sentence above the choice."""
@@ -79,42 +62,57 @@ class WelcomePage(QStackedWidget):
 
     def show_phrase(self, phrase: str) -> None:
         """The second step, with a fresh phrase."""
-        self._phrase = phrase
-        self._words.set_phrase(phrase)
-        self._show(self._words)
+        self._show_vault().show_phrase(phrase)
 
     def ask_password(self) -> None:
         """The third step."""
-        self._show(self._password)
+        self._show_vault().ask_password()
 
     def ask_words(self, places: Sequence[int]) -> None:
         """The fourth step: the words at these places once more."""
-        self._check.ask(places)
-        self._show(self._check)
+        self._show_vault().ask_words(places)
 
     def ask_what_there_was(self) -> None:
         """The other way in: a backup or the words."""
-        self._show(self._return)
+        if self._return is None:
+            self._return = _ReturnStep()
+            self._return.back.clicked.connect(self._go_back)
+            self._return.backup.clicked.connect(self.backup_wanted)
+            self._return.words.clicked.connect(self.words_wanted)
+            self.addWidget(self._return)
+        self.setCurrentWidget(self._return)
+        self._return.first.setFocus()
 
     def set_busy(self, busy: bool) -> None:
         self._start.setEnabled(not busy)
-        self._password.set_busy(busy)
-        self._check.set_busy(busy)
+        if self._vault:
+            self._vault.set_busy(busy)
 
     def show_problem(self, error: UserFacingError) -> None:
         """At the step that is shown, where it has a place for one."""
-        step = self._check if self.currentWidget() is self._check else self._password
-        step.show_problem(error)
+        self._show_vault().show_problem(error)
 
     def forget(self) -> None:
         """Lets go of the phrase and the password once the vault holds them."""
-        self._phrase = ""
-        self._words.set_phrase("")
-        self._password.empty()
+        if self._vault:
+            self._vault.forget()
 
-    def _show(self, step: Step) -> None:
-        self.setCurrentWidget(step)
-        step.first.setFocus()
+    def _show_vault(self) -> NewVault:
+        if self._vault is None:
+            from ui.widgets.new_vault import NewVault  # noqa: PLC0415 - the first page does without it
+
+            self._vault = NewVault()
+            self._vault.left.connect(self._go_back)
+            self._vault.chosen.connect(self.chosen)
+            self._vault.typed.connect(self.typed)
+            self._vault.put_off.connect(self.left)
+            self.addWidget(self._vault)
+        self.setCurrentWidget(self._vault)
+        return self._vault
+
+    def _go_back(self) -> None:
+        self.setCurrentWidget(self._start)
+        self.take_focus()
 
 
 class _StartStep(Step):

@@ -41,7 +41,6 @@ class Theme(QObject):
         font = QFont(TEXT_FAMILY)
         font.setPixelSize(TYPE_TEXT)
         application.setFont(font)
-        application.setStyle("Fusion")
         self.tokens = self._tokens_wanted()
         self._dress()
         QGuiApplication.styleHints().colorSchemeChanged.connect(self._follow)
@@ -78,8 +77,13 @@ def theme() -> Theme:
     """The theme of the application; made, with its fonts, when first asked for."""
     application = QApplication.instance()
     assert isinstance(application, QApplication), "the application comes before its theme"
-    found = application.findChild(Theme)
-    return found if found is not None else Theme(application)
+    return _theme_of(application)
+
+
+@cache
+def _theme_of(application: QApplication) -> Theme:
+    """Kept here: to find it among the application's children, PySide would load classes for all of them."""
+    return Theme(application)
 
 
 @cache

@@ -174,6 +174,7 @@ class ScriptedRunways:
         return self.ais.payments[0]
 
     def tend(self, cancel: Cancel) -> Tended:
+        self.ais.before("tend", cancel)
         tended, self.ais.tended = self.ais.tended, Tended()
         return tended
 

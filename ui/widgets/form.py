@@ -22,6 +22,12 @@ class FormPage(ScrollPage):
         super().__init__(width_max=FORM_WIDTH, space_above=2, space_below=3)
 
 
+class Step(FormPage):
+    """One of several such pages; `first` takes the focus when it is shown."""
+
+    first: QWidget
+
+
 class Mark(QLabel):
     """The program's mark."""
 

@@ -11,7 +11,8 @@ from ui.text import tr
 from ui.theme.tokens import SPACE_L, SPACE_S, SPACE_XL
 from ui.widgets.basic import Button, column, label, row
 from ui.widgets.fitted_dialog import FittedDialog
-from ui.widgets.vault_steps import CheckStep, PasswordStep, Step, WordsStep
+from ui.widgets.form import Step
+from ui.widgets.vault_steps import CheckStep, PasswordStep, WordsStep
 
 if TYPE_CHECKING:
     from ui.keys import Keys

@@ -7,21 +7,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QCheckBox, QLineEdit, QWidget
+from PySide6.QtWidgets import QCheckBox, QLineEdit
 
 from personal_ai.common.errors import UserFacingError
 from ui.text import tr
 from ui.theme.tokens import SPACE_S
 from ui.widgets.basic import Button, clear, column, label
-from ui.widgets.form import FormPage, PasswordField, buttons
+from ui.widgets.form import PasswordField, Step, buttons
 from ui.widgets.notice import Problem
 from ui.widgets.words_grid import WordsGrid
-
-
-class Step(FormPage):
-    """One step; `first` takes the focus when the step is shown."""
-
-    first: QWidget
 
 
 class WordsStep(Step):

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import wasmtime
 
 from personal_ai.compiler import format as f
+from personal_ai.compiler.program import Port
 from personal_ai.compiler.program_file import read_program
 from tests.canister.engine.wasm_engine import WasmProgram
 
@@ -69,20 +70,20 @@ class WasmGraph(WasmProgram):
                         found[index] = (given - length.constant) // factor
         return found[0], found[1], found[2]
 
-    def _ports(self, direction: f.Direction, symbols: tuple[int, int, int]) -> Iterator[tuple[f.Port, tuple[int, ...]]]:
+    def _ports(self, direction: f.Direction, symbols: tuple[int, int, int]) -> Iterator[tuple[Port, tuple[int, ...]]]:
         for port in self.program.ports:
             if port.direction is direction:
                 lengths = self.program.tensors[port.tensor].dimensions
                 yield port, tuple(length.at(*symbols) for length in lengths)
 
-    def _write(self, port: f.Port, shape: tuple[int, ...], values: Array) -> None:
+    def _write(self, port: Port, shape: tuple[int, ...], values: Array) -> None:
         assert values.shape == shape
         element = self.program.tensors[port.tensor].element
         for index, row in enumerate(values.reshape(-1, shape[-1])):
             address = self._call("row_address", port.tensor, index)
             self._memory.write(self._store, row.astype(_DTYPES[element]).tobytes(), address)
 
-    def _read(self, port: f.Port, shape: tuple[int, ...]) -> Array:
+    def _read(self, port: Port, shape: tuple[int, ...]) -> Array:
         dtype = _DTYPES[self.program.tensors[port.tensor].element]
         result = np.empty((int(np.prod(shape[:-1])), shape[-1]), dtype)
         for index, row in enumerate(result):
