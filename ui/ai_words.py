@@ -27,6 +27,7 @@ def health_words(health: Health) -> tuple[str, str]:
         Health.STOPPED: (tr("Stopped"), "warning"),
         Health.FROZEN: (tr("Frozen"), "bad"),
         Health.EMPTY: (tr("Nothing in it"), "bad"),
+        Health.LEAVING: (tr("Half deleted"), "warning"),
         Health.OUTDATED: (tr("Engine out of date"), "warning"),
         Health.FAILED: (tr("Its model does not load"), "bad"),
     }[health]
@@ -40,6 +41,7 @@ def health_advice(health: Health) -> str:
         Health.STOPPED: tr("It answers nothing and pays only its rent, until you start it again."),
         Health.FROZEN: tr("It answers nothing until it has cycles again. It has lost nothing: top it up."),
         Health.EMPTY: tr("There is no engine or no model in it. Upgrade the engine, or replace the model."),
+        Health.LEAVING: tr("Deleting it was begun, and its model is gone. Delete it again to get its cycles back."),
         Health.OUTDATED: tr("The program in it speaks an interface that is not known here. Upgrade the engine."),
         Health.FAILED: tr("Go back to a snapshot, or put a model in anew."),
     }[health]

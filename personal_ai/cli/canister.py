@@ -14,6 +14,7 @@ from personal_ai.cli import controllers, recover, runway, snapshots, upkeep
 from personal_ai.cli.console import ProgressLine, amount, cycles, print_listing, stoppable
 from personal_ai.cli.session import add_canister_command, named_deployment, workspace
 from personal_ai.common.errors import BadInputError, Cancelled
+from personal_ai.deployments import draining
 from personal_ai.deployments.cycles_needed import SECONDS_PER_DAY
 from personal_ai.deployments.journal import Deployment
 from personal_ai.deployments.removal import Loss
@@ -81,6 +82,10 @@ def _show_status(arguments: argparse.Namespace, found: CanisterStatus) -> None:
     print(f"{cycles(found.cycles)}; its rent takes {cycles(found.idle_cycles_per_day)} a day.")
     print(f"{amount(found.memory_bytes, 'bytes')} of memory, snapshots included.")
     print(f"Engine {found.module_hash.hex()}" if found.module_hash else "There is no engine in it.")
+    if draining.begun(found):
+        print("Deleting it was begun, and its model is gone: delete it again to get its cycles back.")
+    if not found.freezing_threshold_s:
+        print("No cycles are held back for its rent, so that it can run dry and be lost: canister settings changes it.")
 
 
 def _status_fields(found: CanisterStatus) -> dict[str, object]:

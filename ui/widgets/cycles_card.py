@@ -93,17 +93,25 @@ class CyclesCard(QFrame):
 
     def _show_budget(self, budget: Budget | None) -> None:
         self._budget.setVisible(budget is not None)
-        if budget is not None:
-            self._budget.setText(
-                tr(
-                    "It is topped up by itself to last {days}, for at most {cycles} cycles in any {period} days, while "
-                    "this program runs."
-                ).format(
-                    days=count(budget.keep_days, tr("day"), tr("days")),
-                    cycles=cycles_words(budget.cycles_per_30_days),
-                    period=_BUDGET_DAYS,
-                )
+        if budget is None:
+            return
+        if budget.paused:
+            words = tr(
+                "Its budget ({cycles} cycles in any {period} days, to last {days}) came from a backup and rests. The "
+                "computer before may still be spending it: allow it here only once that one no longer does."
             )
+        else:
+            words = tr(
+                "It is topped up by itself to last {days}, for at most {cycles} cycles in any {period} days, while "
+                "this program runs."
+            )
+        self._budget.setText(
+            words.format(
+                days=count(budget.keep_days, tr("day"), tr("days")),
+                cycles=cycles_words(budget.cycles_per_30_days),
+                period=_BUDGET_DAYS,
+            )
+        )
 
     def _fold(self) -> None:
         self._reasons.setVisible(self._reasons.isHidden())
