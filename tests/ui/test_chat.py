@@ -369,7 +369,7 @@ def test_a_deleted_chat_comes_back_with_undo(make_stage: MakeStage) -> None:
     talk = keep_talk(core, "Trip notes")
     stage = make_stage(core).enter()
     open_talk(stage, talk)
-    stage.chat.delete(talk.id)
+    stage.chat.kept.delete(talk.id)
     stage.settle()
     assert stage.chat.list.titles == []
     assert core.conversations.get(talk.id) is not None
@@ -383,7 +383,7 @@ def test_a_deleted_chat_is_gone_when_the_window_closes(make_stage: MakeStage) ->
     core = ScriptedCore()
     talk = keep_talk(core, "Trip notes")
     stage = make_stage(core).enter()
-    stage.chat.delete(talk.id)
+    stage.chat.kept.delete(talk.id)
     stage.close()
     assert core.conversations.get(talk.id) is None
 
@@ -393,7 +393,7 @@ def test_a_chat_deleted_while_it_is_answered_stays_deleted(make_stage: MakeStage
     stage.hold_word(1)
     stage.enter().chat.send("Who controls it?")
     stage.until(lambda: stage.chat.heard == "Only ")
-    stage.chat.delete(stage.chat.conversation.id)
+    stage.chat.kept.delete(stage.chat.conversation.id)
     stage.settle()
     stage.shell.toast.settle()
     stage.settle()
