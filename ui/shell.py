@@ -53,6 +53,7 @@ class Shell(QWidget):
         self._paths = paths
         self._narrow = False
         self.page = Page.CHAT
+        self._set_up: str | None = None  # the deployment that was agreed to step by step and is on its way
         self.setProperty("kind", "page")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.toast = Toast(self)
@@ -184,7 +185,8 @@ class Shell(QWidget):
         self.setup.open(model or None)
 
     def _deploy(self, deployment: Deployment) -> None:
-        """What was set up and agreed to is seen, paused and gone on with on the page of the AIs."""
+        """What was set up and agreed to is seen, paused and gone on with on the page of the AIs; then it is asked."""
+        self._set_up = deployment.id
         self.show_page(Page.AIS)
         self.ais.resume(deployment)
 
@@ -215,8 +217,13 @@ class Shell(QWidget):
         self.ais.go_on(entry)
 
     def _tell_deployed(self, deployment: Deployment) -> None:
-        if not (self.ais.isVisible() and self.isActiveWindow()):
+        """Who has waited for the AI that they set up goes on to talk with it."""
+        waited = self.ais.isVisible()
+        if not (waited and self.isActiveWindow()):
             self.herald.tell_deployed(deployment)
+        if waited and deployment.id == self._set_up:
+            self._set_up = None
+            self.new_chat(deployment)
 
     def _tell_elsewhere(self, text: str) -> None:
         """News of the page of the AIs, for somebody who is on another one."""

@@ -15,7 +15,9 @@ hang is one that did not end in time. Parsers:
     run       requests to a graph that answers
 
 accepted_share: of the inputs that got past the header (Candid: past the type table, then perhaps refused for types
-or rules), for each parser also the share that was accepted altogether.
+or rules), for each parser also the share that was accepted altogether; of programs that is opened, and run_share those
+that ran to their end. operators: how often each was run in decoders and in graphs, apart for every kind of numbers or
+function that has code of its own; operators_never_run must be empty (natively, all parsers).
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ from pathlib import Path
 from personal_ai.canister import build
 from personal_ai.compiler.compile import compile_graph, compile_onnx
 from personal_ai.models.quantisation import Quantisation
+from tests.canister.engine import every_operator
 from tests.canister.fuzz_seeds import (
     Kind,
     Seed,
@@ -42,7 +45,7 @@ from tests.canister.fuzz_seeds import (
 )
 from tests.canister.fuzz_wasm import fuzz_module
 from tests.compiler.decoders import DECODERS, write_decoder
-from tests.compiler.drawn_graphs import GRAPHS, MAXIMA, save
+from tests.compiler.drawn_graphs import GRAPHS, MAXIMA, Drawn, save
 from tests.faults.fuzz_batches import COMMANDS_FILE, Counts, report, run_batches
 
 PARSERS = ("candid", "manifest", "generate", "sampling", "program", "packed", "run")
@@ -76,7 +79,8 @@ def prepare(folder: Path, parsers: Sequence[str], mode: str = "ReleaseSafe") -> 
         _compile(folder / "engine_fuzz", _TESTS / "engine" / "fuzz.zig", mode)
     if "program" in parsers:
         programs = [decoder_program(folder, f"{name}-{weights}", name, weights) for name, weights in PROGRAMS]
-        programs.append(graph_program(folder, "damaged-graph"))
+        programs += [graph_program(folder, f"graph-{number}", drawn) for number, drawn in enumerate(GRAPHS.values())]
+        programs += [write(folder / name) for name, write in every_operator.PROGRAMS.items()]
         commands["program"] = [["./engine_fuzz", program.name] for program in programs]
     if "packed" in parsers:
         nibbles = decoder_program(folder, "packed-int4", "llama", "int4")
@@ -109,10 +113,10 @@ def decoder_program(folder: Path, file: str, name: str, weights: Quantisation, v
     return folder / file
 
 
-def graph_program(folder: Path, file: str) -> Path:
-    """The program of GRAPH."""
+def graph_program(folder: Path, file: str, drawn: Drawn = GRAPH) -> Path:
+    """A graph's program, as `file` in `folder`."""
     with tempfile.TemporaryDirectory() as scratch:
-        compile_graph(save(Path(scratch) / "model.onnx", GRAPH), folder / file, maxima=MAXIMA)
+        compile_graph(save(Path(scratch) / "model.onnx", drawn), folder / file, maxima=MAXIMA)
     return folder / file
 
 

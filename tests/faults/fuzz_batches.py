@@ -14,9 +14,10 @@ import os
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,22 +26,29 @@ _BATCH = 20_000
 _BATCH_TIMEOUT_S = 240.0
 
 
+_NUMBERS = ("inputs", "traps", "hangs", "past_header", "accepted", "run")
+
+
 @dataclass
 class Counts:
-    """What became of one parser's inputs."""
+    """What became of one parser's inputs.
+
+    run: of programs, those that ran to their end. operators: how often each was run, by the kind of program.
+    """
 
     inputs: int = 0
     traps: int = 0
     hangs: int = 0
     past_header: int = 0
     accepted: int = 0
+    run: int = 0
+    operators: dict[str, Counter[str]] = field(default_factory=dict)
 
     def add(self, other: Counts) -> None:
-        self.inputs += other.inputs
-        self.traps += other.traps
-        self.hangs += other.hangs
-        self.past_header += other.past_header
-        self.accepted += other.accepted
+        for number in _NUMBERS:
+            setattr(self, number, getattr(self, number) + getattr(other, number))
+        for kind, times in other.operators.items():
+            self.operators.setdefault(kind, Counter()).update(times)
 
 
 @dataclass(frozen=True)
@@ -64,8 +72,13 @@ class _Batch:
             print(f"trap: {' '.join(self.command)}\n{result.stderr}", file=sys.stderr)
             return Counts(inputs=self.inputs, traps=1)
         told = json.loads(result.stderr)
-        accepted = told.get("accepted", told.get("opened"))
-        return Counts(inputs=told["inputs"], past_header=told["past_header"], accepted=accepted)
+        return Counts(
+            inputs=told["inputs"],
+            past_header=told["past_header"],
+            accepted=told.get("accepted", told.get("opened")),
+            run=told.get("run", 0),
+            operators={kind: Counter(times) for kind, times in told.get("operators", {}).items()},
+        )
 
 
 def run_batches(
@@ -111,20 +124,30 @@ def report(by_parser: dict[str, Counts]) -> dict[str, Any]:
     total = Counts()
     for counts in by_parser.values():
         total.add(counts)
-    return {
+    figures = {
         "inputs": total.inputs,
         "traps": total.traps,
         "hangs": total.hangs,
         "accepted_share": _share(total.past_header, total.inputs),
-        "by_parser": {
-            parser: asdict(counts)
-            | {
-                "accepted_share": _share(counts.past_header, counts.inputs),
-                "accepted_altogether_share": _share(counts.accepted, counts.inputs),
-            }
-            for parser, counts in by_parser.items()
-        },
+        "by_parser": {parser: _figures(counts) for parser, counts in by_parser.items()},
     }
+    if total.operators:
+        figures["operators"] = total.operators
+        figures["operators_never_run"] = never_run(total)
+    return figures
+
+
+def never_run(counts: Counts) -> list[str]:
+    return [f"{kind}: {name}" for kind, times in counts.operators.items() for name in times if not times[name]]
+
+
+def _figures(counts: Counts) -> dict[str, int | float]:
+    figures: dict[str, int | float] = {number: getattr(counts, number) for number in _NUMBERS if number != "run"}
+    figures["accepted_share"] = _share(counts.past_header, counts.inputs)
+    figures["accepted_altogether_share"] = _share(counts.accepted, counts.inputs)
+    if counts.operators:
+        figures |= {"run": counts.run, "run_share": _share(counts.run, counts.inputs)}
+    return figures
 
 
 def _share(part: int, whole: int) -> float:

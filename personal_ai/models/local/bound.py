@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+import numpy.typing as npt
 
 from personal_ai.compiler.onnx_graph import Array
 from personal_ai.models.local.devices import CPU, RECORD_ASSIGNMENT, Device, require_all
@@ -24,7 +26,10 @@ class BoundGraph:
     """One graph, opened on one device. `lent` is what onnxruntime may still read of the graph's large tensors."""
 
     def __init__(self, graph: SessionGraph, device: Device, threads: int | None) -> None:
-        """threads: None leaves it to onnxruntime. Raises UnsuitableDeviceError, and what onnxruntime raises."""
+        """threads: None leaves it to onnxruntime, as sharing them does.
+
+        Raises UnsuitableDeviceError, and what onnxruntime raises.
+        """
         from personal_ai.models.runtime import onnxruntime  # noqa: PLC0415 -- slow, and only for those who answer here
 
         if device.memory == "cuda":
@@ -37,6 +42,25 @@ class BoundGraph:
         require_all(session, device)
         self._session, self._binding = session, session.io_binding()
         self._bound: dict[str, OrtValue] = {}
+
+    def give_back(self, graph: SessionGraph, outputs: Callable[[], npt.NDArray[np.float32]]) -> None:
+        """Frees the graph's matrices that onnxruntime has repacked, which is most of the memory.
+
+        It does not tell which it still reads. So the last of each kind is turned into other numbers, the one nearest to
+        the outputs (what a run gives), and they tell; where they are flat (an empty embedding, say) they could not, and
+        nothing is freed.
+        """
+        for names in graph.matrices.values():
+            kind = [name for name in names if name in self.lent]  # the smallest are within the model
+            if not kind:
+                continue
+            tensor, before = self.lent[kind[-1]], outputs().copy()
+            np.invert(tensor, out=tensor)
+            repacked = np.ptp(before) > 0 and np.array_equal(outputs(), before)
+            np.invert(tensor, out=tensor)
+            if repacked:
+                for name in kind:
+                    del self.lent[name], graph.tensors[name]
 
     def bind_input(self, name: str, values: Array) -> None:
         """Onnxruntimes before 1.32, as they are for GPUs, do not keep alive what is bound."""
@@ -54,13 +78,10 @@ class BoundGraph:
             self._binding.bind_ortvalue_input(past, value)
             self._binding.bind_ortvalue_output(present, value)
 
-    def run(self, tokens: list[int], past: int) -> None:
-        """Runs over tokens that follow the first `past` of the cached positions. Raises what onnxruntime raises."""
-        total = past + len(tokens)
-        # Each time: what lies on another device is a copy, made when it is bound.
-        self.bind_input("last_position", np.array([total - 1], dtype=np.int32))
-        self.bind_input("total_length", np.array(total, dtype=np.int32))
-        self.bind_input("input_ids", np.array([tokens], dtype=np.int64))
+    def run(self, **inputs: Array) -> None:
+        """Raises what onnxruntime raises."""
+        for name, values in inputs.items():  # each time: what lies on another device is a copy, made when it is bound
+            self.bind_input(name, values)
         self._session.run_with_iobinding(self._binding)
 
     def _opened(self, graph: SessionGraph, options: SessionOptions) -> InferenceSession:
@@ -85,13 +106,15 @@ class BoundGraph:
 
 
 def _options(device: Device, threads: int | None) -> SessionOptions:
-    from personal_ai.models.runtime import onnxruntime  # noqa: PLC0415
+    from personal_ai.models.runtime import onnxruntime, shares_threads  # noqa: PLC0415
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _LOG_ERRORS_ONLY
     options.add_session_config_entry(RECORD_ASSIGNMENT, "1")
     if device.memory == "dml":
         options.enable_mem_pattern = False  # DirectML asks for it
-    if threads is not None:
+    if shares_threads():
+        options.use_per_session_threads = False
+    elif threads is not None:
         options.intra_op_num_threads = threads
     return options

@@ -74,7 +74,7 @@ class LocalModel:
                     break
                 if len(context) < end:
                     cancel.raise_if_cancelled()
-                    logits = self._step([token])
+                    logits = self._step([token], rows=1)[0]
         return LocalReply(tuple(context[len(tokens) :]), finish)
 
     def logits(self, tokens: Sequence[int]) -> npt.NDArray[np.float32]:
@@ -91,18 +91,19 @@ class LocalModel:
         """The logits after `context`, computed for as little of it as the cache does not hold."""
         self._check(context)
         self._seen = self._seen[: _common_length(self._seen, context[:-1])]
-        logits = np.empty(0, dtype=np.float32)
-        while len(self._seen) < len(context):
+        while (rest := len(context) - len(self._seen)) > _ROWS_AT_ONCE:
             cancel.raise_if_cancelled()
-            logits = self._step(context[len(self._seen) :][:_ROWS_AT_ONCE])
+            self._step(context[len(self._seen) :][:_ROWS_AT_ONCE], rows=0)
+        cancel.raise_if_cancelled()
+        logits: npt.NDArray[np.float32] = self._step(context[-rest:], rows=1)[0]
         return logits
 
-    def _step(self, tokens: list[int]) -> npt.NDArray[np.float32]:
-        """Feeds tokens; what the session holds beyond `_seen` is overwritten."""
+    def _step(self, tokens: list[int], rows: int) -> npt.NDArray[np.float32]:
+        """Feeds tokens, and gives the last rows' logits; what the session holds beyond `_seen` is overwritten."""
         if self._session is None:
             raise UserFacingError("The model was closed.")
         try:
-            logits = self._session.step(tokens, len(self._seen))
+            logits = self._session.step(tokens, len(self._seen), rows)
         except Exception as error:
             raise _no_memory(error) or error from error
         self._seen += tokens

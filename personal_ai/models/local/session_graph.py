@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import numpy as np
 from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
@@ -29,6 +29,7 @@ class SessionGraph:
     matrices: the names of the quantised matrices' integers, by the number of their bits.
     """
 
+    merges: ClassVar[bool] = True  # query, key and value into one product
     decoder: Decoder
     source: Tensors
     cuda: bool = False
@@ -64,12 +65,12 @@ class SessionGraph:
             helper.make_tensor_value_info("input_ids", TensorProto.INT64, [1, "sequence"]),
             helper.make_tensor_value_info("last_position", TensorProto.INT32, [1]),
             helper.make_tensor_value_info("total_length", TensorProto.INT32, []),
+            helper.make_tensor_value_info("first_row", TensorProto.INT64, [1]),
             *_cache(self, "past_key_values"),
         ]
 
     def outputs(self) -> list[ValueInfoProto]:
-        logits = helper.make_tensor_value_info("logits", TensorProto.FLOAT, [1, 1, self.decoder.vocabulary_size])
-        return [logits, *_cache(self, "present")]
+        return [_rows("hidden", self.decoder.hidden_size), *_cache(self, "present")]
 
     def add(self, operator: str, name: str, *inputs: str, **attributes: Any) -> str:
         """Adds a node of ONNX's own with one output."""
@@ -94,8 +95,6 @@ class SessionGraph:
         """x [1, rows, inputs] times the matrices `parts` of the package side by side, plus their biases."""
         parts = parts or (name,)
         matrices = [f"{part}.weight" for part in parts]
-        if len({self._bits(matrix) for matrix in matrices}) > 1:  # sensitive ones may be kept in more bits
-            return self.multiply_apart(name, x, parts, bias=bias)
         bias_name = (
             self.tensor(f"{name}.biases", joined(self.source, [f"{part}.bias" for part in parts])) if bias else ""
         )
@@ -118,10 +117,15 @@ class SessionGraph:
         )
         return name
 
-    def multiply_apart(self, name: str, x: str, parts: tuple[str, ...], *, bias: bool) -> str:
-        """As `multiply`, with a product for each part."""
-        products = [self.multiply(f"{name}.part{index}", x, part, bias=bias) for index, part in enumerate(parts)]
-        return self.add("Concat", name, *products, axis=-1)
+    def query_key_value(self, name: str, x: str) -> list[str]:
+        """The attention's three products of x; key and value are "" where they lie behind the query's part.
+
+        They lie apart where sensitive ones are kept in more bits.
+        """
+        parts, bias = [f"{name}.{part}" for part in "qkv"], self.decoder.qkv_bias
+        if not self.merges or len({self._bits(f"{part}.weight") for part in parts}) > 1:
+            return [self.multiply(part, x, bias=bias) for part in parts]
+        return [self.multiply(f"{name}.qkv", x, *parts, bias=bias), "", ""]
 
     def _bits(self, matrix: str) -> int:
         """Of the package's matrix."""
@@ -131,18 +135,19 @@ class SessionGraph:
 
     def _plain(self, name: str, matrices: list[str]) -> str:
         if matrices[0] not in self.source:  # the head of a tied f32 model
-            return self.add("Transpose", f"{name}.matrix", "embed.weight", perm=[1, 0])
+            return self.add("Transpose", f"{name}.matrix", self.tensor("embed.weight"), perm=[1, 0])
         return self.tensor(f"{name}.matrix", joined(self.source, matrices))
 
 
 @dataclass
 class PromptGraph(SessionGraph):
-    """A graph that reads many positions into the cache and gives no logits, with products of f32.
+    """A graph that reads many positions, with products of f32.
 
     weights: what the products multiply by, the package's own int8 blocks and scales, as further inputs: so onnxruntime
     neither repacks nor unpacks them for good.
     """
 
+    merges: ClassVar[bool] = False
     weights: dict[str, Array] = field(default_factory=dict)
 
     def model(self) -> ModelProto:
@@ -154,21 +159,31 @@ class PromptGraph(SessionGraph):
         weights = self.weights.items()
         return [*super().inputs(), *(helper.make_tensor_value_info(name, _kind(x), x.shape) for name, x in weights)]
 
-    def outputs(self) -> list[ValueInfoProto]:
-        return _cache(self, "present")
-
     def multiply(self, name: str, x: str, *parts: str, bias: bool = False) -> str:
-        if len(parts) > 1:
-            return self.multiply_apart(name, x, parts, bias=bias)
-        part = parts[0] if parts else name
-        matrix, scale = self._given(f"{part}.weight"), self._given(f"{part}.weight.scale")
+        assert not parts, "they would have to be copied to lie side by side"
+        matrix, scale = self._given(f"{name}.weight"), self._given(f"{name}.weight.scale")
         unpacked = self.add("DequantizeLinear", f"{name}.unpacked", matrix, scale, axis=0, block_size=BLOCK_SIZE)
         product = self.add("MatMul", f"{name}.product" if bias else name, x, unpacked)
-        return self.add("Add", name, product, self.tensor(f"{part}.bias")) if bias else name
+        return self.add("Add", name, product, self.tensor(f"{name}.bias")) if bias else name
 
     def _given(self, name: str) -> str:
         self.weights[name] = joined(self.source, [name])
         return name
+
+
+@dataclass
+class HeadGraph(SessionGraph):
+    """A graph of what comes after the last layer."""
+
+    def inputs(self) -> list[ValueInfoProto]:
+        return [_rows("hidden", self.decoder.hidden_size)]
+
+    def outputs(self) -> list[ValueInfoProto]:
+        return [_rows("logits", self.decoder.vocabulary_size)]
+
+
+def _rows(name: str, size: int) -> ValueInfoProto:
+    return helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, "rows", size])
 
 
 def _cache(graph: SessionGraph, prefix: str) -> list[ValueInfoProto]:

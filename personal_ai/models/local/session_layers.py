@@ -2,54 +2,50 @@
 
 It computes what the package's graph (docs/formats/onnx-graph.md) computes, with the same integers and scales, but:
 q, k and v are one product; GroupQueryAttention turns, appends to the cache in place and attends
-in one step; residual additions and norms are one operator; the last layer goes on with the last position alone.
+in one step; residual additions and norms are one operator; the last layer goes on with the last positions alone.
 docs/local-answers.md says what each is worth.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 from onnx import TensorProto, helper
 
 from personal_ai.models.decoder import Decoder
-from personal_ai.models.local.session_graph import PromptGraph, SessionGraph, cached_head_size
+from personal_ai.models.local.session_graph import HeadGraph, PromptGraph, SessionGraph, cached_head_size
 from personal_ai.models.local.weights import Tensors, joined
 from personal_ai.models.quantisation import BLOCK_SIZE
+
+AnyGraph = TypeVar("AnyGraph", bound=SessionGraph)
 
 _END: Final = np.iinfo(np.int64).max
 
 
 def session_graph(decoder: Decoder, tensors: Tensors, *, cuda: bool = False) -> SessionGraph:
-    """The graph of a package's decoder over its tensors.
+    """The graph of a package's decoder over its tensors, up to its head.
 
     Inputs: input_ids int64 [1, S]; last_position int32 [1] and total_length int32 []: P + S - 1 and P + S, where P
-    positions are cached; past_key_values.N.{key,value} [1, key/value heads, capacity, D] with capacity >= P + S, of the
-    graph's cache type. Outputs: logits f32 [1, 1, V] of the last position; present.N.{key,value}, to be bound to the
-    past's memory.
+    positions are cached; first_row int64 [1]: -R, where the head is to follow for the last R positions;
+    past_key_values.N.{key,value} [1, key/value heads, capacity, D] with capacity >= P + S, of the graph's cache type.
+    Outputs: hidden f32 [1, R, hidden], normed; present.N.{key,value}, to be bound to the past's memory.
     """
-    graph = SessionGraph(decoder, tensors, cuda)
-    x, normed = _beginning(graph)
-    for layer in range(decoder.layer_count):
-        x, normed = _layer(graph, layer, x, normed)
-    _head(graph, normed)
-    graph.source = {}  # most of it was copied, and need not stay in memory
-    return graph
+    return _all_layers(SessionGraph(decoder, tensors, cuda))
 
 
 def prompt_graph(decoder: Decoder, tensors: Tensors) -> PromptGraph:
-    """The graph that reads positions whose logits nobody asks for; the matrices of the package's layers are of int8.
+    """The same graph for many positions; the matrices of the package's layers are of int8.
 
-    Inputs and outputs are those of `session_graph`, without the logits, and the weights. The last layer gives its keys
-    and values alone.
+    Inputs and outputs are those of `session_graph`, and the weights.
     """
-    graph = PromptGraph(decoder, tensors)
-    x, normed = _beginning(graph)
-    for layer in range(decoder.layer_count - 1):
-        x, normed = _layer(graph, layer, x, normed)
-    last = decoder.layer_count - 1
-    _attention(graph, last, normed or _norm(graph, f"layers.{last}.attention.norm", x))
+    return _all_layers(PromptGraph(decoder, tensors))
+
+
+def head_graph(decoder: Decoder, tensors: Tensors, *, cuda: bool = False) -> HeadGraph:
+    """From hidden f32 [1, R, hidden] to logits f32 [1, R, V]: apart, since prompts and single tokens share it."""
+    graph = HeadGraph(decoder, tensors, cuda)
+    _head(graph, "hidden")
     graph.source = {}
     return graph
 
@@ -62,17 +58,25 @@ def takes_prompt_graph(tensors: Tensors) -> bool:
     )
 
 
-def _beginning(graph: SessionGraph) -> tuple[str, str]:
+def _all_layers(graph: AnyGraph) -> AnyGraph:
+    x, normed = _beginning(graph), ""
+    for layer in range(graph.decoder.layer_count):
+        x, normed = _layer(graph, layer, x, normed)
+    graph.add("Identity", "hidden", normed)
+    graph.source = {}  # most of it was copied, and need not stay in memory
+    return graph
+
+
+def _beginning(graph: SessionGraph) -> str:
     """The embedded tokens, not yet normed."""
     decoder, tensors = graph.decoder, graph.source
     graph.integers("axis_1", 1)
-    graph.integers("last_start", -1)
-    graph.integers("last_end", int(_END))
+    graph.integers("end_of_rows", int(_END))
     for name in ("rope.cos", "rope.sin", "window_rope.cos", "window_rope.sin"):
         if name in tensors:
             table = joined(tensors, [name])
             graph.tensor(name, table.astype(graph.cache_type, copy=False) if _turns(decoder) else table)
-    return _embedding(graph), ""
+    return _embedding(graph)
 
 
 def _embedding(graph: SessionGraph) -> str:
@@ -116,7 +120,7 @@ def _layer(graph: SessionGraph, layer: int, x: str, normed: str) -> tuple[str, s
     last = layer == decoder.layer_count - 1
     mixed = _attention(graph, layer, normed)
     if last:  # nothing else reaches the logits
-        x, mixed = _last_row(graph, "last", x), _last_row(graph, "last_mixed", mixed)
+        x, mixed = _last_rows(graph, "last", x), _last_rows(graph, "last_mixed", mixed)
     attended = graph.multiply(f"{name}.attention.o", mixed, bias=decoder.output_bias)
     x, normed = _add_and_norm(graph, f"{name}.attention", f"{name}.mlp.norm", x, attended)
     mlp = _gated_mlp if decoder.rope is not None else _plain_mlp
@@ -124,8 +128,8 @@ def _layer(graph: SessionGraph, layer: int, x: str, normed: str) -> tuple[str, s
     return _add_and_norm(graph, f"{name}.mlp", following, x, mlp(graph, f"{name}.mlp", normed))
 
 
-def _last_row(graph: SessionGraph, name: str, x: str) -> str:
-    return graph.add("Slice", name, x, "last_start", "last_end", "axis_1")
+def _last_rows(graph: SessionGraph, name: str, x: str) -> str:
+    return graph.add("Slice", name, x, "first_row", "end_of_rows", "axis_1")
 
 
 def _add_and_norm(graph: SessionGraph, name: str, norm: str, x: str, added: str) -> tuple[str, str]:
@@ -154,10 +158,9 @@ def _attention(graph: SessionGraph, layer: int, x: str) -> str:
     windows = decoder.windows if decoder.windows is not None and layer in decoder.windows.layers else None
     tables = "window_rope" if windows is not None and windows.rope is not None else "rope"
     turned = (f"{tables}.cos", f"{tables}.sin") if decoder.rope is not None else ()
-    query = graph.multiply(f"{name}.qkv", x, *(f"{name}.{part}" for part in "qkv"), bias=decoder.qkv_bias)
-    key = value = ""  # they lie behind the query's part
+    query, key, value = graph.query_key_value(name, x)
     if decoder.qk_norm or (turned and not _turns(decoder)) or decoder.head_size != cached_head_size(decoder):
-        query, key, value = _prepared_heads(graph, name, query, turned)
+        query, key, value = _prepared_heads(graph, name, [query, key, value], tables=turned)
     inside = turned if turned and _turns(decoder) else ("", "")
     if graph.cuda:
         query, key, value = (
@@ -186,12 +189,13 @@ def _turns(decoder: Decoder) -> bool:
     return decoder.head_size % 16 == 0 and turned % 16 == 0
 
 
-def _prepared_heads(graph: SessionGraph, name: str, qkv: str, tables: tuple[str, ...]) -> list[str]:
+def _prepared_heads(graph: SessionGraph, name: str, parts: list[str], *, tables: tuple[str, ...]) -> list[str]:
     """Query, key and value, with what GroupQueryAttention cannot do itself: norms of heads, turning odd sizes."""
     decoder = graph.decoder
-    parts = [f"{name}.{part}" for part in "qkv"]
-    sizes = graph.integers("qkv_sizes", decoder.attention_size, decoder.key_value_size, decoder.key_value_size)
-    graph.nodes.append(helper.make_node("Split", [qkv, sizes], parts, name=f"{name}.split", axis=2))
+    if not parts[1]:
+        sizes = graph.integers("qkv_sizes", decoder.attention_size, decoder.key_value_size, decoder.key_value_size)
+        together, parts = parts[0], [f"{name}.{part}" for part in "qkv"]
+        graph.nodes.append(helper.make_node("Split", [together, sizes], parts, name=f"{name}.split", axis=2))
     for index, heads in enumerate((decoder.head_count, decoder.key_value_head_count)):
         if decoder.qk_norm:
             parts[index] = _normed_heads(graph, f"{parts[index]}_norm", parts[index], heads)
@@ -246,7 +250,7 @@ def _activated(graph: SessionGraph, name: str, x: str) -> str:
 
 
 def _head(graph: SessionGraph, x: str) -> None:
-    """x [1, 1, hidden] is normed. docs/formats/onnx-graph.md has the cap."""
+    """x [1, rows, hidden] is normed. docs/formats/onnx-graph.md has the cap."""
     if not graph.decoder.logit_cap:
         graph.multiply("logits", x, "head")
         return

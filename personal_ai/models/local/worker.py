@@ -81,7 +81,10 @@ class Worker:
 
 
 def _load(request: pipe.Message) -> LocalModel:
-    return LocalModel(ModelPackage.open(Path(request["folder"])), threads=request["threads"])
+    from personal_ai.models.runtime import share_threads  # noqa: PLC0415 -- slow, and its errors belong into the reply
+
+    share_threads(request["threads"])
+    return LocalModel(ModelPackage.open(Path(request["folder"])))
 
 
 def _limit_harm() -> None:

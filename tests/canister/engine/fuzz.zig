@@ -1,10 +1,14 @@
 //! Opens and runs damaged programs: `fuzz INPUTS SEED PROGRAM`. A packed file is damaged where it says how it is packed, and
-//! unpacked first. File, program, arena and state each end at memory that must not be touched, so that any access beyond
-//! them ends the process. Prints inputs, past the header, opened and run.
+//! unpacked first. File, program, arena and state each end or begin at memory that must not be touched, so that any access
+//! beyond them ends the process, and while a program runs its bytes cannot be written. Prints inputs, past the header,
+//! opened and run, and how often each operator was run.
 
 const std = @import("std");
 const shell = @import("shell");
+const graph_inputs = @import("graph_inputs.zig");
+const Reached = @import("reached.zig").Reached;
 const engine = shell.engine;
+const format = shell.format;
 const unpacking = shell.unpacking;
 
 const page_size = std.heap.pageSize();
@@ -17,7 +21,7 @@ const packed_magic = "PAIPACK\x00";
 const instructions_most = 1 << 24; // of one graph: it must end, but need not end soon
 const weights_offset_at = 64 + 6 * 16 + 4; // in the last section's entry
 
-/// Memory whose last byte lies just before a page that cannot be accessed.
+/// Memory between two pages that cannot be accessed.
 const Guarded = struct {
     mapping: []align(std.heap.page_size_min) u8,
     room: usize,
@@ -37,18 +41,25 @@ const Guarded = struct {
         return .{ .mapping = mapping, .room = room };
     }
 
-    /// The last `size_bytes` of it, rounded up to the alignment that the engine wants.
-    fn end(self: Guarded, size_bytes: usize) []align(64) u8 {
-        const size = std.mem.alignForward(usize, size_bytes, 64);
+    /// `size_bytes` of it next to one of the pages, as near to the last as the alignment that the engine wants allows.
+    fn at(self: Guarded, side: Side, size_bytes: usize) []align(64) u8 {
+        const size = if (side == .first) self.room else std.mem.alignForward(usize, size_bytes, 64);
         return @alignCast(self.mapping[page_size + self.room - size ..][0..size_bytes]);
     }
+
+    fn allowWriting(self: Guarded, allowed: bool) !void {
+        const protection: u32 = if (allowed) std.posix.PROT.READ | std.posix.PROT.WRITE else std.posix.PROT.READ;
+        try std.posix.mprotect(@alignCast(self.mapping[page_size..][0..self.room]), protection);
+    }
 };
+
+const Side = enum { first, last };
 
 const Verdict = enum { refused, past_header, opened, run };
 const Counts = std.EnumArray(Verdict, u64);
 
 /// Where the programs of all inputs lie and run.
-const Places = struct { file: Guarded, program: Guarded, arena: Guarded, state: Guarded };
+const Places = struct { file: Guarded, program: Guarded, arena: Guarded, state: Guarded, side: Side = .last };
 
 pub fn main() !void {
     const allocator = std.heap.page_allocator;
@@ -57,7 +68,7 @@ pub fn main() !void {
     var prng = std.Random.DefaultPrng.init(try std.fmt.parseInt(u64, arguments[2], 10));
     const original = try std.fs.cwd().readFileAlloc(allocator, arguments[3], 1 << 24);
 
-    const places = Places{
+    var places = Places{
         .file = try .init(original.len + 64),
         .program = try .init(unpacking.growth_max * original.len + 64),
         .arena = try .init(arena_size_max),
@@ -65,14 +76,21 @@ pub fn main() !void {
     };
     const heads = try headsOf(allocator, original);
     var counts = Counts.initFill(0);
-    for (0..inputs) |_| counts.getPtr(runOne(original, heads, places, prng.random())).* += 1;
-    std.debug.print("{{\"inputs\": {}, \"past_header\": {}, \"opened\": {}, \"run\": {}}}\n", .{
+    for (0..inputs) |_| {
+        places.side = prng.random().enumValue(Side);
+        counts.getPtr(try runOne(original, heads, places, prng.random())).* += 1;
+    }
+    std.debug.print("{{\"inputs\": {}, \"past_header\": {}, \"opened\": {}, \"run\": {}, \"operators\": ", .{
         inputs,
         inputs - counts.get(.refused),
         counts.get(.opened) + counts.get(.run),
         counts.get(.run),
     });
+    reached.print();
+    std.debug.print("}}\n", .{});
 }
+
+var reached = Reached{};
 
 /// Where a packed file speaks of its packing, as offsets of its words; nothing in one that is not packed.
 fn headsOf(allocator: std.mem.Allocator, file: []const u8) ![]const usize {
@@ -88,14 +106,14 @@ fn headsOf(allocator: std.mem.Allocator, file: []const u8) ![]const usize {
     return heads.items;
 }
 
-fn runOne(original: []const u8, heads: []const usize, places: Places, random: std.Random) Verdict {
+fn runOne(original: []const u8, heads: []const usize, places: Places, random: std.Random) !Verdict {
     const shortened = random.uintLessThan(u8, 16) == 0;
     const size = if (shortened) random.uintAtMost(usize, original.len) else original.len;
-    const bytes = places.file.end(size);
+    const bytes = places.file.at(places.side, size);
     @memcpy(bytes, original[0..size]);
     if (heads.len == 0) {
         damage(bytes, 0, readWord(original, weights_offset_at), random);
-        return runProgram(bytes, places, random);
+        return runProgram(bytes, places.file, places, random);
     }
     const tables = packed_header_size + frame_size;
     if (random.boolean()) replaceWord(bytes, heads[random.uintLessThan(usize, heads.len)], random);
@@ -103,7 +121,7 @@ fn runOne(original: []const u8, heads: []const usize, places: Places, random: st
     const program = unpack(bytes, places) catch |err| {
         return if (err == error.BadHeader or err == error.UnknownVersion) .refused else .past_header;
     };
-    const verdict = runProgram(program, places, random);
+    const verdict = try runProgram(program, places.program, places, random);
     return if (verdict == .refused) .past_header else verdict;
 }
 
@@ -122,19 +140,22 @@ const File = struct {
 fn unpack(bytes: []const u8, places: Places) unpacking.Error![]align(64) const u8 {
     const file = File{ .bytes = bytes };
     var unpacker = try unpacking.Unpacker.begin(file, bytes.len);
-    const target = places.program.end(@intCast(unpacker.program_bytes));
+    const target = places.program.at(places.side, @intCast(unpacker.program_bytes));
     while (!try unpacker.finished()) try unpacker.step(file, target);
     return target;
 }
 
-/// Of bytes that were damaged.
-fn runProgram(bytes: []align(64) const u8, places: Places, random: std.Random) Verdict {
+/// Of bytes that were damaged, which lie in `holder`.
+fn runProgram(bytes: []align(64) const u8, holder: Guarded, places: Places, random: std.Random) !Verdict {
     var model = engine.Model.open(bytes) catch |err| {
         return if (err == error.BadHeader or err == error.UnknownVersion) .refused else .past_header;
     };
     if (model.arenaSizeBytes() > arena_size_max or model.stateSizeBytes() > state_size_max) return .opened;
-    model.bind(places.arena.end(model.arenaSizeBytes()), places.state.end(model.stateSizeBytes()));
+    const arena = places.arena.at(places.side, model.arenaSizeBytes());
+    model.bind(arena, places.state.at(places.side, model.stateSizeBytes()));
+    try holder.allowWriting(false);
     const run = if (model.isGraph()) runGraph(&model, random) else runDecoder(&model, random);
+    try holder.allowWriting(true);
     return if (run) .run else .opened;
 }
 
@@ -147,10 +168,11 @@ fn runDecoder(model: *engine.Model, random: std.Random) bool {
     for (model.endTokens()) |token| std.mem.doNotOptimizeAway(token);
     const logits = model.forward(tokens[0..count], past) catch return false;
     std.mem.doNotOptimizeAway(logits[logits.len - 1]);
+    for (model.program.operators) |*operator| reached.note(model, operator);
     return true;
 }
 
-/// With any values of the symbols, any inputs (what lies in the arena) and any tiles.
+/// With any values of the symbols, any inputs and any tiles, until all outputs are there.
 fn runGraph(model: *engine.Model, random: std.Random) bool {
     var symbols: engine.Symbols = undefined;
     for (&symbols, model.program.symbolMaxima()) |*symbol, most| {
@@ -158,19 +180,31 @@ fn runGraph(model: *engine.Model, random: std.Random) bool {
     }
     const call = model.graphCall(symbols);
     engine.graph.checkLengths(&call) catch return false;
+    graph_inputs.draw(model, &call, random);
     var cursor = engine.graph.Cursor{};
     var total: u64 = 0;
     while (engine.graph.workAt(&call, cursor)) |work| {
+        const operator = &model.program.operators[cursor.operator];
         const rows = 1 + random.uintLessThan(usize, work.rows);
         total +|= work.instructions(rows);
         if (total > instructions_most) return false;
         engine.graph.step(&call, &cursor, rows) catch return false;
+        if (cursor.row == 0) reached.note(model, operator);
     }
+    readOutputs(model, &call);
     return true;
 }
 
+fn readOutputs(model: *const engine.Model, call: anytype) void {
+    for (model.program.ports) |*port| {
+        if (port.direction != @intFromEnum(format.Direction.output)) continue;
+        const view = engine.graph.viewOf(call, port.tensor);
+        for (0..view.rowCount()) |i| std.mem.doNotOptimizeAway(view.vectors(i)[view.vectorCount() - 1]);
+    }
+}
+
 /// One to four changes to a program that begins at `start`, most of them in its tables, many to numbers that parsers get
-/// wrong.
+/// wrong or that stand elsewhere in the tables.
 fn damage(bytes: []u8, start: usize, tables_size: usize, random: std.Random) void {
     if (bytes.len < start + header_size) return;
     const program = bytes[start..];
@@ -181,12 +215,18 @@ fn damage(bytes: []u8, start: usize, tables_size: usize, random: std.Random) voi
             else => @min(program.len, tables_size),
         };
         const place = random.uintLessThan(usize, reach);
-        switch (random.uintLessThan(u8, 4)) {
-            0 => program[place] ^= @as(u8, 1) << random.int(u3),
-            1 => program[place] = random.int(u8),
+        switch (random.uintLessThan(u8, 8)) {
+            0, 1 => program[place] ^= @as(u8, 1) << random.int(u3),
+            2 => program[place] = random.int(u8),
+            3 => copyWord(program, random.uintLessThan(usize, reach), place),
             else => replaceWord(program, place, random),
         }
     }
+}
+
+fn copyWord(bytes: []u8, from: usize, to: usize) void {
+    if (@max(from, to) + 4 > bytes.len) return;
+    std.mem.writeInt(u32, bytes[to & ~@as(usize, 3) ..][0..4], readWord(bytes, from & ~@as(usize, 3)), .little);
 }
 
 fn replaceWord(bytes: []u8, place: usize, random: std.Random) void {

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import struct
 import subprocess
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import wasmtime
@@ -14,11 +16,12 @@ import wasmtime
 from personal_ai.canister import build
 from personal_ai.compiler import format as f
 from personal_ai.models.quantisation import Quantisation
+from tests.canister.engine import every_operator
 from tests.canister.engine.wasm_engine import OpenRefused, WasmEngine
 from tests.compiler.unpacking import read_unpacked
 from tests.faults.engine_fuzz import decoder_program
 
-INPUTS = 4000
+INPUTS = 3000
 GOLDEN = Path(__file__).parent.parent.parent / "compiler" / "golden"
 
 
@@ -38,18 +41,14 @@ def _program(folder: Path, name: str, quantisation: Quantisation) -> Path:
     return unpacked
 
 
-def _fuzz(fuzzer: Path, program: Path) -> None:
-    counts = _counts(fuzzer, program, INPUTS, 1)
-    assert counts["inputs"] == INPUTS
-    assert counts["past_header"] > INPUTS // 2, "the damage hardly gets past the header"
-    assert INPUTS // 50 < counts["run"] < INPUTS, "the damage is too mild or too harsh to test anything"
-
-
-def _counts(fuzzer: Path, program: Path, inputs: int, seed: int) -> dict[str, int]:
-    result = subprocess.run([fuzzer, str(inputs), str(seed), program], capture_output=True, text=True, check=False)
+def _fuzz(fuzzer: Path, program: Path, inputs: int = INPUTS) -> dict[str, Any]:
+    result = subprocess.run([fuzzer, str(inputs), "1", program], capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
-    counts: dict[str, int] = json.loads(result.stderr)
-    return counts
+    told: dict[str, Any] = json.loads(result.stderr)
+    assert told["inputs"] == inputs
+    assert told["past_header"] > inputs // 2, "the damage hardly gets past the header"
+    assert inputs // 50 < told["run"] < inputs, "the damage is too mild or too harsh to test anything"
+    return told
 
 
 @pytest.mark.parametrize("quantisation", ["f32", "int8", "int4"])
@@ -70,13 +69,20 @@ def test_damaged_packed_files_touch_nothing_outside(
 
 
 @pytest.mark.parametrize("name", ["graph-attention", "graph-embeddings"])
-def test_damaged_graphs_touch_nothing_outside(fuzzer: Path, name: str) -> None:
-    _fuzz(fuzzer, GOLDEN / name / "program")
+def test_damaged_graphs_touch_nothing_outside_however_many_ran_before(fuzzer: Path, name: str) -> None:
+    """Graphs that look up what earlier ones left in the arena are refused: inputs must be drawn for each."""
+    told = _fuzz(fuzzer, GOLDEN / name / "program", 5 * INPUTS)
+    assert told["run"] > 0.8 * told["opened"]
 
 
-def test_a_part_that_begins_at_a_symbol_which_the_graph_lacks_is_refused(fuzzer: Path) -> None:
-    """Once it was taken for at least 1, as of symbols that there are."""
-    assert _counts(fuzzer, GOLDEN / "graph-embeddings" / "program", 20_000, 21_000_097)["run"] > 0
+def test_every_operator_of_the_format_is_run_and_touches_nothing_outside(tmp_path: Path, fuzzer: Path) -> None:
+    times: dict[str, Counter[str]] = {"decoder": Counter(), "graph": Counter()}
+    for name, write in every_operator.PROGRAMS.items():
+        told = _fuzz(fuzzer, write(tmp_path / name))
+        for kind, counts in times.items():
+            counts.update(told["operators"][kind])
+    assert len(times["decoder"]) > 20 and len(times["graph"]) > 40
+    assert [name for counts in times.values() for name in counts if counts[name] < INPUTS // 50] == []
 
 
 Damage = Callable[[bytearray], None]
@@ -91,6 +97,14 @@ def _set_header(field: str, value: int) -> Damage:
 def _set_operator_code(data: bytearray) -> None:
     (offset,) = struct.unpack_from("<I", data, 64 + 3 * 16 + 4)
     struct.pack_into("<H", data, offset, 999)
+
+
+def _begin_at_a_symbol_that_the_graph_lacks(data: bytearray) -> None:
+    """A part that begins at the third symbol - 1. Once that was taken for at least 0, as of symbols that there are."""
+    offset, size = struct.unpack_from("<II", data, 64 + 3 * 16 + 4)
+    for operator in range(offset, offset + size, f.OPERATOR.layout.size):
+        if struct.unpack_from("<H", data, operator) == (f.Code.SLICE,):
+            struct.pack_into("<5I", data, operator + 8, 0, 0xFFFF_FFFF, 0, 0, 1)
 
 
 def _shorten(data: bytearray) -> None:
@@ -118,6 +132,14 @@ def test_each_damage_has_its_error(tmp_path: Path, harness: wasmtime.Module, dam
     with pytest.raises(OpenRefused) as refused:
         WasmEngine(harness, bytes(data))
     assert refused.value.name == error
+
+
+def test_a_part_that_begins_at_a_symbol_which_the_graph_lacks_is_refused(harness: wasmtime.Module) -> None:
+    data = bytearray((GOLDEN / "graph-embeddings" / "program").read_bytes())
+    _begin_at_a_symbol_that_the_graph_lacks(data)
+    with pytest.raises(OpenRefused) as refused:
+        WasmEngine(harness, bytes(data))
+    assert refused.value.name == "BadProgram"
 
 
 def test_calls_outside_the_maxima_are_refused(tmp_path: Path, harness: wasmtime.Module) -> None:

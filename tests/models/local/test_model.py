@@ -63,7 +63,9 @@ def test_a_reply_in_parts_is_the_same_reply(package: ModelPackage) -> None:
 def test_only_what_is_new_is_computed(package: ModelPackage, monkeypatch: pytest.MonkeyPatch) -> None:
     fed: list[int] = []
     step = LocalModel._step
-    monkeypatch.setattr(LocalModel, "_step", lambda self, tokens: fed.append(len(tokens)) or step(self, tokens))
+    monkeypatch.setattr(
+        LocalModel, "_step", lambda self, tokens, rows: fed.append(len(tokens)) or step(self, tokens, rows)
+    )
     model = LocalModel(package)
     model.logits(list(range(100)))
     model.logits(list(range(103)))

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from personal_ai.compiler.onnx_graph import read_onnx
+from personal_ai.models.decoder import Decoder
 from personal_ai.models.local import session as sessions
+from personal_ai.models.local.bound import BoundGraph
+from personal_ai.models.local.devices import CPU
 from personal_ai.models.local.session import Session
-from personal_ai.models.local.session_layers import prompt_graph, session_graph, takes_prompt_graph
+from personal_ai.models.local.session_layers import head_graph, prompt_graph, session_graph, takes_prompt_graph
+from personal_ai.models.local.weights import Tensors
 from personal_ai.models.package import ModelPackage
 from personal_ai.models.quantisation import Quantisation
 from personal_ai.models.runtime import onnxruntime
@@ -34,8 +39,12 @@ SHAPES = {
 
 
 def session_of(package: ModelPackage, *, cuda: bool = False) -> Session:
-    graph = session_graph(package.manifest.decoder, read_onnx(package.onnx_path).constants, cuda=cuda)
-    return Session(graph, threads=1)
+    return session_over(package.manifest.decoder, read_onnx(package.onnx_path).constants, cuda=cuda)
+
+
+def session_over(decoder: Decoder, tensors: Tensors, *, cuda: bool = False) -> Session:
+    head = partial(head_graph, decoder, tensors, cuda=cuda)
+    return Session(session_graph(decoder, tensors, cuda=cuda), head, threads=1)
 
 
 def package_graph(package: ModelPackage) -> OnnxSteps:
@@ -72,12 +81,12 @@ def test_in_cudas_operators_it_answers_alike(shape: Shape, imported: Importer) -
 
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
 def test_a_long_prompt_is_read_in_f32(shape: Shape, imported: Importer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All but its last token, which is rounded to 8 bits; the package's graph as it is written rounds nothing."""
+    """What the head takes alone is rounded to 8 bits; the package's graph as it is written rounds nothing."""
     monkeypatch.setattr(sessions, "_PROMPT_ROWS_MIN", 2)
     _, package = imported(shape, "int8")
     decoder, tensors = package.manifest.decoder, read_onnx(package.onnx_path).constants
     assert takes_prompt_graph(tensors)
-    session = Session(session_graph(decoder, tensors), threads=1)
+    session = session_over(decoder, tensors)
     session.read_prompts_with(prompt_graph(decoder, tensors))
     exact = OnnxSteps(package.folder, decoder, onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL)
     past = 0
@@ -122,33 +131,35 @@ def test_the_cache_stays_where_it_is(package: ModelPackage) -> None:
 @pytest.mark.parametrize("quantisation", ["int8", "int4"])
 def test_repacked_matrices_are_given_back(quantisation: Quantisation, imported: Importer) -> None:
     package = imported(Shape(), quantisation)[1]
-    graph = session_graph(package.manifest.decoder, read_onnx(package.onnx_path).constants)
-    matrices = [name for names in graph.matrices.values() for name in names]
-    assert len(matrices) == 5 * 2 + 1
-    session = Session(graph, threads=1)
-    assert not set(matrices) & set(session._bound.lent)
-    assert not set(matrices) & set(graph.tensors)
+    decoder, tensors = package.manifest.decoder, read_onnx(package.onnx_path).constants
+    graph, head = session_graph(decoder, tensors), head_graph(decoder, tensors)
+    sizes = []
+    session = Session(graph, lambda: sizes.append(len(graph.tensors)) or head, threads=1)
+    for part, bound, count in ((graph, session._bound, 5 * 2), (head, session._head, 1)):
+        matrices = [name for names in part.matrices.values() for name in names]
+        assert len(matrices) == count
+        assert not set(matrices) & set(bound.lent)
+        assert not set(matrices) & set(part.tensors)
+    assert sizes == [len(graph.tensors)], "before there is a head"
 
 
 @pytest.mark.parametrize(
     "answers", [[[0.0, 1.0], [0.0, 2.0]], [[3.0, 3.0], [3.0, 3.0]]], ids=["still read", "nothing can be told"]
 )
-def test_what_may_still_be_read_is_kept(
-    answers: list[list[float]], package: ModelPackage, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_may_still_be_read_is_kept(answers: list[list[float]], package: ModelPackage) -> None:
     graph = session_graph(package.manifest.decoder, read_onnx(package.onnx_path).constants)
-    logits = iter(np.array(answers))
-    monkeypatch.setattr(Session, "step", lambda *_: next(logits))
-    session = Session(graph, threads=1)
+    bound, outputs = BoundGraph(graph, CPU, 1), iter(np.array(answers, dtype=np.float32))
+    bound.give_back(graph, lambda: next(outputs))
     names = graph.matrices[8]
-    assert set(names) <= set(session._bound.lent)
-    assert all(np.ptp(session._bound.lent[name]) > 0 for name in names), "they hold again what they held"
+    assert set(names) <= set(bound.lent)
+    assert all(np.ptp(bound.lent[name]) > 0 for name in names), "they hold again what they held"
 
 
 def test_what_is_looked_up_is_not_copied(package: ModelPackage) -> None:
-    graph = session_graph(package.manifest.decoder, read_onnx(package.onnx_path).constants)
+    decoder, tensors = package.manifest.decoder, read_onnx(package.onnx_path).constants
+    graph = session_graph(decoder, tensors)
     rows = graph.tensors["embed.weight"] = np.array(graph.tensors["embed.weight"])
-    session = Session(graph, threads=1)
+    session = Session(graph, partial(head_graph, decoder, tensors), threads=1)
     before = session.step(TOKENS, 0).copy()
     np.invert(rows, out=rows)
     assert np.abs(session.step(TOKENS, 0) - before).max() > 0.1
@@ -161,8 +172,7 @@ def test_parts_kept_in_more_bits_are_multiplied_apart(imported: Importer) -> Non
     mixed = tensors["int4"] | {name: tensors["int8"][name] for name in sensitive}
     decoder = packages["int8"].manifest.decoder
     logits = {
-        name: Session(session_graph(decoder, source), threads=1).step(TOKENS, 0).copy()
-        for name, source in (*tensors.items(), ("mixed", mixed))
+        name: session_over(decoder, source).step(TOKENS, 0)[0] for name, source in (*tensors.items(), ("mixed", mixed))
     }
     assert np.corrcoef(logits["mixed"], logits["int4"])[0, 1] > 0.9
     assert not np.array_equal(logits["mixed"], logits["int4"])

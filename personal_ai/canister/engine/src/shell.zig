@@ -4,6 +4,7 @@ pub const activation = @import("activation.zig");
 pub const candid = @import("candid.zig");
 pub const decoding = @import("candid_decode.zig");
 pub const engine = @import("engine/engine.zig");
+pub const format = @import("engine/format.zig");
 pub const generate = @import("generate.zig").generate;
 pub const host = @import("host_fake.zig");
 pub const interface = @import("interface.zig");
