@@ -27,7 +27,7 @@ def network_dialog(parent: QWidget, desk: NetworkDesk, before: Described | None 
     )
     name = None if before else dialog.add_line(tr("Name, in small letters"))
     gateways = dialog.add_line(tr("Address, or several with spaces between"), before.gateways if before else "")
-    gateways.setPlaceholderText("http://127.0.0.1:4943")
+    gateways.setPlaceholderText(tr("for example {address}").format(address="http://127.0.0.1:4943"))
     key = dialog.add_line(tr("Root key, in hexadecimal digits"), before.root_key if before else "")
     key.setPlaceholderText(tr("only for a network on another computer"))
 
