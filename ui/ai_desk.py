@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from personal_ai.deployments.burn_history import Budget
     from personal_ai.deployments.removal import Loss
     from personal_ai.deployments.runway import Reading
-    from personal_ai.ic.management import CanisterSettings, CanisterStatus, LogLine, Snapshot
+    from personal_ai.ic.management import CanisterSettings, CanisterStatus, LogLine
+    from personal_ai.ic.management_snapshots import Snapshot
     from personal_ai.identities.linking import LinkWarning
     from personal_ai.identities.vault import IdentityRecord
     from personal_ai.identities.vault_notes import Contact
