@@ -92,7 +92,7 @@ def measured(
 ) -> dict[str, Any]:
     """The figures of one shape in one format."""
     decoder = replace(SHAPES[name], context_length=CONTEXT_LENGTH)
-    process = LocalProcess(write_package(folder / "package", decoder, quantisation), threads=threads)
+    process = LocalProcess(write_package(folder / "package", decoder, quantisation), threads=threads, guess_ahead=False)
     answer = local_answer(process)
     (start_s,) = answer([1], 1)
     result: dict[str, Any] = {"shape": name, "weights": quantisation, "threads": threads, "start_s": round(start_s, 2)}
