@@ -35,7 +35,7 @@ _BATCH_INTERVAL_MS = 30
 class Lane(Enum):
     """Threads of work. Calls on one lane never overlap."""
 
-    DESK = "desk"  # short calls: unlock, lists, reading and saving conversations
+    DESK = "desk"  # short calls: unlock, lists; alone uses the conversations, whose store serves one thread at a time
     CHAT = "chat"  # replies
     DEPLOY = "deploy"  # deployments
     IMPORT = "import"  # models on their way in

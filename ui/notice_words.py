@@ -15,6 +15,7 @@ def words_inside(notice: Notice) -> str:
         NoticeKind.FROZEN: tr("{name} has too few cycles to answer. Its model is kept: top it up on My AIs."),
         NoticeKind.TOPPED_UP: tr("{name} was topped up, within its budget."),
         NoticeKind.BUDGET_SPENT: tr("{name} needs cycles, and its budget for this month is used up: see My AIs."),
+        NoticeKind.BUDGET_PAUSED: tr("{name} needs cycles. Its budget came from a backup: allow it anew on My AIs."),
         NoticeKind.TOP_UP_FAILED: tr("{name} could not be topped up: see My AIs."),
         NoticeKind.DEPLOYED: tr("{name} can be asked."),
     }[notice.kind]

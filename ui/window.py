@@ -132,14 +132,13 @@ class Window(QMainWindow):
         if self.bridge.busy:
             self.bridge.idle.connect(self._lock_when_idle, Qt.ConnectionType.SingleShotConnection)
         elif self.shell is not None and not self._closing:
-            self.bridge.run(lambda _: self._lock_core(), lane=Lane.CHAT).on_success(lambda _: self._locked())
+            chat = self.shell.chat
+            self.bridge.run(lambda _: chat.close_desk(), lane=Lane.CHAT).on_success(lambda _: self._lock_core())
 
     def _lock_core(self) -> None:
-        """On the chat's lane, which alone uses the chat session."""
-        assert self.shell is not None
-        assert self.opening.core is not None
-        self.shell.chat.close_desk()
-        self.opening.core.lock()
+        """On the desk, which alone uses the conversations: locking closes their store."""
+        if not self._closing:
+            self.opening.ask(lambda core: core.lock()).on_success(lambda _: self._locked())
 
     def _locked(self) -> None:
         self._remember()

@@ -19,6 +19,7 @@ class NoticeKind(StrEnum):
     FROZEN = "frozen"
     TOPPED_UP = "topped-up"
     BUDGET_SPENT = "budget-spent"
+    BUDGET_PAUSED = "budget-paused"
     TOP_UP_FAILED = "top-up-failed"
     DEPLOYED = "deployed"
 

@@ -35,6 +35,13 @@ class BudgetSpentError(UserFacingError):
     """A canister needs cycles, and what its owner allowed for 30 days is used up."""
 
 
+class BudgetPausedError(UserFacingError):
+    """A canister needs cycles, and its budget came back from a backup and was not allowed anew."""
+
+
+_TROUBLES = {BudgetSpentError: NoticeKind.BUDGET_SPENT, BudgetPausedError: NoticeKind.BUDGET_PAUSED}
+
+
 @dataclass(frozen=True, slots=True)
 class Outlook:
     """A canister's runway and what may be spent on it."""
@@ -132,8 +139,7 @@ class Runways:
         try:
             payment = self._tend_one(deployment, seen, cancel)
         except UserFacingError as error:
-            spent = isinstance(error, BudgetSpentError)
-            kind = NoticeKind.BUDGET_SPENT if spent else NoticeKind.TOP_UP_FAILED
+            kind = _TROUBLES.get(type(error), NoticeKind.TOP_UP_FAILED)
             done.troubled.append((deployment, error))
             done.notices += self._told.trouble(kind, deployment, error)
         else:
@@ -148,7 +154,8 @@ class Runways:
         """Tops the canister up where its budget says that it should last longer; None where nothing was due.
 
         The deployment's own identity pays, so that nothing is tied together. A payment that was interrupted is gone on
-        with first, so that nothing is paid twice. Raises BudgetSpentError, BadInputError where the account is short.
+        with first, so that nothing is paid twice. Raises BudgetSpentError, BudgetPausedError, BadInputError where the
+        account is short.
         """
         if seen.budget is None:
             return None
@@ -158,6 +165,12 @@ class Runways:
                     return wallet.go_on(payment, cancel)
             if not seen.runway.lacking(seen.budget.keep_days):
                 return None
+            if seen.budget.paused:
+                raise BudgetPausedError(
+                    f"{deployment.name} needs cycles, and its budget came back from a backup.",
+                    not_lost="Nothing was paid: the computer before may still be looking after it.",
+                    next_step="Allow the budget again if this computer shall, or top it up yourself.",
+                )
             allowed = _allowed(deployment, wallet, seen.budget)
             wanted = min(seen.runway.lacking(seen.budget.keep_days + _BEYOND_DAYS), allowed)
             return self._pay(deployment, wallet, _preview(deployment, wallet, wanted), cancel)

@@ -20,6 +20,7 @@ from personal_ai.app.model_room import ModelRoom
 from personal_ai.app.model_summary import ModelSummary
 from personal_ai.app.money import Money
 from personal_ai.app.networks import PRACTICE, Networks
+from personal_ai.app.own_networks import OwnNetworks
 from personal_ai.app.runway import Runways
 from personal_ai.app.safekeeping import Safekeeping
 from personal_ai.app.setup import Setup
@@ -68,8 +69,8 @@ __all__ = ["PRACTICE", "ModelSummary", "Workspace"]
 class Workspace:
     """See the module's docstring. Raises what its parts raise; VaultLockedError where the vault must be open.
 
-    Its rooms, each with the calls about one thing: trial, setup, money, activity, safekeeping (backups, recovery),
-    model_room, and of canisters: canisters, runway, upkeep, snapshots, controllers.
+    Its rooms, each with the calls about one thing: trial, setup, own_networks, money, activity, safekeeping (backups,
+    recovery), model_room, and of canisters: canisters, runway, upkeep, snapshots, controllers.
     """
 
     def __init__(self, paths: Paths) -> None:
@@ -78,6 +79,7 @@ class Workspace:
         self._closing = ExitStack()
         self.practice_network = PracticeNetwork(paths.practice_network)
         self.networks = Networks(paths.networks, self.practice_network)
+        self.own_networks = OwnNetworks(self)
         self._place = place_of(paths.models, paths.library_place)
         self.library = Library(self._place.folder, self._place.mark)
         self.trial = Trial(self)

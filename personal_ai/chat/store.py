@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import wraps
 from pathlib import Path
-from typing import Concatenate, ParamSpec, TypeVar
 
 import apsw
 
@@ -19,9 +16,6 @@ from personal_ai.chat.presets import Preset
 from personal_ai.chat.store_schema import bring_up_to_date, forget_copies
 from personal_ai.common.errors import DamagedFileError, StorageError
 from personal_ai.common.files import storage_errors
-
-Parameters = ParamSpec("Parameters")
-Result = TypeVar("Result")
 
 _CIPHER = "chacha20"
 _INDEXED_FROM = 3  # letters: what is shorter is looked for without the index
@@ -37,21 +31,8 @@ class ConversationSummary:
     starred: bool = False
 
 
-def _one_at_a_time(
-    method: Callable[Concatenate[ConversationStore, Parameters], Result],
-) -> Callable[Concatenate[ConversationStore, Parameters], Result]:
-    """apsw refuses a connection that another thread is using."""
-
-    @wraps(method)
-    def waiting(store: ConversationStore, /, *arguments: Parameters.args, **named: Parameters.kwargs) -> Result:
-        with store._lock:
-            return method(store, *arguments, **named)
-
-    return waiting
-
-
 class ConversationStore:
-    """Every conversation of one vault. One connection, which one thread at a time has: the others wait.
+    """Every conversation of one vault. One connection; call it from one thread at a time.
 
     path: the SQLite file. key: 32 bytes from `Vault.database_key`.
     Raises DamagedFileError (wrong key or damage: indistinguishable by design), UnknownVersionError, StorageError.
@@ -62,7 +43,6 @@ class ConversationStore:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.touch(mode=0o600)
         self._path = path
-        self._lock = threading.RLock()
         self._db = apsw.Connection(str(path))
         try:
             self._open(key)
@@ -86,12 +66,10 @@ class ConversationStore:
 
     # Reading
 
-    @_one_at_a_time
     def list(self) -> Sequence[ConversationSummary]:
         """All conversations: the starred ones first, of each kind the one touched last first."""
         return self._summaries("", ())
 
-    @_one_at_a_time
     def search(self, text: str) -> Sequence[ConversationSummary]:
         """The conversations with `text` in their title or in anything that was said in them, in the order of `list`."""
         wanted = text.strip()
@@ -103,7 +81,6 @@ class ConversationStore:
             looked_for = '"' + wanted.replace('"', '""') + '"'
         return self._summaries(f"WHERE {in_title} OR id IN ({said})", (_like(wanted), looked_for))
 
-    @_one_at_a_time
     def get(self, conversation_id: str) -> Conversation | None:
         """One conversation whole, or None."""
         row = self._db.execute(
@@ -135,13 +112,11 @@ class ConversationStore:
             turn_fields.sampling_from_text(sampling),
         )
 
-    @_one_at_a_time
     def draft(self, conversation_id: str) -> str:
         """What was written and not sent; "" stands for the chat that has no turn yet."""
         row = self._db.execute("SELECT text FROM draft WHERE conversation = ?", (conversation_id,)).fetchone()
         return row[0] if row else ""
 
-    @_one_at_a_time
     def presets(self) -> Sequence[Preset]:
         """The ways to talk that were kept, by name."""
         rows = self._db.execute("SELECT name, instructions, sampling FROM preset ORDER BY name")
@@ -149,7 +124,6 @@ class ConversationStore:
 
     # Writing
 
-    @_one_at_a_time
     def save(self, conversation: Conversation) -> None:
         """Writes the conversation. Turns never change: those that are new are added, those that are gone are erased."""
         with self._writing("save the conversation"):
@@ -193,7 +167,6 @@ class ConversationStore:
         )
         return bool(gone)
 
-    @_one_at_a_time
     def save_draft(self, conversation_id: str, text: str) -> None:
         """Keeps what is written and not sent; an empty text keeps nothing."""
         with self._writing("save the draft"):
@@ -203,7 +176,6 @@ class ConversationStore:
         if not text:
             self._forget_log()
 
-    @_one_at_a_time
     def save_preset(self, preset: Preset) -> None:
         """Keeps a preset, in place of the one of the same name."""
         with self._writing("save the preset"):
@@ -212,19 +184,16 @@ class ConversationStore:
                 (preset.name, preset.instructions, turn_fields.sampling_text(preset.sampling)),
             )
 
-    @_one_at_a_time
     def delete_preset(self, name: str) -> None:
         with self._writing("remove the preset"):
             self._db.execute("DELETE FROM preset WHERE name = ?", (name,))
         self._forget_log()
 
-    @_one_at_a_time
     def merge(self, conversation: Conversation) -> None:
         """Adds a conversation from elsewhere; where it is known, only the turns that it lacks, as versions."""
         known = self.get(conversation.id)
         self.save(known.merged(conversation) if known else conversation)
 
-    @_one_at_a_time
     def delete(self, conversation_id: str) -> None:
         """Removes a conversation and overwrites its pages, so that deleted words are not left on disk."""
         with self._writing("delete the conversation"):
@@ -234,7 +203,6 @@ class ConversationStore:
         with storage_errors("erase older copies of the conversations"):
             forget_copies(self._path)
 
-    @_one_at_a_time
     def close(self) -> None:
         self._db.close()
 

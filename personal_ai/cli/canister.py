@@ -14,6 +14,7 @@ from personal_ai.cli import controllers, recover, runway, snapshots, upkeep
 from personal_ai.cli.console import ProgressLine, amount, cycles, print_listing, stoppable
 from personal_ai.cli.session import add_canister_command, named_deployment, workspace
 from personal_ai.common.errors import BadInputError, Cancelled
+from personal_ai.deployments import draining
 from personal_ai.deployments.cycles_needed import SECONDS_PER_DAY
 from personal_ai.deployments.journal import Deployment
 from personal_ai.deployments.removal import Loss
@@ -37,6 +38,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     listed.add_argument("--json", action="store_true", help="answer as JSON")
     listed.set_defaults(run=show_list)
     add_canister_command(group, "status", _status, "whether it runs, its cycles and its memory")
+    add_canister_command(group, "bill", _bill, "what it was planned to cost, beside what it did cost")
     add_canister_command(group, "stop", _stop, "let it answer nothing; it goes on paying its rent")
     add_canister_command(group, "start", _start, "let it answer again")
     logs = add_canister_command(group, "logs", _logs, "what it wrote into its log")
@@ -81,6 +83,10 @@ def _show_status(arguments: argparse.Namespace, found: CanisterStatus) -> None:
     print(f"{cycles(found.cycles)}; its rent takes {cycles(found.idle_cycles_per_day)} a day.")
     print(f"{amount(found.memory_bytes, 'bytes')} of memory, snapshots included.")
     print(f"Engine {found.module_hash.hex()}" if found.module_hash else "There is no engine in it.")
+    if draining.begun(found):
+        print("Deleting it was begun, and its model is gone: delete it again to get its cycles back.")
+    if not found.freezing_threshold_s:
+        print("No cycles are held back for its rent, so that it can run dry and be lost: canister settings changes it.")
 
 
 def _status_fields(found: CanisterStatus) -> dict[str, object]:
@@ -88,6 +94,19 @@ def _status_fields(found: CanisterStatus) -> dict[str, object]:
     hash_hex = found.module_hash.hex() if found.module_hash else None
     named = {"state": found.state.value, "controllers": list(map(str, found.controllers)), "module_hash": hash_hex}
     return {**asdict(found), **named}
+
+
+def _bill(arguments: argparse.Namespace) -> None:
+    with named_deployment(arguments) as (opened, deployment), stoppable() as cancel:
+        lines = opened.canisters.look(deployment, cancel).bill
+    if arguments.json:
+        print(json.dumps({"bill": [asdict(line) for line in lines]}))
+        return
+    for line in lines:
+        spent = "not known" if line.spent is None else cycles(line.spent)
+        print(f"{line.what:<20} planned {cycles(line.planned):>18}   really {spent:>18}")
+    if not lines:
+        print("There was no plan: it was adopted, or deployed by an older version.", file=sys.stderr)
 
 
 def _stop(arguments: argparse.Namespace) -> None:

@@ -1,22 +1,43 @@
-"""`personal-ai network`: the practice network, by hand."""
+"""`personal-ai network`: the practice network by hand, and networks of one's own."""
 
 from __future__ import annotations
 
 import argparse
 import json
 
-from personal_ai.cli.session import workspace
+from personal_ai.app.own_networks import Described
+from personal_ai.cli.session import add_password_option, workspace
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    group = commands.add_parser("network", help="the practice network on this computer").add_subparsers(required=True)
+    network = commands.add_parser("network", help="the practice network, and networks of your own")
+    group = network.add_subparsers(required=True)
     for name, run, text in (
         ("start", _start, "start it; it goes on running"),
         ("stop", _stop, "stop it; its state stays on disk"),
         ("status", _status, "whether it runs, and where"),
         ("calls", _calls, "its own log of calls, one JSON object a line"),
     ):
-        group.add_parser(name, help=text).set_defaults(run=run)
+        group.add_parser(name, help=f"the practice network: {text}").set_defaults(run=run)
+    listing = group.add_parser("list", help="networks beside the practice network, and what they are checked against")
+    listing.add_argument("--json", action="store_true", help="one JSON object a line")
+    listing.set_defaults(run=_list)
+    for name, run, text in (
+        ("add", _add, "describe a network of your own"),
+        ("change", _change, "give a network of your own other addresses or another key"),
+    ):
+        described = group.add_parser(name, help=text)
+        described.add_argument("name")
+        described.add_argument("gateway", nargs="+", help="like https://example.org or http://127.0.0.1:4943")
+        described.add_argument("--root-key", default="", metavar="HEX", help="needed where it is on another computer")
+        described.set_defaults(run=run)
+    remove = group.add_parser("remove", help="forget how a network of your own is reached; what lives there stays")
+    remove.add_argument("name")
+    remove.set_defaults(run=_remove)
+    check = group.add_parser("check", help="go there, and have it prove with its root key that it is the one")
+    check.add_argument("name")
+    add_password_option(check)  # the proxy that it goes through is in the vault
+    check.set_defaults(run=_check)
 
 
 def _start(arguments: argparse.Namespace) -> None:
@@ -41,3 +62,39 @@ def _calls(arguments: argparse.Namespace) -> None:
     with workspace(arguments) as opened:
         for call in opened.practice_network.calls():
             print(json.dumps(call))
+
+
+def _list(arguments: argparse.Namespace) -> None:
+    with workspace(arguments) as opened:
+        for one in opened.own_networks.all():
+            if arguments.json:
+                print(json.dumps({"name": one.name, "gateways": one.gateways, "pinned": one.root_key_der is not None}))
+            else:
+                key = "its key is known" if one.root_key_der is not None else "asked for its key, on this computer"
+                print(f"{one.name}  {', '.join(one.gateways)}  ({key})")
+
+
+def _add(arguments: argparse.Namespace) -> None:
+    with workspace(arguments) as opened:
+        print(f"{opened.own_networks.add(_described(arguments)).name} is known from now on.")
+
+
+def _change(arguments: argparse.Namespace) -> None:
+    with workspace(arguments) as opened:
+        print(f"{opened.own_networks.change(_described(arguments)).name} is changed.")
+
+
+def _remove(arguments: argparse.Namespace) -> None:
+    with workspace(arguments) as opened:
+        opened.own_networks.remove(arguments.name)
+    print(f"{arguments.name} is forgotten. What lives there stays.")
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    with workspace(arguments, unlock=True) as opened:
+        reached = opened.own_networks.check(arguments.name)
+    print(f"{reached.profile.title} answers, and its root key proves that it is the one.")
+
+
+def _described(arguments: argparse.Namespace) -> Described:
+    return Described(arguments.name, " ".join(arguments.gateway), arguments.root_key)

@@ -72,6 +72,8 @@ def _lines(seen: Outlook) -> list[str]:
     if seen.budget is not None:
         allowed = cycles(seen.budget.cycles_per_30_days)
         lines.append(f"By itself: up to {allowed} in {BUDGET_DAYS} days, to last {seen.budget.keep_days} days.")
+        if seen.budget.paused:
+            lines.append("That came from a backup and rests; the computer before may still spend it. Set it to go on.")
     return lines
 
 

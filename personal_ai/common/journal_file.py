@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,9 +16,12 @@ class JournalFile:
     """What journals have in common. Safe to use from several threads: reading takes `_lock`, writing `_transaction`.
 
     name: what to call it in errors. safe: what is not lost with it. schema: statements that each end in a semicolon.
+    upgrades: by an older version, the statement that makes the next one of it.
     """
 
-    def __init__(self, path: Path, *, name: str, safe: str, version: int, schema: str) -> None:
+    def __init__(
+        self, path: Path, *, name: str, safe: str, version: int, schema: str, upgrades: Mapping[int, str] | None = None
+    ) -> None:
         """Raises StorageError, DamagedFileError, UnknownVersionError."""
         self._name = name
         with storage_errors(f"open the {name}"):
@@ -27,7 +30,7 @@ class JournalFile:
         self._lock = threading.Lock()
         self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         try:
-            self._prepare(version, schema)
+            self._prepare(version, schema, upgrades or {})
         except sqlite3.DatabaseError as error:
             self._db.close()
             raise DamagedFileError(
@@ -39,19 +42,20 @@ class JournalFile:
             self._db.close()
             raise
 
-    def _prepare(self, known_version: int, schema: str) -> None:
+    def _prepare(self, known_version: int, schema: str, upgrades: Mapping[int, str]) -> None:
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=FULL")
         (version,) = self._db.execute("PRAGMA user_version").fetchone()
-        if version not in (0, known_version):
+        if version not in (0, known_version, *upgrades):
             raise UnknownVersionError(
                 f"The {self._name} was written by a newer version of this program (format {version}).",
                 not_lost="It is unchanged.",
                 next_step="Update the program to go on.",
             )
-        if version == 0:
+        if version != known_version:
+            statements = [upgrades[old] for old in range(version, known_version)] if version else schema.split(";")[:-1]
             with self._transaction():
-                for statement in schema.split(";")[:-1]:
+                for statement in statements:
                     self._db.execute(statement)
                 self._db.execute(f"PRAGMA user_version={known_version}")
 

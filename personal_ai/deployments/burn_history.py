@@ -14,7 +14,7 @@ from personal_ai.common.sqlite_rows import insert_row, read_rows
 from personal_ai.deployments.cycles_needed import SECONDS_PER_DAY
 from personal_ai.deployments.runway import Reading
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 _KEPT_DAYS = 400
 _SPACING_S = 600
 _NS_PER_S = 10**9
@@ -28,20 +28,23 @@ CREATE TABLE reading (
 ) STRICT;
 CREATE TABLE budget (
     network TEXT NOT NULL, canister_id TEXT NOT NULL, cycles_per_30_days TEXT NOT NULL, keep_days INTEGER NOT NULL,
-    PRIMARY KEY (network, canister_id)
+    paused INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (network, canister_id)
 ) STRICT;
 """
+_UPGRADES = {1: "ALTER TABLE budget ADD COLUMN paused INTEGER NOT NULL DEFAULT 0"}
 
 
 @dataclass(frozen=True, slots=True)
 class Budget:
     """What may be spent by itself on one canister, fees included, within any 30 days; it is kept alive for `keep_days`.
 
-    Raises BadInputError.
+    paused: it came back from a backup, and nothing is spent until its owner allows it anew: the computer from which it
+    came may still be spending. Raises BadInputError.
     """
 
     cycles_per_30_days: int
     keep_days: int
+    paused: bool = False
 
     def __post_init__(self) -> None:
         if self.cycles_per_30_days <= 0 or not 1 <= self.keep_days <= 3650:
@@ -59,6 +62,7 @@ class BurnHistory(JournalFile):
             safe="Your canisters and cycles are on the network, untouched.",
             version=FORMAT_VERSION,
             schema=_SCHEMA,
+            upgrades=_UPGRADES,
         )
 
     def note(self, network: str, canister_id: str, cycles: int, time_ns: int | None = None) -> None:
@@ -88,14 +92,14 @@ class BurnHistory(JournalFile):
         with self._transaction():
             self._db.execute("DELETE FROM budget WHERE network = ? AND canister_id = ?", (network, canister_id))
             if budget is not None:
-                row = (network, canister_id, str(budget.cycles_per_30_days), budget.keep_days)
-                self._db.execute("INSERT INTO budget VALUES (?, ?, ?, ?)", row)
+                row = (network, canister_id, str(budget.cycles_per_30_days), budget.keep_days, budget.paused)
+                self._db.execute("INSERT INTO budget VALUES (?, ?, ?, ?, ?)", row)
 
     def budget(self, network: str, canister_id: str) -> Budget | None:
-        query = "SELECT cycles_per_30_days, keep_days FROM budget WHERE network = ? AND canister_id = ?"
+        query = "SELECT cycles_per_30_days, keep_days, paused FROM budget WHERE network = ? AND canister_id = ?"
         with self._lock:
             row = self._db.execute(query, (network, canister_id)).fetchone()
-        return None if row is None else Budget(int(row[0]), row[1])
+        return None if row is None else Budget(int(row[0]), row[1], bool(row[2]))
 
     # Backup
 
@@ -105,23 +109,24 @@ class BurnHistory(JournalFile):
             return {table: read_rows(self._db, table) for table in _TABLES}
 
     def merge(self, records: dict[str, list[dict[str, Any]]]) -> None:
-        """Takes in readings that are not known here, and budgets where there is none. Raises FormatError, StorageError.
+        """Takes in readings that are not known here, and budgets, paused, where there is none.
 
-        A malformed one changes nothing.
+        Raises FormatError, StorageError. A malformed one changes nothing.
         """
         try:
             with self._transaction():
                 for table in _TABLES:
                     for row in records[table]:
-                        _check(table, row)
-                        insert_row(self._db, table, row, keep=True)
+                        insert_row(self._db, table, _checked(table, row), keep=True)
         except (sqlite3.Error, KeyError, TypeError, ValueError, OverflowError, BadInputError) as error:
             raise FormatError("The history of cycles here is malformed.", not_lost="Yours is unchanged.") from error
 
 
-def _check(table: str, row: dict[str, Any]) -> None:
-    """Raises what `merge` expects of a row that nobody of us wrote."""
+def _checked(table: str, row: dict[str, Any]) -> dict[str, Any]:
+    """A row as it is taken in. Raises what `merge` expects of one that nobody of us wrote."""
     if table == _BUDGET:
         Budget(int(row["cycles_per_30_days"]), int(row["keep_days"]))
-    elif int(row["cycles"]) < 0 or row["time_ns"] < 0:
+        return {**row, "paused": 1}
+    if int(row["cycles"]) < 0 or row["time_ns"] < 0:
         raise ValueError("a reading below nothing")
+    return row

@@ -7,7 +7,11 @@ module that does nothing else takes the engine's place. What its last message mu
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
 
+from personal_ai.common.errors import Cancelled, UserFacingError
 from personal_ai.common.jobs import Cancel, Meter, ProgressCallback
 from personal_ai.common.paths import resource
 from personal_ai.deployments import cycles_needed
@@ -34,7 +38,8 @@ def recoverable(profile: NetworkProfile, status: CanisterStatus) -> int:
 def drain(canister: OwnCanister, on_progress: ProgressCallback, cancel: Cancel) -> int:
     """Replaces the engine, its model with it, and sends the cycles to the agent's identity; gives how many arrive.
 
-    Interrupted anywhere, the same call goes on. Raises RejectedError, NetworkError, Cancelled.
+    Interrupted anywhere, the same call goes on; until then the canister keeps its freezing threshold. Raises
+    RejectedError, NetworkError, Cancelled.
     """
     profile, status = canister.agent.profile, canister.status()
     if not recoverable(profile, status):
@@ -42,19 +47,45 @@ def drain(canister: OwnCanister, on_progress: ProgressCallback, cancel: Cancel) 
     meter = Meter("Getting its cycles back", 3, "steps", on_progress)
     if status.state is not RunState.RUNNING:
         canister.start()
-    canister.change(CanisterSettings(freezing_threshold=0))  # nothing is to be held back for later
-    meter.advance()
-    cancel.raise_if_cancelled()
-    wasm = resource(DRAIN_WASM).read_bytes()
-    if status.module_hash != hashlib.sha256(wasm).digest():
-        canister.management.install_code(canister.id, InstallMode.REINSTALL, wasm, cancel=cancel)
-    meter.advance()
-    owner = {"owner": canister.agent.identity.principal, "subaccount": None}
-    argument = candid.encode([DEPOSIT_ARGS], [{"to": owner, "memo": None}])
-    kept = _call_reserve(profile).to_bytes(_AMOUNT_BYTES, "little")
-    sent = int.from_bytes(canister.agent.update(canister.id, _METHOD, kept + argument, cancel=cancel), "little")
+    with _nothing_held_back(canister, status.freezing_threshold_s):
+        meter.advance()
+        cancel.raise_if_cancelled()
+        if not begun(status):
+            wasm = resource(DRAIN_WASM).read_bytes()
+            canister.management.install_code(canister.id, InstallMode.REINSTALL, wasm, cancel=cancel)
+        meter.advance()
+        cancel.raise_if_cancelled()
+        owner = {"owner": canister.agent.identity.principal, "subaccount": None}
+        argument = candid.encode([DEPOSIT_ARGS], [{"to": owner, "memo": None}])
+        kept = _call_reserve(profile).to_bytes(_AMOUNT_BYTES, "little")
+        sent = int.from_bytes(canister.agent.update(canister.id, _METHOD, kept + argument, cancel=cancel), "little")
     meter.advance()
     return max(sent - CYCLES_LEDGER_FEE, 0)
+
+
+def begun(status: CanisterStatus) -> bool:
+    """Whether the engine is gone already and the cycles are on their way out."""
+    return status.module_hash == _module_hash()
+
+
+@cache
+def _module_hash() -> bytes:
+    return hashlib.sha256(resource(DRAIN_WASM).read_bytes()).digest()
+
+
+@contextmanager
+def _nothing_held_back(canister: OwnCanister, threshold_s: int) -> Iterator[None]:
+    """No cycles are held back for later rent within; where that goes wrong, as many as before are again.
+
+    As far as the network can be reached then: a canister whose threshold is left at 0 runs until it has no cycles.
+    """
+    canister.change(CanisterSettings(freezing_threshold=0))
+    try:
+        yield
+    except (UserFacingError, Cancelled):
+        with suppress(UserFacingError):
+            canister.change(CanisterSettings(freezing_threshold=threshold_s))
+        raise
 
 
 def _call_reserve(profile: NetworkProfile) -> int:

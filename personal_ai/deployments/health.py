@@ -11,7 +11,7 @@ from personal_ai.canister.client import CanisterClient, ModelStatus
 from personal_ai.canister.client import CanisterStatus as EngineStatus
 from personal_ai.common.errors import CanisterRefusedError, FormatError, RejectedError
 from personal_ai.common.jobs import Cancel
-from personal_ai.deployments import cycles_needed
+from personal_ai.deployments import cycles_needed, draining
 from personal_ai.ic.management import CanisterStatus, RunState
 from personal_ai.models.encoders.embedder import TextTokens
 from personal_ai.models.encoders.encoder import Encoder
@@ -35,6 +35,7 @@ class Health(StrEnum):
     EMPTY = "empty"  # no engine, or no model
     STOPPED = "stopped"
     FROZEN = "frozen"  # too few cycles: it answers nothing, and keeps all it has
+    LEAVING = "leaving"  # deleting it was begun: its engine and its model are gone, its cycles on their way out
     OUTDATED = "outdated"  # the program in it speaks no interface that is known here
 
 
@@ -43,6 +44,8 @@ def diagnose(client: CanisterClient, status: CanisterStatus) -> tuple[Health, En
 
     Free of charge. Raises what the network raises, but not where the program in the canister is to blame.
     """
+    if draining.begun(status):
+        return Health.LEAVING, None
     if status.state is not RunState.RUNNING:
         return Health.STOPPED, None
     if status.cycles <= cycles_needed.freezing_limit(status):

@@ -95,6 +95,15 @@ class Plan:
         """Of the item of this name."""
         return next(item.cycles for item in self.items if item.what == what)
 
+    def to_record(self) -> dict[str, int]:
+        """What the real bill is compared with later. reply_tokens: those that all the replies read and write."""
+        replies = self.replies
+        return {
+            **{item.what: item.cycles for item in self.items},
+            "rent_per_day": self.rent_per_day,
+            "reply_tokens": replies.count * (replies.prompt_tokens + replies.reply_tokens),
+        }
+
     @property
     def assumptions(self) -> tuple[str, ...]:
         """What the figures take for granted, for people."""

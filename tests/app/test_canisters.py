@@ -15,7 +15,7 @@ from personal_ai.canister.client import CanisterClient
 from personal_ai.common.errors import BadInputError, Cancelled, CanisterStoppedError, FormatError, RejectedError
 from personal_ai.common.jobs import Cancel, Progress, ignore_progress
 from personal_ai.common.paths import resource
-from personal_ai.deployments import cycles_needed, draining, removal, snapshots
+from personal_ai.deployments import cycles_needed, draining, health, removal, snapshots
 from personal_ai.deployments.canister import OwnCanister
 from personal_ai.deployments.cycles_needed import TooFewCyclesError
 from personal_ai.deployments.health import Health
@@ -198,6 +198,7 @@ def test_deleting_asks_for_the_name_and_says_what_is_lost(profile: Workspace) ->
 
 def _interrupt_draining(canister: OwnCanister) -> None:
     """Stopped when the engine is gone and the cycles are still there."""
+    before = canister.status()
     cancel = Cancel()
 
     def stop_before_the_last_step(progress: Progress) -> None:
@@ -206,5 +207,7 @@ def _interrupt_draining(canister: OwnCanister) -> None:
 
     with pytest.raises(Cancelled):
         draining.drain(canister, stop_before_the_last_step, cancel)
-    drain_wasm = resource(draining.DRAIN_WASM).read_bytes()
-    assert canister.status().module_hash == hashlib.sha256(drain_wasm).digest()
+    status = canister.status()
+    assert status.module_hash == hashlib.sha256(resource(draining.DRAIN_WASM).read_bytes()).digest()
+    assert status.freezing_threshold_s == before.freezing_threshold_s, "it keeps its rent while nobody goes on"
+    assert health.diagnose(canister.client, status) == (Health.LEAVING, None)

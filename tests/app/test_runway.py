@@ -6,7 +6,7 @@ import pytest
 
 from personal_ai.app.money import open_wallet
 from personal_ai.app.notices import NoticeKind, Told
-from personal_ai.app.runway import BudgetSpentError, Tended
+from personal_ai.app.runway import BudgetPausedError, BudgetSpentError, Tended
 from personal_ai.app.workspace import Workspace
 from personal_ai.common.errors import Cancelled
 from personal_ai.common.jobs import Cancel
@@ -64,6 +64,10 @@ def test_by_itself_it_pays_what_is_due_and_no_more_than_was_allowed(profile: Wor
     assert isinstance(error, BudgetSpentError) and "used up" in error.what
     again = profile.runway.tend(Cancel())
     assert len(again.troubled) == 1 and again.notices == [], "told once"
+    profile.runway.set_budget(deployed, Budget(spent + 100 * T, 3650, paused=True))
+    done = profile.runway.tend(Cancel())
+    [(_, error)], [told] = done.troubled, done.notices
+    assert (done.paid, told.kind) == ([], NoticeKind.BUDGET_PAUSED) and isinstance(error, BudgetPausedError)
     profile.runway.set_budget(deployed, None)
     assert profile.runway.outlook(deployed).budget is None and profile.runway.tend(Cancel()) == Tended()
 

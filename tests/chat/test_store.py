@@ -2,10 +2,8 @@
 
 import shutil
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from threading import Event
 
 import apsw
 import pytest
@@ -101,27 +99,6 @@ def test_what_is_saved_comes_back(tmp_path: Path) -> None:
     assert loaded is not None
     assert loaded.turns[:2] == conversation.turns and loaded.turns[2].text == "Thanks"
     assert (loaded.pinned, loaded.deployment, loaded.model) == (Place.PRACTICE, "aa" * 16, "guide")
-    store.close()
-
-
-def test_a_thread_waits_while_another_has_the_connection(tmp_path: Path) -> None:
-    store = ConversationStore(tmp_path / "conversations.sqlite", KEY)
-    at_work, go_on = Event(), Event()
-
-    def in_the_middle() -> bool:
-        at_work.set()
-        return not go_on.wait(10)
-
-    store._db.set_progress_handler(in_the_middle, 1)
-    with ThreadPoolExecutor(2) as threads:
-        saving = threads.submit(store.save, _conversation())
-        assert at_work.wait(10)
-        listing = threads.submit(store.list)
-        with pytest.raises(TimeoutError):
-            listing.result(0.5)  # apsw itself gives up sooner
-        go_on.set()
-        saving.result()
-        assert len(listing.result()) == 1
     store.close()
 
 

@@ -14,16 +14,23 @@ from personal_ai.deployments.runway import Reading
 
 PLACE = ("practice", "lxzze-o7777-77777-aaaaa-cai")
 DAY_NS = 86_400 * 10**9
-GOLDEN = Path(__file__).parent / "golden" / "burn-1.sqlite"
+GOLDEN = Path(__file__).parent / "golden"
 
 
-def test_the_golden_file_of_version_1_is_read(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("version", "paused"), [(1, False), (2, True)])
+def test_a_golden_file_of_each_version_is_read_and_brought_up_to_date(
+    tmp_path: Path, version: int, paused: bool
+) -> None:
     path = tmp_path / "burn.sqlite"
-    shutil.copy(GOLDEN, path)
-    history = BurnHistory(path)
-    assert history.readings(*PLACE) == [Reading(1_700_000_000_000_000_000, 10**20)]
-    assert history.budget(*PLACE) == Budget(10**12, 90)
-    history.close()
+    shutil.copy(GOLDEN / f"burn-{version}.sqlite", path)
+    for _ in range(2):
+        history = BurnHistory(path)
+        assert history.readings(*PLACE) == [Reading(1_700_000_000_000_000_000, 10**20)]
+        assert history.budget(*PLACE) == Budget(10**12, 90, paused=paused)
+        history.close()
+    with sqlite3.connect(path) as db:
+        assert db.execute("PRAGMA user_version").fetchone() == (2,)
+    db.close()
 
 
 def test_readings_come_back_in_order_and_old_ones_go(tmp_path: Path) -> None:
@@ -61,7 +68,7 @@ def test_a_budget_is_set_changed_and_ended(tmp_path: Path) -> None:
 def test_an_unknown_version_is_refused(tmp_path: Path) -> None:
     newer = tmp_path / "newer"
     with sqlite3.connect(newer) as db:
-        db.execute("PRAGMA user_version=2")
+        db.execute("PRAGMA user_version=3")
     db.close()
-    with pytest.raises(UnknownVersionError, match="format 2"):
+    with pytest.raises(UnknownVersionError, match="format 3"):
         BurnHistory(newer)

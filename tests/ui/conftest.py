@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ui.tour.scripted import ScriptedCore
+from ui.tour.scripted import ScriptedCore, deployment
 from ui.tour.stage import Stage
 
 StageMaker = Callable[..., Stage]
@@ -44,3 +44,11 @@ def make_stage(qapp: object, own_home: Path) -> Iterator[StageMaker]:
 def stage(make_stage: StageMaker) -> Stage:
     """A window whose chat page is open, with nothing deployed."""
     return make_stage().enter()
+
+
+@pytest.fixture
+def deployed() -> ScriptedCore:
+    """One deployment, whose practice network runs."""
+    core = ScriptedCore(all_deployments=[deployment("Rowan")])
+    core.practice_network.running = True
+    return core

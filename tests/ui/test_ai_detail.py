@@ -43,6 +43,8 @@ def test_it_says_how_it_is_and_why_it_lasts_so_long(stage: Stage) -> None:
         "0.86 T of them are held back, its rent for 90 days",
         "Its rent takes 9.6 B a day",
         "2.7 B a day on top",
+        "The upload: planned 0.31 T cycles, really 0.31 T.",
+        "Checking the upload: planned 9.1 B cycles.",
     ):
         assert told in shown
     assert "It freezes below 0.86" in detail(stage).cycles.chart.accessibleName().replace("it freezes", "It freezes")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 
 import pytest
@@ -77,6 +78,33 @@ def test_a_reply_under_way_is_stopped_and_kept(make_stage: MakeStage) -> None:
     talk = stage.core.conversations.get(kept.id)
     assert talk is not None
     assert talk.turns[-1].text == "Only you. "
+
+
+def test_the_vault_locks_between_two_uses_of_the_conversations(
+    make_stage: MakeStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their store serves one thread at a time, and locking closes it. The chat's end may take long meanwhile."""
+    stage = make_stage().enter()
+    used_by: list[str] = []
+
+    def noting(act: Callable[..., object]) -> Callable[..., object]:
+        def noted(*given: object) -> object:
+            used_by.append(f"{act.__name__} on {threading.current_thread().name}")
+            return act(*given)
+
+        return noted
+
+    def search_meanwhile() -> None:
+        stage.chat.shelf.look_for("canister")
+        closing()
+
+    closing = stage.chat._desk.close
+    monkeypatch.setattr(stage.chat._desk, "close", search_meanwhile)
+    monkeypatch.setattr(stage.core, "lock", noting(stage.core.lock))
+    monkeypatch.setattr(stage.core.conversations, "search", noting(stage.core.conversations.search))
+    stage.window.lock()
+    unlock_page(stage)
+    assert used_by == ["search on lane desk", "lock on lane desk"]
 
 
 def test_a_deployment_under_way_is_paused(make_stage: MakeStage) -> None:

@@ -68,7 +68,7 @@ def fail(_: object, __: Cancel) -> None:
 def test_the_library_says_what_there_is(stage: Stage) -> None:
     shown = words(stage)
     assert "3 models  ·  175 MB  ·  118 GB free on this disk" in shown
-    assert "148 MB  ·  8 bits a weight  ·  context 2,048 tokens  ·  licence apache-2.0" in shown
+    assert "good quality, 148 MB  ·  follows about 1,500 words of a conversation  ·  licence apache-2.0" in shown
     assert "the same next word in 98.2% of 512 places; perplexity 14.83 instead of 14.79" in shown
     assert "For search: texts to numbers" in shown
     assert not [one for one in page(stage).findChildren(QPushButton) if "Remove Starter" in one.accessibleName()]

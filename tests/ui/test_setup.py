@@ -51,11 +51,28 @@ def test_from_the_model_to_a_deployment_on_the_practice_network(make_stage: Make
     stage.settle()
     assert stage.core.setup.chosen == Choices("starter", "practice")
     assert "Together" in words_of(page) and "worth nothing" in words_of(page)
+    stage.hold_step("Uploading the weights")
     click(page, "Deploy, free of charge")
-    stage.settle()
+    stage.until(lambda: stage.shell.ais.step == "Uploading the weights")
     assert stage.shell.ais.isVisible()
+    stage.released.set()
+    stage.settle()
     (made,) = stage.core.all_deployments
     assert made.canister_id and made.network == "practice"
+    assert stage.chat.isVisible() and stage.chat.conversation.deployment == made.id
+    assert stage.window.focusWidget() is stage.chat.composer.focusProxy()
+
+
+def test_who_has_gone_elsewhere_meanwhile_is_told_and_stays_there(make_stage: MakeStage) -> None:
+    stage, page = setting_up(make_stage, Choices("starter", "practice"))
+    stage.hold_step("Uploading the weights")
+    click(page, "Deploy, free of charge")
+    stage.until(lambda: stage.shell.ais.step == "Uploading the weights")
+    stage.shell.show_page(Page.MODELS)
+    stage.released.set()
+    stage.settle()
+    assert stage.shell.page is Page.MODELS
+    assert "Rowan can be asked." in words_of(stage.shell.toast)
 
 
 def test_each_step_leads_back_and_can_be_left(make_stage: MakeStage) -> None:

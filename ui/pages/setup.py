@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QWidget
 
 from personal_ai.app.setup import Bill, Choices, Step
 from personal_ai.common.errors import UserFacingError
+from ui.model_words import facts
 from ui.profile import Profile
 from ui.setup_desk import SetupDesk
-from ui.text import DOT, network_name, size, tr
+from ui.text import network_name, tr
 from ui.theme.tokens import SPACE_L, SPACE_S
 from ui.widgets.basic import Button, chip, clear, column, label, row
 from ui.widgets.bill_card import BillCard, pay_words
 from ui.widgets.choice_list import ChoiceList
 from ui.widgets.notice import Problem
 from ui.widgets.scroll_page import ScrollPage
-
-if TYPE_CHECKING:
-    from ui.core import Model
 
 _PRACTICE, _INTERNET_COMPUTER = "practice", "ic"
 
@@ -92,7 +89,7 @@ class SetupPage(ScrollPage):
     def _show_models(self) -> None:
         self._title.setText(tr("Which model?"))
         models = [model for model in self._profile.overview.models if not model.embeds]
-        self._show_choice(ChoiceList([(model.name, model.label or model.name, _facts(model)) for model in models]))
+        self._show_choice(ChoiceList([(model.name, model.label or model.name, facts(model)) for model in models]))
         bring = Button(tr("Bring another model in…"), "quiet", on_click=self.models_wanted.emit)
         self._body.addWidget(bring, 0, Qt.AlignmentFlag.AlignLeft)
 
@@ -171,16 +168,6 @@ def _mark(marks: QHBoxLayout, step: Step) -> None:
     for one, name in names.items():
         marks.addWidget(chip(name, "accent" if one is step else "plain"))
     marks.addStretch()
-
-
-def _facts(model: Model) -> str:
-    return DOT.join(
-        (
-            size(model.size_bytes),
-            model.quantisation,
-            tr("remembers {count} tokens of a conversation").format(count=model.context_length),
-        )
-    )
 
 
 def _network_meaning(network: str) -> str:

@@ -239,7 +239,7 @@ def _chat_error(stage: Stage, look: Appearance) -> None:
 
 def _deleted(stage: Stage, look: Appearance) -> None:
     _open_newest(stage, look)
-    stage.chat.delete(stage.chat.conversation.id)
+    stage.chat.kept.delete(stage.chat.conversation.id)
     stage.settle()
 
 

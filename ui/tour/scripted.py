@@ -35,6 +35,7 @@ from ui.tour.scripted_ais import (
 )
 from ui.tour.scripted_identities import open_door, trial_door
 from ui.tour.scripted_models import ScriptedModels
+from ui.tour.scripted_networks import ScriptedNetworks
 from ui.tour.scripted_safekeeping import ScriptedSafekeeping
 from ui.tour.scripted_setup import ScriptedSetup
 from ui.tour.scripted_trial import ScriptedTrial
@@ -231,6 +232,7 @@ class ScriptedCore:
     def __post_init__(self) -> None:
         self.practice_network = ScriptedNetwork()
         self.conversations = ScriptedConversations(self.script)
+        self.own_networks = ScriptedNetworks()
         self.money = ScriptedMoney()
         self.activity = ScriptedActivity(lambda: self.all_deployments, lambda: self.money)
         self.safekeeping = ScriptedSafekeeping(self._restored, self._adopted)

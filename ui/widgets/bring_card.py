@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QLineEdit, QWidget
 
+from ui.model_words import packing
 from ui.text import DOT, big_number, tr
 from ui.theme.tokens import SPACE_L, SPACE_M, SPACE_S, SPACE_XL
 from ui.widgets.basic import Button, clear, column, label, row
 from ui.widgets.form import PasswordField
-from ui.widgets.model_card import bits
 
 if TYPE_CHECKING:
     from personal_ai.models.catalogue import Entry
@@ -41,7 +41,7 @@ class BringCard(QFrame):
         self.quantisation = QComboBox()
         self.quantisation.setAccessibleName(tr("How a folder's or file's weights are kept"))
         for quantisation in QUANTISATIONS:
-            self.quantisation.addItem(bits(quantisation), quantisation)
+            self.quantisation.addItem(packing(quantisation), quantisation)
         self._token = TokenRow()
         self._token.kept.connect(self.token_kept)
         self._token.kept.connect(lambda _: self._token.hide())

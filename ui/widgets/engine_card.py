@@ -8,9 +8,9 @@ from PySide6.QtCore import Qt, Signal
 
 from personal_ai.app.canisters import Engine
 from ui.ai_words import engine_meaning
-from ui.text import DOT, size, tr
+from ui.model_words import facts
+from ui.text import tr
 from ui.widgets.basic import Button, label
-from ui.widgets.model_card import bits
 from ui.widgets.section import Section, from_the_left
 
 if TYPE_CHECKING:
@@ -62,8 +62,7 @@ class EngineCard(Section):
 def _model_facts(model: Model | None) -> str:
     if model is None:
         return tr("This model is not in the library of this computer any more.")
-    context = tr("context {tokens} tokens").format(tokens=f"{model.context_length:,}")
-    return DOT.join((size(model.size_bytes), bits(model.quantisation), context))
+    return facts(model)
 
 
 def _grouped(digits: str) -> str:

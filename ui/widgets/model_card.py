@@ -10,7 +10,8 @@ from PySide6.QtWidgets import QFrame, QLabel, QWidget
 
 from personal_ai.common.errors import UserFacingError
 from personal_ai.common.jobs import Progress
-from ui.text import DOT, progress_line, size, tr
+from ui.model_words import facts
+from ui.text import DOT, progress_line, tr
 from ui.theme.tokens import SPACE_L, SPACE_M, SPACE_S, SPACE_XL
 from ui.widgets.basic import Button, chip, clear, column, label, row
 from ui.widgets.fit_view import FitView, verdict_line
@@ -149,14 +150,6 @@ def loss_sentence(loss: Loss) -> str:
     )
 
 
-def bits(quantisation: str) -> str:
-    """A quantisation as people understand it."""
-    return {"int8": tr("8 bits a weight"), "int4": tr("4 bits a weight")}.get(quantisation, tr("unpacked weights"))
-
-
 def _facts(model: ModelSummary) -> str:
-    parts = [size(model.size_bytes), bits(model.quantisation)]
-    if not model.embeds:
-        parts.append(tr("context {tokens} tokens").format(tokens=f"{model.context_length:,}"))
-    parts.append(tr("licence {licence}").format(licence=model.licence) if model.licence else model.name)
-    return DOT.join(parts)
+    licence = tr("licence {licence}").format(licence=model.licence) if model.licence else model.name
+    return DOT.join((facts(model), licence))

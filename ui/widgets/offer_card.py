@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QButtonGroup, QFrame, QRadioButton
 
+from ui.model_words import packing
 from ui.text import DOT, count, size, tr
 from ui.theme.tokens import SPACE_L, SPACE_M, SPACE_S, SPACE_XL
 from ui.widgets.basic import Button, column, label, row
 from ui.widgets.fit_view import FitView
-from ui.widgets.model_card import bits
 
 if TYPE_CHECKING:
     from personal_ai.app.model_room import Offer
@@ -34,7 +34,7 @@ class OfferCard(QFrame):
         self._choices = QButtonGroup(self)
         self._quantisations = [fit.quantisation for fit in offer.fits]
         for at, fit in enumerate(offer.fits):
-            choice = QRadioButton(bits(fit.quantisation))
+            choice = QRadioButton(packing(fit.quantisation))
             self._choices.addButton(choice, at)
             view = FitView(fit)
             layout.addWidget(choice)

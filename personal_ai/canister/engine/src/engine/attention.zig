@@ -204,96 +204,36 @@ fn Tile(comptime size: usize) type {
     };
 }
 
-const testing = std.testing;
+const attention_testing = @import("attention_testing.zig");
+const Case = attention_testing.Case(Memory);
 
-const Case = struct {
-    const context = 40;
-    const width_max = 8 * 32;
-    q: [context * width_max]f32 align(16) = undefined,
-    k: [context * width_max]f32 align(16) = undefined,
-    v: [context * width_max]f32 align(16) = undefined,
-    y: [context * width_max]f32 align(16) = undefined,
-    state: [(context + 3) * 2 * width_max]f32 align(16) = undefined,
-    scores: [context / 4]F32x4 = undefined,
+const Memory = struct {
+    pub const context = 40;
+    pub const width_max = 8 * 32;
+    state: [(context + 3) * 2 * width_max]f32 align(16),
+    scores: [context / 4]F32x4,
 
-    fn matrix(values: []align(16) f32, rows: usize, columns: usize) Matrix {
-        return .{ .base = @ptrCast(values.ptr), .stride_bytes = columns * 4, .rows = rows, .columns = columns };
+    pub fn fill(memory: *Memory, rubbish: u8) void {
+        @memset(std.mem.sliceAsBytes(&memory.state), rubbish);
     }
 
-    fn part(m: Matrix, first: usize, count: usize) Matrix {
-        return .{ .base = m.row(first), .stride_bytes = m.stride_bytes, .rows = count, .columns = m.columns };
-    }
-
-    /// Runs `splits` in turn, into `y`.
-    fn run(case: *Case, shape: Shape, splits: []const usize) void {
-        const width = shape.heads * shape.head_size;
-        const key_width = shape.key_heads * shape.head_size;
-        const q = matrix(&case.q, context, width);
-        const k = matrix(&case.k, context, key_width);
-        const v = matrix(&case.v, context, key_width);
-        const y = matrix(&case.y, context, width);
-        const keys = Matrix{ .base = @ptrCast(&case.state), .stride_bytes = key_width * 8, .rows = context, .columns = key_width };
+    pub fn run(memory: *Memory, rows: attention_testing.Rows, shape: Shape, past: usize) void {
+        const width = shape.key_heads * shape.head_size;
+        const keys = Matrix{ .base = @ptrCast(&memory.state), .stride_bytes = width * 8, .rows = context, .columns = width };
         var values = keys;
-        values.base = @alignCast(keys.base + key_width * 4);
-        @memset(std.mem.sliceAsBytes(&case.state), 0xff); // NaN: unwritten positions must not matter
-        var past: usize = 0;
-        for (splits) |count| {
-            const rows = .{ part(q, past, count), part(k, past, count), part(v, past, count), part(y, past, count) };
-            attend(rows[0], rows[1], rows[2], keys, values, shape, past, rows[3], &case.scores);
-            past += count;
-        }
-    }
-
-    fn expected(case: *Case, shape: Shape, position: usize, head: usize, index: usize) f64 {
-        const size = shape.head_size;
-        const width = shape.heads * size;
-        const key_width = shape.key_heads * size;
-        const key_at = head / (shape.heads / shape.key_heads) * size;
-        const first = if (shape.window == 0) 0 else (position + 1) -| shape.window;
-        var total: f64 = 0;
-        var mixed: f64 = 0;
-        for (first..position + 1) |other| {
-            var product: f64 = 0;
-            for (0..size) |i| {
-                product += @as(f64, case.q[position * width + head * size + i]) * case.k[other * key_width + key_at + i];
-            }
-            const score_of = product * shape.scale;
-            const weight = @exp(if (shape.cap > 0) shape.cap * std.math.tanh(score_of / shape.cap) else score_of);
-            total += weight;
-            mixed += weight * case.v[other * key_width + key_at + index];
-        }
-        return mixed / total;
+        values.base = @alignCast(keys.base + width * 4);
+        attend(rows.q, rows.k, rows.v, keys, values, shape, past, rows.y, &memory.scores);
     }
 };
 
 test "equals plain attention, whatever the heads, and the bits do not depend on the split" {
-    const case = try testing.allocator.create(Case);
-    defer testing.allocator.destroy(case);
-    case.* = .{};
-    var prng = std.Random.DefaultPrng.init(1);
-    const random = prng.random();
-    for ([_]*[Case.context * Case.width_max]f32{ &case.q, &case.k, &case.v }) |values| {
-        for (values) |*value| value.* = random.floatNorm(f32);
-    }
+    const case = try Case.create();
+    defer case.destroy();
     const shapes = [_]Shape{
         .{ .heads = 4, .key_heads = 2, .head_size = 64, .window = 0, .scale = 0.125, .cap = 0 },
         .{ .heads = 3, .key_heads = 1, .head_size = 28, .window = 0, .scale = 0.2, .cap = 1.5 },
         .{ .heads = 2, .key_heads = 2, .head_size = 4, .window = 7, .scale = 0.5, .cap = 0 },
         .{ .heads = 1, .key_heads = 1, .head_size = 160, .window = 5, .scale = 0.1, .cap = 0.5 },
     };
-    for (shapes) |shape| {
-        const size = Case.context * shape.heads * shape.head_size;
-        case.run(shape, &.{Case.context});
-        for (0..Case.context) |position| for (0..shape.heads) |head| {
-            const i = (position * 5 + head) % shape.head_size;
-            const got = case.y[(position * shape.heads + head) * shape.head_size + i];
-            try testing.expectApproxEqAbs(case.expected(shape, position, head, i), got, 2e-6);
-        };
-        const whole = try testing.allocator.dupe(f32, case.y[0..size]);
-        defer testing.allocator.free(whole);
-        case.run(shape, &(.{1} ** Case.context));
-        try testing.expectEqualSlices(u32, @ptrCast(whole), @ptrCast(case.y[0..size]));
-        case.run(shape, &.{ 3, 17, 1, 19 });
-        try testing.expectEqualSlices(u32, @ptrCast(whole), @ptrCast(case.y[0..size]));
-    }
+    for (shapes) |shape| try case.expectPlain(shape, Memory.context, 2e-6);
 }
