@@ -316,6 +316,18 @@ class Workspace:
     def stop_practice_network(self) -> None:
         self.practice_network.stop()
 
+    def reset_practice_network(self) -> list[Deployment]:
+        """Throws the practice network away and strikes out what was deployed there, which it gives.
+
+        Conversations and identities stay. Raises NetworkError, StorageError.
+        """
+        gone = [one for one in self.deployments() if one.network == PRACTICE]
+        self.practice_network.reset()
+        for deployment in gone:
+            self.journal.forget(deployment.id)
+        self.runway.forget(PRACTICE)
+        return gone
+
     # Chats
 
     def devices(self, model: str, cancel: Cancel) -> tuple[Verdict, ...]:

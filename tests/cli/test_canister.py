@@ -62,6 +62,9 @@ def test_from_its_first_status_to_its_end(run: Run, canister: Ask, password_file
     folder = tmp_path / "kept"
     assert canister("snapshot", "download", "Rowan", str(taken), "--out", str(folder))["folder"] == str(folder)
     assert (folder / "snapshot.json").exists()
+    uploaded = canister("snapshot", "upload", "Rowan", "--from", str(folder))["id"]
+    assert uploaded != taken and canister("snapshot", "restore", "Rowan", str(uploaded))["model"] == "small"
+    assert canister("snapshot", "delete", "Rowan", str(uploaded))["id"] == uploaded
     assert canister("snapshot", "delete", "Rowan", str(taken))["id"] == taken
 
     assert canister("upgrade", "Rowan") == {"upgraded": False, "module_hash": listed["module_hash"]}

@@ -19,6 +19,7 @@ from ui.widgets.toast import Toast
 if TYPE_CHECKING:
     from personal_ai.deployments.controllers import Controller
     from personal_ai.identities.vault import IdentityRecord
+    from personal_ai.identities.vault_notes import Contact
 
 
 class AiControl(ControllersCard):
@@ -36,13 +37,14 @@ class AiControl(ControllersCard):
         self.remove_wanted.connect(self._remove_controller)
 
     def _add_controller(self) -> None:
-        self._desk.identities().on_success(self._ask_for_controller)
+        self._desk.people().on_success(lambda people: self._ask_for_controller(*people))
 
-    def _ask_for_controller(self, identities: Sequence[IdentityRecord]) -> None:
+    def _ask_for_controller(self, identities: Sequence[IdentityRecord], contacts: Sequence[Contact]) -> None:
         sight = self._desk.view(self.deployment).sight
         present = () if sight is None else tuple(one.principal for one in sight.control.controllers)
         own = [one for one in identities if one.principal not in present]
-        dialog = AddControllerDialog(self, self._desk, self.deployment, own)
+        others = [one for one in contacts if one.principal is not None and one.principal not in present]
+        dialog = AddControllerDialog(self, self._desk, self.deployment, own, others)
         dialog.accepted.connect(lambda: self._toast.tell(tr("The network's own list shows it now.")))
         dialog.open()
 

@@ -18,7 +18,7 @@ from ui.widgets.toast import Toast
 
 if TYPE_CHECKING:
     from personal_ai.app.snapshots import SnapshotPrice
-    from personal_ai.ic.management import Snapshot
+    from personal_ai.ic.management_snapshots import Snapshot
 
 
 class AiSnapshots(SnapshotsCard):

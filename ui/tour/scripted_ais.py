@@ -22,7 +22,8 @@ from personal_ai.deployments.health import Health
 from personal_ai.deployments.journal import Deployment
 from personal_ai.deployments.removal import Loss
 from personal_ai.deployments.runway import Reading
-from personal_ai.ic.management import CanisterSettings, CanisterStatus, LogLine, RunState, Snapshot
+from personal_ai.ic.management import CanisterSettings, CanisterStatus, LogLine, RunState
+from personal_ai.ic.management_snapshots import Snapshot
 from personal_ai.ic.principal import Principal
 from personal_ai.identities.linking import LinkWarning
 from personal_ai.identities.vault import IdentityRecord
