@@ -111,10 +111,8 @@ class AddControllerDialog(FormDialog):
         if warning is not None:
             self._outcome.addWidget(LinkNotice(warning))
         self.refresh()
-        self.fit()
 
     def _show_failure(self, asking: Operation[LinkWarning | None], error: UserFacingError) -> None:
         if asking is self._asking:
             clear(self._outcome)
             self._outcome.addWidget(Problem(error))
-            self.fit()
