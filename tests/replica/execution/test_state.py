@@ -18,7 +18,8 @@ from personal_ai.common.errors import StorageError, UnknownVersionError
 from personal_ai.replica.canister import CanisterSettings, CanisterState, Global, Status, from_document, to_document
 from personal_ai.replica.execution import Entry, Executor, InstallMode, Message
 from personal_ai.replica.locks import ReadWriteLock
-from personal_ai.replica.state import Piece, StateStore, create_memory_file
+from personal_ai.replica.memory_files import Piece, create_memory_file
+from personal_ai.replica.state import StateStore
 from tests.replica.execution.driver import CANISTER, CYCLES, OWNER, Driver, error_code, number, numbers
 
 RUNNER = Path(__file__).parent / "committing.py"
