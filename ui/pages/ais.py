@@ -222,17 +222,18 @@ class AisPage(ScrollPage):
         self._show_all()
 
     def _drop_stale(self) -> None:
-        """Cards of what has changed or gone, and the open AI that is no more."""
+        """Cards of what has changed or gone; the open AI follows, or goes."""
         there = {one.id: one for one in self._profile.overview.deployments}
         for gone in [key for key, card in self._ais.items() if there.get(key) != card.deployment]:
             card = self._ais.pop(gone)
             card.hide()
             card.deleteLater()
-        if self.detail is not None and there.get(self.detail.deployment.id) != self.detail.deployment:
+        if self.detail is not None:
             renewed = there.get(self.detail.deployment.id)
-            self.close_ai()
-            if renewed is not None:
-                self.open_ai(renewed)
+            if renewed is None:
+                self.close_ai()
+            elif renewed != self.detail.deployment:
+                self.detail.follow(renewed)
 
     def _card(self, deployment: Deployment) -> QWidget:
         model = self._profile.overview.model(deployment.model)
@@ -265,11 +266,11 @@ class AisPage(ScrollPage):
     def open_ai(self, deployment: Deployment) -> None:
         """Shows all of one AI in the place of the list."""
         self.close_ai()
-        self.detail = AiDetail(self.desk, self._toast, deployment, lambda: self._profile.overview.models)
+        self.detail = detail = AiDetail(self.desk, self._toast, deployment, lambda: self._profile.overview.models)
         self.detail.left.connect(self._leave_ai)
         self.detail.chat_wanted.connect(self.chat_wanted)
         self.detail.wallet_wanted.connect(self.wallet_wanted)
-        self.detail.elsewhere_wanted.connect(lambda: self.setup_wanted.emit(deployment.model))
+        self.detail.elsewhere_wanted.connect(lambda: self.setup_wanted.emit(detail.deployment.model))
         self.detail.problem_shown.connect(lambda: self.verticalScrollBar().setValue(0))
         self._list.hide()
         self.column.addWidget(self.detail)

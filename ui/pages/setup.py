@@ -17,6 +17,7 @@ from ui.theme.tokens import SPACE_L, SPACE_S
 from ui.widgets.basic import Button, chip, clear, column, label, row
 from ui.widgets.bill_card import BillCard, pay_words
 from ui.widgets.choice_list import ChoiceList
+from ui.widgets.identity_choice import IdentityChoice
 from ui.widgets.notice import Problem
 from ui.widgets.scroll_page import ScrollPage
 
@@ -114,6 +115,10 @@ class SetupPage(ScrollPage):
         self._offered = bill
         self.bill = BillCard(bill)
         self.bill.agreed.connect(self._show_go)
+        if self.desk.identities:
+            who = IdentityChoice(self.desk.identities, self.desk.choices.identity)
+            who.chosen.connect(lambda identity: self.desk.choose(replace(self.desk.choices, identity=identity)))
+            self._body.addWidget(who)
         self._body.addWidget(self.bill)
         self._show_go()
         self.go.setFocus()

@@ -26,8 +26,10 @@ class EngineCard(Section):
 
     def __init__(self, model_name: str, model: Model | None) -> None:
         super().__init__(tr("Model and engine"))
-        self.body.addWidget(label(model.label if model and model.label else model_name, "strong", wrap=True))
-        self.body.addWidget(label(_model_facts(model), "small", wrap=True))
+        self._name, self._facts = label("", "strong", wrap=True), label("", "small", wrap=True)
+        self.body.addWidget(self._name)
+        self.body.addWidget(self._facts)
+        self.show_model(model_name, model)
         self._meaning = label("", wrap=True)
         self._hash = label("", "mono", wrap=True)
         self._hash.setTextInteractionFlags(
@@ -38,6 +40,10 @@ class EngineCard(Section):
         self.replace = Button(tr("Replace the model…"), on_click=self.replace_wanted.emit)
         self.upgrade = Button(tr("Upgrade the engine…"), on_click=self.upgrade_wanted.emit)
         self.body.addLayout(from_the_left(self.replace, self.upgrade))
+
+    def show_model(self, model_name: str, model: Model | None) -> None:
+        self._name.setText(model.label if model and model.label else model_name)
+        self._facts.setText(_model_facts(model))
 
     def show_view(self, view: AiView, *, busy: bool) -> None:
         """busy: something long is under way already."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtWidgets import QCheckBox, QDialog, QGridLayout, QPlainTextEdit, QWidget
+from PySide6.QtWidgets import QCheckBox, QGridLayout, QPlainTextEdit, QWidget
 
 from ui.text import tr
-from ui.theme.tokens import SPACE_L, SPACE_M, SPACE_XL
+from ui.theme.tokens import SPACE_M, SPACE_XL
 from ui.upkeep import Upkeep
-from ui.widgets.basic import Button, column, label
+from ui.widgets.basic import Button, label
+from ui.widgets.dialog import Dialog
 from ui.widgets.form import buttons
 from ui.widgets.form_dialog import FormDialog
 
@@ -138,23 +139,19 @@ def diagnostics_dialog(parent: QWidget, upkeep: Upkeep, text: str, suggestion: P
     return dialog
 
 
-class ShortcutsDialog(QDialog):
+class ShortcutsDialog(Dialog):
     """All keys that do something everywhere in the window."""
 
     def __init__(self, parent: QWidget) -> None:
-        super().__init__(parent)
-        self.setWindowTitle(tr("Keyboard shortcuts"))
+        super().__init__(parent, tr("Keyboard shortcuts"))
         grid = QGridLayout()
         grid.setHorizontalSpacing(SPACE_XL)
         grid.setVerticalSpacing(SPACE_M)
         for at, (keys, words) in enumerate(_shortcuts()):
             grid.addWidget(label(keys, "mono"), at, 0)
             grid.addWidget(label(words), at, 1)
-        layout = column(self, margins=(SPACE_XL, SPACE_XL, SPACE_XL, SPACE_L), spacing=SPACE_L)
-        layout.addWidget(label(tr("Keyboard shortcuts"), "heading1"))
-        layout.addLayout(grid)
-        layout.addLayout(buttons(Button(tr("Close"), "primary", on_click=self.accept)))
-        self.finished.connect(self.deleteLater)
+        self.column.addLayout(grid)
+        self.column.addLayout(buttons(Button(tr("Close"), "primary", on_click=self.accept)))
 
 
 def _shortcuts() -> tuple[tuple[str, str], ...]:
