@@ -1,7 +1,7 @@
 """What a deployment costs, itemised, before anything is paid.
 
 Everything follows from the program that is foretold (or was compiled), the engine's measured costs and the profile's
-prices; tests deploy to the practice network and hold each item to within 2 % of what it really took.
+prices; tests deploy to the practice network and hold each item to within 1 % of what it really took.
 """
 
 from __future__ import annotations

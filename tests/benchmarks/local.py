@@ -2,7 +2,8 @@
 
 Decoders of well-known shapes with random weights, in the process that the program itself uses, pipe and all. With the
 peer both hold the same numbers of bits and take turns, question by question, so that whatever else this computer does
-hits both; a ratio is the median over the rounds, more than 1 where ours is faster. No speculation on either side.
+hits both; a ratio is the median over the rounds, more than 1 where ours is faster. No speculation on either side: what
+guessing ahead is worth stands apart (tests.benchmarks.guessing).
 
 - prefill: prompt tokens per second, from the question to the first token; first_token_s is that time
 - decode: tokens per second after the first, at the prompt's length and on
@@ -33,7 +34,7 @@ from personal_ai.models.onnx_file import write_model
 from personal_ai.models.package import ModelPackage, record_files
 from personal_ai.models.quantisation import Quantisation
 from personal_ai.models.sampling import Sampling
-from tests.benchmarks import llama_cpp
+from tests.benchmarks import guessing, llama_cpp
 from tests.benchmarks.shapes import SHAPES, CheapWeights
 
 SHAPE_NAMES: Final = ("smollm2-135m", "qwen2.5-0.5b")
@@ -92,7 +93,7 @@ def measured(
 ) -> dict[str, Any]:
     """The figures of one shape in one format."""
     decoder = replace(SHAPES[name], context_length=CONTEXT_LENGTH)
-    process = LocalProcess(write_package(folder / "package", decoder, quantisation), threads=threads)
+    process = LocalProcess(write_package(folder / "package", decoder, quantisation), threads=threads, guess_ahead=False)
     answer = local_answer(process)
     (start_s,) = answer([1], 1)
     result: dict[str, Any] = {"shape": name, "weights": quantisation, "threads": threads, "start_s": round(start_s, 2)}
@@ -114,6 +115,7 @@ def measured(
         result["targets"] = TARGETS[quantisation]
         other.close()
     process.close()
+    result["speculation"] = guessing.measured(folder / "package", threads, max(1, rounds // 2))
     return result
 
 

@@ -21,6 +21,12 @@ def test_one_shape_is_measured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     assert result["prefill_tokens_per_s"] == pytest.approx(local.PROMPT / result["first_token_s"], rel=0.2)
     assert result["decode_tokens_per_s"] > 0
     assert 10 << 20 < result["peak_memory_bytes"] < 4 << 30
+    prose, code, repetition = result["speculation"]["texts"]
+    assert prose["guessed"] < 10, "where guesses fail they cease"
+    assert code["accepted_share"] > 0.4
+    assert repetition["accepted_share"] > 0.9
+    assert all(text["decode_ratio"] > 0 for text in (prose, code, repetition))
+    assert result["speculation"]["same_choice"] > 0.98
 
 
 def test_a_round_counts_from_the_question_and_asks_something_new() -> None:

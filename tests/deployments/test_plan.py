@@ -17,7 +17,7 @@ from tests.benchmarks.spending import compare
 from tests.compiler.decoders import LLAMA
 
 GIB = 1 << 30
-TOLERANCE = 0.02
+TOLERANCE = 0.01
 PROGRAM = foretell(LLAMA, "int8")
 
 
