@@ -13,7 +13,7 @@ import pytest
 from PySide6.QtCore import QObject, QPoint, QRect, Qt
 from PySide6.QtGui import QAccessible, QColor
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QWidget
+from PySide6.QtWidgets import QApplication, QScrollArea, QWidget
 
 from personal_ai.common.paths import Paths
 from ui.preferences import load_appearance, save_appearance
@@ -107,6 +107,17 @@ def test_the_side_columns_fold_away_in_a_narrow_window(stage: Stage) -> None:
     stage.draw()
     assert rail.isVisible()
     assert chats.isVisible()
+
+
+@pytest.mark.parametrize("scene", [scene for scene in scenes() if scene.state == "narrow"], ids=lambda one: one.page)
+def test_a_narrow_window_cuts_nothing_off(make_stage: MakeStage, scene: Scene) -> None:
+    assert scene.size is not None
+    stage = make_stage(scene.core(), size=scene.size)
+    scene.lead(stage, Appearance.LIGHT)
+    stage.draw()
+    areas = [area for area in stage.window.findChildren(QScrollArea) if area.isVisible()]
+    assert areas
+    assert [area for area in areas if area.widget().width() > area.viewport().width()] == []
 
 
 def test_every_page_fits_at_double_scale() -> None:
