@@ -7,6 +7,7 @@ from PySide6.QtGui import QHideEvent, QShowEvent
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QWidget
 
 from personal_ai.app.activity import Entry, Undertaking
+from personal_ai.app.networks import PRACTICE
 from personal_ai.common.errors import UserFacingError
 from personal_ai.common.jobs import Progress
 from personal_ai.deployments.journal import Deployment, DeploymentState
@@ -24,7 +25,6 @@ from ui.widgets.network_row import NetworkRow
 from ui.widgets.scroll_page import ScrollPage
 from ui.widgets.toast import Toast
 
-_PRACTICE = "practice"
 _LOOK_AGAIN_MS = 60_000
 
 
@@ -94,7 +94,7 @@ class AisPage(ScrollPage):
         """Begins a new deployment of the model that is chosen."""
         overview = self._profile.overview
         model = self.models.currentData()
-        self._start(model, _PRACTICE, next_name([one.name for one in overview.deployments]), None)
+        self._start(model, PRACTICE, next_name([one.name for one in overview.deployments]), None)
 
     def resume(self, deployment: Deployment) -> None:
         """Goes on with one that was paused, failed or killed."""

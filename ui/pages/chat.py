@@ -250,7 +250,6 @@ class ChatPage(QWidget):
         dialog.preset_kept.connect(self.shelf.keep_preset)
         dialog.preset_removed.connect(self.shelf.remove_preset)
         dialog.accepted.connect(lambda: self._set_style(dialog))
-        dialog.finished.connect(dialog.deleteLater)
         dialog.open()
 
     def _set_style(self, dialog: ChatStyleDialog) -> None:
