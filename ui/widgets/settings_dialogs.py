@@ -13,6 +13,7 @@ from ui.widgets.basic import Button, frame, label
 from ui.widgets.dialog import Dialog
 from ui.widgets.form import buttons
 from ui.widgets.form_dialog import FormDialog
+from ui.widgets.rail import Page
 
 _DIAGNOSTICS_HEIGHT = 260
 
@@ -163,7 +164,7 @@ def _shortcuts() -> tuple[tuple[str, str], ...]:
         ("Ctrl+F", tr("Find words in this chat")),
         ("Ctrl+Shift+F", tr("Find a chat")),
         ("Ctrl+Z", tr("Undo what was deleted")),
-        ("Ctrl+1 … 9", tr("The pages, from the top")),
+        (f"Ctrl+1 … {len(Page)}", tr("The pages, from the top")),
         ("Ctrl+L", tr("Lock")),
         ("F1, Ctrl+/", tr("This list")),
         ("Esc", tr("Leave a dialog; stop a reply")),
