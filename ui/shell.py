@@ -287,5 +287,6 @@ class Shell(QWidget):
         """What was deleted is deleted for good; a reply under way stops and is kept. Dialogs go."""
         for dialog in self.findChildren(QDialog):
             dialog.reject()
+        self.herald.rest()
         self.toast.settle()
         self.chat.prepare_to_close()

@@ -53,6 +53,7 @@ class AisPage(ScrollPage):
         self._operation: Operation[Deployment] | None = None
         self._run: RunCard | None = None
         self._run_name = ""
+        self._network_ran = profile.overview.network_running
         self.models = QComboBox()
         self.models.setAccessibleName(tr("Model to deploy"))
         self.models.setMinimumWidth(170)
@@ -220,6 +221,10 @@ class AisPage(ScrollPage):
         self._network.setVisible(self._operation is None and bool(overview.deployments))
         self._network.refresh()
         self._show_all()
+        if overview.network_running is not self._network_ran:
+            self._network_ran = overview.network_running
+            if self.isVisible():
+                self._look()
 
     def _drop_stale(self) -> None:
         """Cards of what has changed or gone; the open AI follows, or goes."""

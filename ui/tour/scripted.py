@@ -190,6 +190,7 @@ class ScriptedChat:
             finish=finish,  # type: ignore[arg-type]
             calls=0 if place is Place.LOCAL else 1 + len(said) // 8,
             instructions=0 if place is Place.LOCAL else 21_400_000 * max(1, len(said)),
+            cycles=0 if place is Place.LOCAL else 21_400_000 * max(1, len(said)) + 7_100_000,
             fallback_reason=reason if place is Place.LOCAL else None,
         )
         if asked.turns[-1].role == "assistant":
