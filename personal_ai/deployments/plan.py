@@ -73,7 +73,8 @@ class Plan:
 
     items: create, install, upload, verify, storage (of `days`), replies; and the reserve, which must lie in the
     canister for its messages and its freezing threshold and stays the owner's.
-    stored_bytes: module, stable memory and heap, which the network charges for; a snapshot stores as much again.
+    stored_bytes: module, stable memory and heap, which the network charges for; a snapshot stores as much again, whose
+    rent is snapshot_per_day.
     storage_per_gib_second: the price that is planned with.
     """
 
@@ -84,6 +85,8 @@ class Plan:
     storage_per_gib_second: int
     rent_per_day: int
     rent_per_day_documented: int
+    snapshot_per_day: int
+    snapshot_per_day_documented: int
 
     @property
     def total(self) -> int:
@@ -146,9 +149,19 @@ def plan(profile: NetworkProfile, contents: Contents, *, days: int = 30, replies
         Item("replies", replies.count * _reply(profile, contents.program, replies)),
         Item("reserve", install_limit + working + frozen + (most_per_day - rent_per_day) * days),
     )
-    documented = _rent(profile, stored_bytes, DOCUMENTED_STORAGE_PER_GIB_SECOND)
     price = profile.costs.storage_per_gib_second
-    return Plan(items, days, replies, stored_bytes, price, rent_per_day, documented)
+    documented = _rent(profile, stored_bytes, DOCUMENTED_STORAGE_PER_GIB_SECOND)
+    return Plan(
+        items=items,
+        days=days,
+        replies=replies,
+        stored_bytes=stored_bytes,
+        storage_per_gib_second=price,
+        rent_per_day=rent_per_day,
+        rent_per_day_documented=documented,
+        snapshot_per_day=_rent(profile, 2 * stored_bytes, price) - rent_per_day,
+        snapshot_per_day_documented=_rent(profile, 2 * stored_bytes, DOCUMENTED_STORAGE_PER_GIB_SECOND) - documented,
+    )
 
 
 def _rent(profile: NetworkProfile, stored_bytes: int, per_gib_second: int) -> int:

@@ -54,7 +54,8 @@ def proxy_dialog(parent: QWidget, upkeep: Upkeep, proxy: str | None) -> FormDial
         tr("The way into networks"),
         tr(
             "Through Tor, a network does not learn where you are, and each identity takes a way of its own. Tor "
-            "listens at socks5h://127.0.0.1:9050, the Tor Browser at port 9150. Leave it empty to go directly."
+            "listens at socks5h://127.0.0.1:9050, the Tor Browser at port 9150. Leave it empty to go directly. My AIs "
+            "looks at all your AIs at about the same time: who sees all those ways could guess that they are yours."
         ),
         go=tr("Use"),
     )
