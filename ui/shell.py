@@ -223,7 +223,8 @@ class Shell(QWidget):
             self.herald.tell_deployed(deployment)
         if waited and deployment.id == self._set_up:
             self._set_up = None
-            self.new_chat(deployment)
+            # Only then do the pages know its canister.
+            self._profile.refresh().on_end(lambda: self.new_chat(deployment))
 
     def _tell_elsewhere(self, text: str) -> None:
         """News of the page of the AIs, for somebody who is on another one."""
