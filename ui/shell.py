@@ -223,7 +223,8 @@ class Shell(QWidget):
             self.herald.tell_deployed(deployment)
         if waited and deployment.id == self._set_up:
             self._set_up = None
-            self.new_chat(deployment)
+            # Only then do the pages know its canister.
+            self._profile.refresh().on_end(lambda: self.new_chat(deployment))
 
     def _tell_elsewhere(self, text: str) -> None:
         """News of the page of the AIs, for somebody who is on another one."""
@@ -287,5 +288,6 @@ class Shell(QWidget):
         """What was deleted is deleted for good; a reply under way stops and is kept. Dialogs go."""
         for dialog in self.findChildren(QDialog):
             dialog.reject()
+        self.herald.rest()
         self.toast.settle()
         self.chat.prepare_to_close()

@@ -36,7 +36,9 @@ from personal_ai.chat.store import ConversationStore
 from personal_ai.common.errors import BadInputError, NetworkUnreachableError
 from personal_ai.common.jobs import Cancel, Meter, ProgressCallback
 from personal_ai.common.paths import Paths
+from personal_ai.deployments.creation import Directory
 from personal_ai.deployments.deployer import Deployer
+from personal_ai.deployments.directory import PublicDirectory
 from personal_ai.deployments.journal import Deployment, DeploymentState, Journal
 from personal_ai.deployments.names import next_name
 from personal_ai.deployments.practice import PracticeNetwork
@@ -264,10 +266,16 @@ class Workspace:
                 package,
                 self.paths.programs,
                 faucet=self.practice_network.fund if practising else None,
-                directory=self.practice_network.canisters_of if practising else None,
+                directory=self._directory(profile, Principal.from_text(deployment.principal)),
                 canister_id=canister_id,
             )
             return deployer.run(deployment.id, on_progress, cancel)
+
+    def _directory(self, profile: NetworkProfile, principal: Principal) -> Directory | None:
+        """Who tells which canisters an identity controls, asked on the identity's own way."""
+        if profile.name == PRACTICE:
+            return self.practice_network.canisters_of
+        return PublicDirectory(proxy=self.proxy_for(principal)) if profile.kind == "ic" else None
 
     def begin(
         self, model: str, *, network: str = PRACTICE, name: str | None = None, identity: Principal | None = None
@@ -356,7 +364,8 @@ class Workspace:
             local.warm()  # it loads while the user still writes
         else:
             place = Place.PRACTICE if deployment.network == PRACTICE else Place.CANISTER
-            canister = CanisterAnswerer(self.canister_client(deployment), place)
+            costs = self.networks.known(deployment.network).costs
+            canister = CanisterAnswerer(self.canister_client(deployment), place, costs)
         chat_model = ChatModel(ChatTokenizer(package), package.manifest.context_length, package.manifest.stop_texts)
         return ChatSession(chat_model, LocalAnswerer(local), canister, sampling=sampling)
 

@@ -82,6 +82,8 @@ def plan_fields(bill: Plan) -> dict[str, Any]:
                 "days": days,
                 "cycles": days * bill.rent_per_day,
                 "cycles_at_documented_price": days * bill.rent_per_day_documented,
+                "snapshot_cycles": days * bill.snapshot_per_day,
+                "snapshot_cycles_at_documented_price": days * bill.snapshot_per_day_documented,
             }
             for days in STORAGE_DAYS
         ],
@@ -113,6 +115,8 @@ def plan_lines(bill: Plan) -> list[str]:
     for days in STORAGE_DAYS:
         planned, documented = (days * rent for rent in (bill.rent_per_day, bill.rent_per_day_documented))
         lines.append(f"  storage for {days} days: {cycles(planned)}, or {cycles(documented)} at the documented price")
+        planned, documented = (days * rent for rent in (bill.snapshot_per_day, bill.snapshot_per_day_documented))
+        lines.append(f"    and a snapshot beside it: {cycles(planned)}, or {cycles(documented)}")
     return [*lines, *(f"  Assumed: {each}." for each in bill.assumptions)]
 
 

@@ -54,12 +54,18 @@ class CostTable:
     call_per_byte: int = 1_000  # of its argument, its method's name and its response
     nodes: int = 13
 
+    def update_call(self, argument_bytes: int, instructions: int) -> int:
+        """A call from outside: its bytes with what surrounds the argument, its base price, its instructions."""
+        ingress = self.ingress_base + self.ingress_per_byte * (argument_bytes + _MESSAGE_SIZE_BYTES)
+        return self.on_subnet(ingress + self.update_base + self.per_instruction * instructions)
+
     def on_subnet(self, cycles: int) -> int:
         """What a price of this table comes to on the subnet of `nodes` nodes."""
         return -(-cycles * self.nodes // _REFERENCE_NODES)
 
 
 _REFERENCE_NODES = 13
+_MESSAGE_SIZE_BYTES = 450  # what surrounds an argument: envelope, signature, Candid
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,9 +22,10 @@ from personal_ai.replica import chunk_store
 from personal_ai.replica.accounts import Accounts
 from personal_ai.replica.canister import WASM_PAGE_BYTES, CanisterState, from_document, to_document
 from personal_ai.replica.heap import HEAP_FILE_BYTES
+from personal_ai.replica.memory_files import create_memory_file
 from personal_ai.replica.settings import invalid
 from personal_ai.replica.sparse import copy_sparse
-from personal_ai.replica.state import StateStore, create_memory_file
+from personal_ai.replica.state import StateStore
 
 MAX_SNAPSHOTS = 10
 SNAPSHOTS_FOLDER = "snapshots"

@@ -52,3 +52,23 @@ def deployed() -> ScriptedCore:
     core = ScriptedCore(all_deployments=[deployment("Rowan")])
     core.practice_network.running = True
     return core
+
+
+@pytest.fixture
+def answering(make_stage: StageMaker) -> Stage:
+    """A reply stands still after its first words, "Only you. "."""
+    stage = make_stage()
+    stage.hold_word(2)
+    stage.enter().chat.send("Who controls it?")
+    stage.until(lambda: stage.chat.heard == "Only you. ")
+    return stage
+
+
+@pytest.fixture
+def deploying(make_stage: StageMaker) -> Stage:
+    """A deployment stands still while it uploads."""
+    stage = make_stage()
+    stage.hold_step("Uploading the weights")
+    stage.enter().shell.ais.deploy()
+    stage.until(lambda: stage.shell.ais.step == "Uploading the weights")
+    return stage

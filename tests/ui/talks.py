@@ -35,3 +35,11 @@ def open_talk(stage: Stage, talk: Conversation) -> None:
     stage.chat.list.selected.emit(talk.id)
     stage.until(lambda: stage.chat.conversation.id == talk.id)
     stage.settle()
+
+
+def only_talk(core: ScriptedCore) -> Conversation:
+    """The one that is kept."""
+    (kept,) = core.conversations.list()
+    talk = core.conversations.get(kept.id)
+    assert talk is not None
+    return talk

@@ -131,21 +131,17 @@ def test_html_and_pictures_in_a_reply_stay_words(make_stage: MakeStage) -> None:
     assert views[0].loadResource(2, "file:///etc/passwd") is None
 
 
-def test_stop_keeps_what_was_said(make_stage: MakeStage) -> None:
-    stage = make_stage()
-    stage.hold_word(2)
-    stage.enter().chat.send("Who controls it?")
-    stage.until(lambda: stage.chat.heard == "Only you. ")
-    assert stage.chat.composer.button.text() == "Stop"
-    stage.chat.composer.button.click()
-    stage.settle()
-    turn = stage.chat.conversation.turns[-1]
+def test_stop_keeps_what_was_said(answering: Stage) -> None:
+    assert answering.chat.composer.button.text() == "Stop"
+    answering.chat.composer.button.click()
+    answering.settle()
+    turn = answering.chat.conversation.turns[-1]
     assert turn.text == "Only you. "
     assert turn.facts is not None
     assert turn.facts.finish == "cancelled"
-    assert "stopped by you" in labels(shown(stage, ReplyMessage)[0])
-    assert stage.core.conversations.get(stage.chat.conversation.id) == stage.chat.conversation
-    assert stage.chat.composer.button.text() == "Send"
+    assert "stopped by you" in labels(shown(answering, ReplyMessage)[0])
+    assert answering.core.conversations.get(answering.chat.conversation.id) == answering.chat.conversation
+    assert answering.chat.composer.button.text() == "Send"
 
 
 def test_escape_stops(make_stage: MakeStage) -> None:

@@ -11,12 +11,12 @@ from PySide6.QtWidgets import QLabel, QPushButton, QWidget
 from personal_ai.app.own_networks import Described
 from personal_ai.common.errors import FormatError, NetworkUnreachableError, SecurityError, StorageError
 from personal_ai.ic.profile import IC
+from tests.ui.forms import fill, problem
 from ui.tour.scenes_settings import settings_page
 from ui.tour.scripted import ScriptedCore, deployment
 from ui.tour.stage import Stage
 from ui.widgets.form_dialog import FormDialog
 from ui.widgets.networks_card import NetworksCard
-from ui.widgets.notice import Problem
 from ui.widgets.question import Question
 from ui.widgets.rail import Page
 
@@ -48,19 +48,6 @@ def press(stage: Stage, name: str) -> None:
 
 def accessible(widget: QWidget) -> str:
     return widget.accessibleName() or (widget.text() if isinstance(widget, QPushButton) else "")
-
-
-def fill(stage: Stage, *texts: str) -> FormDialog:
-    dialog = stage.find(FormDialog)
-    for line, text in zip(dialog.lines, texts, strict=True):
-        line.setText(text)
-    dialog.go.click()
-    stage.settle()
-    return dialog
-
-
-def problem(stage: Stage) -> str:
-    return stage.find(Problem).accessibleName()
 
 
 def test_each_network_says_how_it_is_reached_and_checked(stage: Stage) -> None:

@@ -13,12 +13,13 @@ from PySide6.QtWidgets import QCheckBox, QLabel, QPlainTextEdit
 
 from personal_ai.common.errors import StorageError
 from personal_ai.common.jobs import Cancel
+from tests.ui.forms import problem
 from ui.tour.scenes_identities import Unreadable, several
 from ui.tour.scenes_settings import fill, press, settings_page
 from ui.tour.scripted import PASSWORD, PHRASE, ScriptedCore
 from ui.tour.stage import Stage
 from ui.widgets.form_dialog import FormDialog
-from ui.widgets.notice import Notice, Problem
+from ui.widgets.notice import Notice
 from ui.widgets.settings_dialogs import ShortcutsDialog
 
 MakeStage = Callable[..., Stage]
@@ -39,10 +40,6 @@ def shown(stage: Stage) -> str:
 
 def fill_lines(stage: Stage, *texts: str) -> None:
     fill(stage, "", *texts)
-
-
-def problem(stage: Stage) -> str:
-    return stage.find(Problem).accessibleName()
 
 
 def test_the_time_until_it_locks_itself_is_chosen(stage: Stage) -> None:

@@ -62,6 +62,7 @@ def test_from_the_model_to_a_deployment_on_the_practice_network(make_stage: Make
     assert made.canister_id and made.network == "practice"
     assert stage.chat.isVisible() and stage.chat.conversation.deployment == made.id
     assert stage.window.focusWidget() is stage.chat.composer.focusProxy()
+    assert not stage.chat.findChildren(Problem)
 
 
 def test_who_has_gone_elsewhere_meanwhile_is_told_and_stays_there(make_stage: MakeStage) -> None:

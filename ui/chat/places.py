@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from PySide6.QtCore import QObject, Signal
 
-from personal_ai.chat.conversation import Place
 from ui.bridge import Lane, OwnedBridge
 from ui.chat.exchange import Desk, Moved
 from ui.chat.room import Room
@@ -35,9 +34,9 @@ class Places(QObject):
                 self.show(self._talk.here.moved[-1])
             return
 
-        def known(place: Place) -> None:
+        def known(moved: Moved) -> None:
             if self._talk.conversation is conversation and not replies.under_way:
-                self._header.show_place(place)
+                self.show(moved)
                 self._room.measure(conversation, deployment)
                 replies.prepare(conversation, deployment).on_failure(self.failed.emit)
 
@@ -46,5 +45,5 @@ class Places(QObject):
         ).on_failure(self.failed.emit)
 
     def show(self, moved: Moved) -> None:
-        """The reply under way comes from there."""
+        """Where the reply under way comes from, or the next one would."""
         self._header.show_place(moved.place, fallback=moved.reason is not None)

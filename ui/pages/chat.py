@@ -23,7 +23,7 @@ from ui.chat.shelf import Shelf
 from ui.chat.talk import Talk
 from ui.colouring import Colouring
 from ui.profile import Profile
-from ui.text import DOT, tr
+from ui.text import tr
 from ui.theme.tokens import SPACE_S, SPACE_XL, SPACE_XXL
 from ui.widgets.basic import centred, column, row
 from ui.widgets.chat_header import ChatHeader
@@ -190,8 +190,8 @@ class ChatPage(QWidget):
         shown = here.asked if here else self.conversation
         self.header.show_conversation(shown, self.talk.deployment_of(shown))
         self.header.offer_places(shown, self.profile.active, network_running=overview.network_running)
-        model, words = overview.model(shown.model), overview.model_label(shown.model)
-        self.composer.set_note(words + DOT + model.quantisation if model else words)
+        words = overview.model_label(shown.model)
+        self.composer.set_note(words)
         self._empty.show_model(words, deployed=bool(overview.deployments))
         self._refresh_composer()
 
@@ -250,7 +250,6 @@ class ChatPage(QWidget):
         dialog.preset_kept.connect(self.shelf.keep_preset)
         dialog.preset_removed.connect(self.shelf.remove_preset)
         dialog.accepted.connect(lambda: self._set_style(dialog))
-        dialog.finished.connect(dialog.deleteLater)
         dialog.open()
 
     def _set_style(self, dialog: ChatStyleDialog) -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QWidget
 
+from personal_ai.app.networks import PRACTICE
 from personal_ai.app.setup import Bill, Choices, Step
 from personal_ai.common.errors import UserFacingError
 from ui.model_words import facts
@@ -21,7 +22,7 @@ from ui.widgets.identity_choice import IdentityChoice
 from ui.widgets.notice import Problem
 from ui.widgets.scroll_page import ScrollPage
 
-_PRACTICE, _INTERNET_COMPUTER = "practice", "ic"
+_INTERNET_COMPUTER = "ic"
 
 
 class SetupPage(ScrollPage):
@@ -177,7 +178,7 @@ def _mark(marks: QHBoxLayout, step: Step) -> None:
 
 def _network_meaning(network: str) -> str:
     return {
-        _PRACTICE: tr(
+        PRACTICE: tr(
             "On this computer, as on the real network, for nothing. Made for trying things out: it is there while this "
             "computer runs, and nobody else can reach it."
         ),

@@ -9,13 +9,14 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QWidget
 
+from personal_ai.app.networks import PRACTICE
 from personal_ai.common.errors import UserFacingError
 from personal_ai.wallet.journal import Kind, Payment
 from ui.payment_words import kind_words
 from ui.profile import Profile
 from ui.text import network_name, tr
 from ui.theme.tokens import SPACE_L, SPACE_M, SPACE_S, SPACE_XL
-from ui.till import PRACTICE, Till
+from ui.till import Till
 from ui.widgets.balance_card import BalanceCard
 from ui.widgets.basic import Button, clear, column, frame, label, row
 from ui.widgets.notice import Problem

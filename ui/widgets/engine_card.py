@@ -9,6 +9,7 @@ from PySide6.QtCore import Qt, Signal
 from personal_ai.app.canisters import Engine
 from ui.ai_words import engine_meaning
 from ui.model_words import facts
+from ui.payment_words import whole_address
 from ui.text import tr
 from ui.widgets.basic import Button, label
 from ui.widgets.section import Section, from_the_left
@@ -58,7 +59,7 @@ class EngineCard(Section):
         module_hash = sight.look.status.module_hash
         self._hash.setVisible(module_hash is not None)
         if module_hash is not None:
-            self._hash.setText(_grouped(module_hash.hex()))
+            self._hash.setText(whole_address(module_hash.hex()))
             self._hash.setAccessibleName(tr("Hash of the engine: {hash}").format(hash=module_hash.hex()))
         self.upgrade.setToolTip(
             tr("It has this program's engine already") if sight.look.engine is Engine.SHIPPED else ""
@@ -69,8 +70,3 @@ def _model_facts(model: Model | None) -> str:
     if model is None:
         return tr("This model is not in the library of this computer any more.")
     return facts(model)
-
-
-def _grouped(digits: str) -> str:
-    """In groups that wrap and can be compared."""
-    return " ".join(digits[at : at + 8] for at in range(0, len(digits), 8))

@@ -26,6 +26,7 @@ def test_a_fallback_is_told_in_one_sentence_and_on_the_chip(make_stage: MakeStag
     deployed.practice_network.running = False
     deployed.script.fallback_reason = "The practice network does not answer."
     stage = make_stage(deployed).enter()
+    assert stage.find(ChatHeader).place_shown == "On this computer now", "known before a word is sent"
     ask(stage, "Who controls it?")
     (notice,) = shown(stage, Notice)
     assert notice.text == (
