@@ -25,9 +25,11 @@ if TYPE_CHECKING:
     from personal_ai.deployments.burn_history import Budget
     from personal_ai.deployments.removal import Loss
     from personal_ai.deployments.runway import Reading
-    from personal_ai.ic.management import CanisterSettings, CanisterStatus, LogLine, Snapshot
+    from personal_ai.ic.management import CanisterSettings, CanisterStatus, LogLine
+    from personal_ai.ic.management_snapshots import Snapshot
     from personal_ai.identities.linking import LinkWarning
     from personal_ai.identities.vault import IdentityRecord
+    from personal_ai.identities.vault_notes import Contact
     from personal_ai.wallet.journal import Payment
     from personal_ai.wallet.wallet import Preview
 
@@ -152,9 +154,9 @@ class AiDesk(QObject):
 
     # Who controls it, settings, stopping
 
-    def identities(self) -> Operation[Sequence[IdentityRecord]]:
-        """Of the vault."""
-        return self._profile.bridge.run(lambda _: self._core.vault.identities)
+    def people(self) -> Operation[tuple[Sequence[IdentityRecord], Sequence[Contact]]]:
+        """One's own identities, and who else is known."""
+        return self._profile.bridge.run(lambda _: (self._core.vault.identities, self._core.vault.notes.contacts))
 
     def link_warning(self, deployment: Deployment, added: Principal) -> Operation[LinkWarning | None]:
         return self._profile.bridge.run(

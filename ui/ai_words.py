@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from personal_ai.app.canisters import Engine
+from personal_ai.deployments.bill import Line
 from personal_ai.deployments.health import Health
 from personal_ai.deployments.runway import Level, Runway
 from ui.text import FIRM, big_number, count, duration, tr
@@ -135,6 +137,24 @@ def runway_reasons(runway: Runway) -> list[str]:
     else:
         reasons.append(tr("Answering took next to nothing on top, over the last two weeks."))
     return reasons
+
+
+def bill_words(lines: Sequence[Line]) -> list[str]:
+    """What its deployment was planned to cost, beside what it did cost; a sentence for each item."""
+    names = {
+        "create and install": tr("Making it"),
+        "upload": tr("The upload"),
+        "verify": tr("Checking the upload"),
+        "storage of a day": tr("Rent of a day"),
+        "answers so far": tr("Its answers so far"),
+    }
+    known, unknown = tr("{what}: planned {planned} cycles, really {spent}."), tr("{what}: planned {planned} cycles.")
+    return [
+        (unknown if line.spent is None else known).format(
+            what=names[line.what], planned=cycles_words(line.planned), spent=cycles_words(line.spent or 0)
+        )
+        for line in lines
+    ]
 
 
 # Times

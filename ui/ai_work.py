@@ -18,7 +18,7 @@ from ui.profile import Profile
 from ui.text import tr
 
 if TYPE_CHECKING:
-    from personal_ai.ic.management import Snapshot
+    from personal_ai.ic.management_snapshots import Snapshot
 
 T = TypeVar("T")
 

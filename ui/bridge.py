@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import Enum
 from functools import partial
 from queue import SimpleQueue
@@ -55,7 +55,10 @@ class Task:
 
 
 class Operation(Generic[Result]):
-    """Work under way. All callbacks run on the window's thread; set them where the operation was started."""
+    """Work under way. All callbacks run on the window's thread; set them where the operation was started.
+
+    Who begins work and who asked for it may both listen: callbacks of one kind run in the order in which they came.
+    """
 
     def __init__(self, lane: Lane, owner: QObject, tell: Callable[[object], None], *, unasked: bool) -> None:
         self.lane = lane
@@ -63,11 +66,11 @@ class Operation(Generic[Result]):
         self.unasked = unasked
         self.task = Task(tell)
         self.running = True
-        self._listeners: dict[type[Any], Callable[[Any], object]] = {}
-        self._success: Callable[[Result], object] | None = None
-        self._failure: Callable[[UserFacingError], object] | None = None
-        self._cancelled: Callable[[], object] | None = None
-        self._end: Callable[[], object] | None = None
+        self._listeners: dict[type[Any], list[Callable[[Any], object]]] = {}
+        self._success: list[Callable[[Result], object]] = []
+        self._failure: list[Callable[[UserFacingError], object]] = []
+        self._cancelled: list[Callable[[], object]] = []
+        self._end: list[Callable[[], object]] = []
 
     def owned_by(self, owner: QObject) -> Self:
         """Callbacks that are nobody's method end with `owner`, a dialog say, instead of with who began the work."""
@@ -76,24 +79,24 @@ class Operation(Generic[Result]):
 
     def on(self, kind: type[News], callback: Callable[[News], object]) -> Self:
         """Hears what the work tells of this kind: pieces of `str` are joined, of `Progress` only the newest comes."""
-        self._listeners[kind] = callback
+        self._listeners.setdefault(kind, []).append(callback)
         return self
 
     def on_success(self, callback: Callable[[Result], object]) -> Self:
-        self._success = callback
+        self._success.append(callback)
         return self
 
     def on_failure(self, callback: Callable[[UserFacingError], object]) -> Self:
-        self._failure = callback
+        self._failure.append(callback)
         return self
 
     def on_cancelled(self, callback: Callable[[], object]) -> Self:
-        self._cancelled = callback
+        self._cancelled.append(callback)
         return self
 
     def on_end(self, callback: Callable[[], object]) -> Self:
         """Runs after the other callbacks, however the work ended: the place to stop looking busy."""
-        self._end = callback
+        self._end.append(callback)
         return self
 
     def cancel(self) -> None:
@@ -219,8 +222,8 @@ class Bridge(QObject):
                 return
             if isinstance(news, _Done):
                 self._finish(operation, news)
-            elif listener := operation._listeners.get(type(news)):
-                self._call(operation, listener, news)
+            else:
+                self._call(operation, operation._listeners.get(type(news), ()), news)
 
     def _finish(self, operation: Operation[Any], outcome: _Done) -> None:
         operation.running = False
@@ -241,14 +244,15 @@ class Bridge(QObject):
         if not self._operations:
             self.idle.emit()
 
-    def _call(self, operation: Operation[Any], callback: Callable[..., object] | None, *news: object) -> None:
+    def _call(self, operation: Operation[Any], callbacks: Sequence[Callable[..., object]], *news: object) -> None:
         """A bug in one callback must not swallow the news behind it."""
-        if callback is None or not isValid(_listener(callback) or operation.owner):
-            return
-        try:
-            callback(*news)
-        except Exception as error:  # whatever it is, it is a bug of ours
-            self.crashed.emit(error)
+        for callback in tuple(callbacks):
+            if not isValid(_listener(callback) or operation.owner):
+                continue
+            try:
+                callback(*news)
+            except Exception as error:  # whatever it is, it is a bug of ours
+                self.crashed.emit(error)
 
 
 class OwnedBridge:

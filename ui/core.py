@@ -15,6 +15,7 @@ from personal_ai.deployments.journal import Deployment
 from ui.core_activity import Activity
 from ui.core_ais import Ais
 from ui.core_models import ModelRoom
+from ui.core_networks import OwnNetworks
 from ui.core_safekeeping import Safekeeping
 from ui.core_setup import Setup
 from ui.core_wallet import Money
@@ -151,6 +152,8 @@ class Core(Ais, Protocol):
     def conversations(self) -> Conversations: ...
     @property
     def practice_network(self) -> Network: ...
+    @property
+    def own_networks(self) -> OwnNetworks: ...
     @property
     def money(self) -> Money: ...
     @property

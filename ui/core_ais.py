@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from personal_ai.deployments.journal import Deployment
     from personal_ai.deployments.removal import Loss
     from personal_ai.deployments.runway import Reading
-    from personal_ai.ic.management import CanisterSettings, CanisterStatus, LogLine, Snapshot
+    from personal_ai.ic.management import CanisterSettings, CanisterStatus, LogLine
+    from personal_ai.ic.management_snapshots import Snapshot
     from personal_ai.ic.principal import Principal
     from personal_ai.identities.linking import LinkWarning
     from personal_ai.wallet.journal import Payment

@@ -39,13 +39,17 @@ class Herald(QObject):
         self._settings = settings
         self._window = window
         self._tray: QSystemTrayIcon | None = None
-        self._timer = QTimer(self, interval=_EVERY_MS)
+        self._timer = QTimer(self, interval=_FIRST_MS)
         self._timer.timeout.connect(self.tend)
         self._timer.start()
-        QTimer.singleShot(_FIRST_MS, self, self.tend)
+
+    def rest(self) -> None:
+        """The window closes or locks: nothing is begun any more."""
+        self._timer.stop()
 
     def tend(self) -> None:
         """Reads every canister's cycles and tops up within budgets. A network that is away is no news."""
+        self._timer.setInterval(_EVERY_MS)
         if self._profile.overview.deployments:
             self._profile.bridge.run(
                 lambda task: self._profile.core.runway.tend(task.cancel), lane=Lane.CARE, unasked=True

@@ -252,9 +252,9 @@ class Opening(QObject):
 
         def unlock(act: Callable[[Core], None]) -> None:
             page.set_busy(True)
-            self.ask(act).owned_by(page).on_success(lambda _: self._enter(page)).on_failure(page.show_problem).on_end(
-                lambda: page.set_busy(False)
-            )
+            self.ask(lambda core: _unlock(core, act)).owned_by(page).on_success(
+                lambda words_due: self._go_on(page, words_due)
+            ).on_failure(page.show_problem).on_end(lambda: page.set_busy(False))
 
         page.chosen.connect(lambda password: unlock(lambda core: core.unlock(password)))
         page.keyring_chosen.connect(lambda: unlock(lambda core: core.door.unlock_with_keyring()))
@@ -279,10 +279,24 @@ class Opening(QObject):
             take
         ).on_failure(page.show_problem)
 
+    def _go_on(self, page: UnlockPage, words_due: Sequence[int]) -> None:
+        """The first run is taken up again where it was left."""
+        if words_due:
+            page.forget()
+            self._welcome().ask_words(words_due)
+        else:
+            self._enter(page)
+
     def _enter(self, page: WelcomePage | UnlockPage) -> None:
         """The vault is open: the secrets that were typed are let go."""
         page.forget()
         self.opened.emit()
+
+
+def _unlock(core: Core, act: Callable[[Core], None]) -> Sequence[int]:
+    """Which of the recovery words are still to be typed again."""
+    act(core)
+    return core.setup.words_due()
 
 
 def _create(core: Core, phrase: str, password: str) -> None:

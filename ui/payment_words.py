@@ -53,7 +53,7 @@ def short_address(address: str) -> str:
 
 
 def whole_address(address: str) -> str:
-    """All of an address, in groups that wrap and can be compared: an account id has none of its own."""
+    """All of an address or a hash, in groups that wrap and can be compared: bare digits have none of their own."""
     if "-" in address:
         return address.replace("-", "-\N{ZERO WIDTH SPACE}")
     return " ".join(address[at : at + _HEX_SHOWN] for at in range(0, len(address), _HEX_SHOWN))

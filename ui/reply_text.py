@@ -24,6 +24,8 @@ def facts_line(facts: ReplyFacts) -> str:
         parts.append(count(facts.calls, tr("call"), tr("calls")))
     if facts.instructions:
         parts.append(tr("{number} instructions").replace(" ", FIRM).format(number=big_number(facts.instructions)))
+    if facts.cycles:
+        parts.append(tr("about {number} cycles").replace(" ", FIRM).format(number=big_number(facts.cycles)))
     if facts.finish == "cancelled":
         parts.append(tr("stopped by you"))
     elif facts.finish == "max_tokens":

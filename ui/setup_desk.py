@@ -12,11 +12,15 @@ from ui.profile import Profile
 
 if TYPE_CHECKING:
     from personal_ai.deployments.journal import Deployment
+    from personal_ai.identities.vault import IdentityRecord
     from ui.core_setup import Setup
 
 
 class SetupDesk(QObject):
-    """`changed` follows whatever was chosen; networks: the names of those that there are."""
+    """`changed` follows whatever was chosen.
+
+    networks: the names of those that there are. identities: of the vault, under any of which an AI can live.
+    """
 
     changed = Signal()
 
@@ -26,21 +30,24 @@ class SetupDesk(QObject):
         self._billing: Operation[Bill] | None = None
         self.choices = Choices()
         self.networks: tuple[str, ...] = ()
+        self.identities: tuple[IdentityRecord, ...] = ()
 
     def open(self, model: str | None = None) -> None:
         """Goes on where it was left. model: begins anew with this one, for another network say."""
 
-        def work(_: object) -> tuple[Choices, tuple[str, ...]]:
+        def work(_: object) -> tuple[Choices, tuple[str, ...], tuple[IdentityRecord, ...]]:
             core = self._profile.core
             choices = Choices(model) if model else core.setup.choices() or Choices()
-            return core.setup.choose(choices), core.money.networks()
+            return core.setup.choose(choices), core.money.networks(), core.vault.identities
 
-        self._profile.bridge.run(work).on_success(lambda found: self._take(*found))
+        def take(found: tuple[Choices, tuple[str, ...], tuple[IdentityRecord, ...]]) -> None:
+            choices, self.networks, self.identities = found
+            self._take(choices)
+
+        self._profile.bridge.run(work).on_success(take)
 
     def choose(self, choices: Choices) -> None:
-        self._profile.bridge.run(lambda _: self._setup.choose(choices)).on_success(
-            lambda kept: self._take(kept, self.networks)
-        )
+        self._profile.bridge.run(lambda _: self._setup.choose(choices)).on_success(self._take)
 
     def bill(self) -> Operation[Bill]:
         """What it costs; an older question that is still under way is given up."""
@@ -57,6 +64,6 @@ class SetupDesk(QObject):
     def _setup(self) -> Setup:
         return self._profile.core.setup
 
-    def _take(self, choices: Choices, networks: tuple[str, ...]) -> None:
-        self.choices, self.networks = choices, networks
+    def _take(self, choices: Choices) -> None:
+        self.choices = choices
         self.changed.emit()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING, TypeVar
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QDialog, QFrame, QStackedWidget, QWidget
@@ -35,6 +37,8 @@ from ui.widgets.trial_dialogs import KeepDialog
 if TYPE_CHECKING:
     from personal_ai.app.activity import Entry
 
+P = TypeVar("P", bound=QWidget)
+
 
 class Shell(QWidget):
     """`appearance_chosen` carries the user's choice of look."""
@@ -46,6 +50,7 @@ class Shell(QWidget):
     def __init__(self, profile: Profile, paths: Paths) -> None:
         super().__init__()
         self._profile = profile
+        self._paths = paths
         self._narrow = False
         self.page = Page.CHAT
         self._set_up: str | None = None  # the deployment that was agreed to step by step and is on its way
@@ -54,24 +59,8 @@ class Shell(QWidget):
         self.toast = Toast(self)
         self.rail = Rail()
         self.chat = ChatPage(profile, self.toast)
-        self.ais = AisPage(profile, self.toast)
-        self.models = ModelsPage(profile, self.toast)
-        self.identities = IdentitiesPage(profile, self.toast)
-        self.wallet = WalletPage(profile, self.toast)
-        self.activity = ActivityPage(profile, self.toast, self.ais.works_on)
-        self.settings = SettingsPage(profile, paths, theme().appearance, self.toast)
-        self.setup = SetupPage(profile)
         self.herald = Herald(profile, self.toast, paths.settings, self)
         self._pages = QStackedWidget()
-        self._by_page = {
-            Page.CHAT: self.chat,
-            Page.AIS: self.ais,
-            Page.MODELS: self.models,
-            Page.IDENTITIES: self.identities,
-            Page.WALLET: self.wallet,
-            Page.ACTIVITY: self.activity,
-            Page.SETTINGS: self.settings,
-        }
         self._menu = Button(tr("Menu"), "quiet", icon="menu", on_click=lambda: self.toggle(self.rail))
         self._chats = Button(tr("Chats"), "quiet", icon="list", on_click=lambda: self.toggle(self.chat.list))
         self._bar = self._top_bar()
@@ -84,8 +73,7 @@ class Shell(QWidget):
         self._refresh()
 
     def _arrange(self) -> None:
-        for page in (*self._by_page.values(), self.setup):
-            self._pages.addWidget(page)
+        self._pages.addWidget(self.chat)
         right = column()
         right.addWidget(self._bar)
         right.addWidget(self._trial)
@@ -103,18 +91,6 @@ class Shell(QWidget):
         self._trial.keep_wanted.connect(self.keep_wanted)
         self.chat.deploy_wanted.connect(lambda: self.show_page(Page.AIS))
         self.chat.list.selected.connect(lambda _: self._fold_away())
-        self.ais.chat_wanted.connect(self.new_chat)
-        self.ais.wallet_wanted.connect(lambda: self.show_page(Page.WALLET))
-        self.ais.deployed.connect(self._tell_deployed)
-        self.ais.failed.connect(
-            lambda name: self._tell_elsewhere(tr("Deploying {name} stopped: see My AIs.").format(name=name))
-        )
-        self.activity.resume_wanted.connect(self._resume)
-        self.ais.setup_wanted.connect(self.set_up)
-        self.setup.deploy_wanted.connect(self._deploy)
-        self.setup.models_wanted.connect(lambda: self.show_page(Page.MODELS))
-        self.setup.left.connect(lambda: self.show_page(Page.AIS))
-        self.settings.appearance_chosen.connect(self.appearance_chosen)
 
     def _top_bar(self) -> QFrame:
         bar = QFrame()
@@ -124,10 +100,72 @@ class Shell(QWidget):
         layout.addStretch()
         return bar
 
+    # The pages but the first are made when they are first visited
+
+    @cached_property
+    def ais(self) -> AisPage:
+        page = self._added(AisPage(self._profile, self.toast))
+        page.chat_wanted.connect(self.new_chat)
+        page.wallet_wanted.connect(lambda: self.show_page(Page.WALLET))
+        page.deployed.connect(self._tell_deployed)
+        page.failed.connect(
+            lambda name: self._tell_elsewhere(tr("Deploying {name} stopped: see My AIs.").format(name=name))
+        )
+        page.setup_wanted.connect(self.set_up)
+        return page
+
+    @cached_property
+    def models(self) -> ModelsPage:
+        return self._added(ModelsPage(self._profile, self.toast))
+
+    @cached_property
+    def identities(self) -> IdentitiesPage:
+        return self._added(IdentitiesPage(self._profile, self.toast))
+
+    @cached_property
+    def wallet(self) -> WalletPage:
+        return self._added(WalletPage(self._profile, self.toast))
+
+    @cached_property
+    def activity(self) -> ActivityPage:
+        page = self._added(ActivityPage(self._profile, self.toast, self.ais.works_on))
+        page.resume_wanted.connect(self._resume)
+        return page
+
+    @cached_property
+    def settings(self) -> SettingsPage:
+        page = self._added(SettingsPage(self._profile, self._paths, theme().appearance, self.toast))
+        page.appearance_chosen.connect(self.appearance_chosen)
+        return page
+
+    @cached_property
+    def setup(self) -> SetupPage:
+        page = self._added(SetupPage(self._profile))
+        page.deploy_wanted.connect(self._deploy)
+        page.models_wanted.connect(lambda: self.show_page(Page.MODELS))
+        page.left.connect(lambda: self.show_page(Page.AIS))
+        return page
+
+    def _page(self, page: Page) -> QWidget:
+        pages: dict[Page, Callable[[], QWidget]] = {
+            Page.CHAT: lambda: self.chat,
+            Page.AIS: lambda: self.ais,
+            Page.MODELS: lambda: self.models,
+            Page.IDENTITIES: lambda: self.identities,
+            Page.WALLET: lambda: self.wallet,
+            Page.ACTIVITY: lambda: self.activity,
+            Page.SETTINGS: lambda: self.settings,
+        }
+        return pages[page]()
+
+    def _added(self, page: P) -> P:
+        self._pages.addWidget(page)
+        return page
+
     def show_page(self, page: Page) -> None:
         self.page = page
         self.rail.show_page(page)
-        self._pages.setCurrentWidget(self._by_page[page])
+        self._pages.setCurrentWidget(self._page(page))
         self._chats.setVisible(page is Page.CHAT)
         if page is Page.CHAT:
             self.chat.composer.setFocus()
@@ -185,7 +223,8 @@ class Shell(QWidget):
             self.herald.tell_deployed(deployment)
         if waited and deployment.id == self._set_up:
             self._set_up = None
-            self.new_chat(deployment)
+            # Only then do the pages know its canister.
+            self._profile.refresh().on_end(lambda: self.new_chat(deployment))
 
     def _tell_elsewhere(self, text: str) -> None:
         """News of the page of the AIs, for somebody who is on another one."""
@@ -249,5 +288,6 @@ class Shell(QWidget):
         """What was deleted is deleted for good; a reply under way stops and is kept. Dialogs go."""
         for dialog in self.findChildren(QDialog):
             dialog.reject()
+        self.herald.rest()
         self.toast.settle()
         self.chat.prepare_to_close()

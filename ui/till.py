@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
 
+from personal_ai.app.networks import PRACTICE
 from personal_ai.common.errors import UserFacingError
 from personal_ai.wallet.history import History
 from personal_ai.wallet.journal import Kind, Payment
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from personal_ai.wallet.wallet import Preview
     from ui.core_wallet import Money
 
-PRACTICE = "practice"
 _PAGE = 25
 
 

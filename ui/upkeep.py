@@ -11,7 +11,6 @@ from PySide6.QtCore import QObject
 
 from personal_ai.common.files import write_atomically
 from personal_ai.common.paths import Paths
-from personal_ai.ic.profile import NetworkProfile, load_profiles
 from personal_ai.identities import keyring_store
 from personal_ai.identities.circuits import checked_proxy
 from ui.bridge import Operation, OwnedBridge
@@ -29,7 +28,6 @@ class Settings:
 
     notes: Notes
     wants_password: bool
-    networks: tuple[NetworkProfile, ...]
 
 
 class Upkeep(QObject):
@@ -43,8 +41,7 @@ class Upkeep(QObject):
 
     def read(self) -> Operation[Settings]:
         def work(_: object) -> Settings:
-            networks = tuple(load_profiles(self._paths.networks).values())
-            return Settings(self._core.vault.notes, self._core.door.wants_password, networks)
+            return Settings(self._core.vault.notes, self._core.door.wants_password)
 
         return self._bridge.run(work)
 

@@ -15,6 +15,7 @@ from personal_ai.common.errors import BadInputError, NetworkUnreachableError
 from personal_ai.common.jobs import Cancel, ProgressCallback, ignore_progress, interruptible
 from personal_ai.common.paths import resource
 from personal_ai.deployments import health, removal
+from personal_ai.deployments.bill import Line, bill
 from personal_ai.deployments.burn_history import Budget
 from personal_ai.deployments.canister import OwnCanister
 from personal_ai.deployments.health import Health
@@ -39,7 +40,10 @@ class Engine(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """A canister at one time. said: what the engine says of itself; None where it does not answer."""
+    """A canister at one time. said: what the engine says of itself; None where it does not answer.
+
+    bill: what its deployment was planned to cost beside what it did cost; empty where there was no plan.
+    """
 
     status: CanisterStatus
     health: Health
@@ -47,6 +51,7 @@ class Look:
     runway: Runway
     budget: Budget | None
     said: EngineStatus | None
+    bill: tuple[Line, ...] = ()
 
 
 class Canisters:
@@ -67,7 +72,9 @@ class Canisters:
             status = canister.status()
             found, said = health.diagnose(canister.client, status)
         outlook = self._workspace.runway.note(deployment, status)
-        return Look(status, found, _engine(status.module_hash), outlook.runway, outlook.budget, said)
+        profile = self._workspace.networks.known(deployment.network)
+        lines = bill(self._workspace.journal, deployment.id, profile, status, said)
+        return Look(status, found, _engine(status.module_hash), outlook.runway, outlook.budget, said, lines)
 
     def status(self, deployment: Deployment) -> CanisterStatus:
         with open_canister(self._workspace, deployment) as canister:

@@ -90,6 +90,11 @@ class Runways:
         with self._history() as history:
             history.set_budget(deployment.network, id_of(deployment), budget)
 
+    def forget(self, network: str) -> None:
+        """Readings and budgets of a network that is no more."""
+        with self._history() as history:
+            history.forget(network)
+
     def offer(self, deployment: Deployment, cycles: int, payer: str | None = None) -> Offer:
         """What putting cycles into the canister costs, and what it ties together in public.
 

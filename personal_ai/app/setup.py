@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from personal_ai.identities.linking import LinkWarning
     from personal_ai.wallet.wallet import Preview
 
-_FORMAT_VERSION = 1
+_FORMAT_VERSION = 2
+_READABLE = (1, _FORMAT_VERSION)  # 1 knew no identity
 
 
 class Step(StrEnum):
@@ -38,11 +39,15 @@ class Step(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """What was chosen so far. deployment: its id in the journal, once an account had to be there to be paid into."""
+    """What was chosen so far. deployment: its id in the journal, once an account had to be there to be paid into.
+
+    identity: the principal of one of the vault, under which it is to live; a fresh one where None.
+    """
 
     model: str | None = None
     network: str | None = None
     deployment: str | None = None
+    identity: str | None = None
 
     @property
     def step(self) -> Step:
@@ -57,7 +62,8 @@ class Bill:
 
     needs: what lies on the deployment's own account and what is lacking; None on the practice network, whose money
     comes out of nothing. account, principal: where ICP and cycles are to be sent. conversion: of ICP into the cycles
-    that are lacking, whether they are there or not. warning: what paying would tie together in public.
+    that are lacking, whether they are there or not. warnings: what paying, or an identity that controls others there
+    already, would tie together in public.
     """
 
     plan: Plan
@@ -65,7 +71,7 @@ class Bill:
     account: str = ""
     principal: str = ""
     conversion: Preview | None = None
-    warning: LinkWarning | None = None
+    warnings: tuple[LinkWarning, ...] = ()
 
     @property
     def payable(self) -> bool:
@@ -88,7 +94,7 @@ class Setup:
             content = self._file.read_bytes()
         try:
             fields = json.loads(content)
-            if fields.pop("version") != _FORMAT_VERSION:
+            if fields.pop("version") not in _READABLE:
                 return None
             return self._still_there(Choices(**fields))
         except (ValueError, TypeError, KeyError, AttributeError):
@@ -97,10 +103,17 @@ class Setup:
     def choose(self, choices: Choices) -> Choices:
         """Keeps what was chosen. A deployment that was begun for other choices is given up, its account is not."""
         before = self.choices() or Choices()
-        if before.deployment and (before.model, before.network) != (choices.model, choices.network):
+        if before.deployment and replace(before, deployment=None) != replace(choices, deployment=None):
             choices = replace(choices, deployment=None)
         write_atomically(self._file, json.dumps({"version": _FORMAT_VERSION, **asdict(choices)}).encode())
         return choices
+
+    def words_due(self) -> tuple[int, ...]:
+        """Places of the recovery words to be typed again: where the first run was left before that was done."""
+        choices = self.choices()
+        if choices is None or choices.step is not Step.MODEL or self._workspace.vault.phrase_confirmed:
+            return ()
+        return self._workspace.vault.places_to_verify()
 
     def bill(self, cancel: Cancel) -> Bill:
         """What the choices cost. On a network that wants real money the deployment gets its identity for it now.
@@ -109,8 +122,9 @@ class Setup:
         """
         choices = self._complete()
         plan = deployment_plan(self._workspace, choices.model or "", choices.network or "")[0]
+        shared = self._sharing(choices)
         if choices.network == PRACTICE:
-            return Bill(plan)
+            return Bill(plan, warnings=shared)
         from personal_ai.app.funding import open_till  # noqa: PLC0415 - it is made of a workspace
 
         deployment = self._begun(choices)
@@ -120,8 +134,9 @@ class Setup:
             try:
                 offer = till.offer(cancel)
             except NotFundedError as error:
-                return Bill(plan, error.needs, account, str(owner), till.price(error.needs))
-        return Bill(offer.bill, offer.needs, account, str(owner), offer.conversion, offer.warning)
+                return Bill(plan, error.needs, account, str(owner), till.price(error.needs), shared)
+        paying = () if offer.warning is None else (offer.warning,)
+        return Bill(offer.bill, offer.needs, account, str(owner), offer.conversion, (*shared, *paying))
 
     def agree(self, bill: Bill, cancel: Cancel) -> Deployment:
         """The yes to a payable bill: converts what must be, and gives what `Workspace.deploy` takes up.
@@ -150,9 +165,17 @@ class Setup:
     def _begun(self, choices: Choices) -> Deployment:
         if choices.deployment is not None:
             return self._workspace.journal.deployment(choices.deployment)
-        begun = self._workspace.begin(choices.model or "", network=choices.network or "")
+        identity = None if choices.identity is None else Principal.from_text(choices.identity)
+        begun = self._workspace.begin(choices.model or "", network=choices.network or "", identity=identity)
         self.choose(replace(choices, deployment=begun.id))
         return begun
+
+    def _sharing(self, choices: Choices) -> tuple[LinkWarning, ...]:
+        if choices.identity is None:
+            return ()
+        owner = Principal.from_text(choices.identity)
+        warning = self._workspace.controllers.share_warning(owner, choices.network or "")
+        return () if warning is None else (warning,)
 
     def _still_there(self, choices: Choices) -> Choices:
         """What is gone since, a model say, is to be chosen again."""
@@ -161,6 +184,8 @@ class Setup:
             return Choices()
         if choices.network is not None and choices.network not in opened.money.networks():
             return Choices(choices.model)
+        if choices.identity is not None and choices.identity not in [str(one.principal) for one in opened.identities()]:
+            return replace(choices, identity=None, deployment=None)
         if choices.deployment is not None and choices.deployment not in [one.id for one in opened.deployments()]:
             return replace(choices, deployment=None)
         return choices

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from personal_ai.app.canisters import open_canister
 from personal_ai.app.recovery import package_of
 from personal_ai.common.jobs import Cancel, ProgressCallback
-from personal_ai.deployments import cycles_needed, snapshots
+from personal_ai.deployments import cycles_needed, snapshot_files, snapshots
 from personal_ai.deployments.journal import Deployment
-from personal_ai.ic.management import Snapshot
+from personal_ai.ic.management_snapshots import Snapshot
 
 if TYPE_CHECKING:
     from personal_ai.app.workspace import Workspace
@@ -67,11 +67,16 @@ class Snapshots:
     def download(
         self, deployment: Deployment, named: str, folder: Path, on_progress: ProgressCallback, cancel: Cancel
     ) -> Snapshot:
-        """Reads a snapshot into a folder of its own; the same call goes on. See `snapshots.download`."""
+        """Reads a snapshot into a folder of its own; the same call goes on. See `snapshot_files.download`."""
         with open_canister(self._workspace, deployment) as canister:
             snapshot = snapshots.find(canister, named)
-            snapshots.download(canister, snapshot, folder, on_progress, cancel)
+            snapshot_files.download(canister, snapshot, folder, on_progress, cancel)
         return snapshot
+
+    def upload(self, deployment: Deployment, folder: Path, on_progress: ProgressCallback, cancel: Cancel) -> Snapshot:
+        """Puts a downloaded snapshot back beside the canister; the same call goes on. `restore` then goes to it."""
+        with open_canister(self._workspace, deployment) as canister:
+            return snapshot_files.upload(canister, folder, on_progress, cancel)
 
     def delete(self, deployment: Deployment, named: str) -> Snapshot:
         """Forgets a snapshot for ever, and with it its rent."""

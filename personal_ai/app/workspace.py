@@ -20,6 +20,7 @@ from personal_ai.app.model_room import ModelRoom
 from personal_ai.app.model_summary import ModelSummary
 from personal_ai.app.money import Money
 from personal_ai.app.networks import PRACTICE, Networks
+from personal_ai.app.own_networks import OwnNetworks
 from personal_ai.app.runway import Runways
 from personal_ai.app.safekeeping import Safekeeping
 from personal_ai.app.setup import Setup
@@ -35,7 +36,9 @@ from personal_ai.chat.store import ConversationStore
 from personal_ai.common.errors import BadInputError, NetworkUnreachableError
 from personal_ai.common.jobs import Cancel, Meter, ProgressCallback
 from personal_ai.common.paths import Paths
+from personal_ai.deployments.creation import Directory
 from personal_ai.deployments.deployer import Deployer
+from personal_ai.deployments.directory import PublicDirectory
 from personal_ai.deployments.journal import Deployment, DeploymentState, Journal
 from personal_ai.deployments.names import next_name
 from personal_ai.deployments.practice import PracticeNetwork
@@ -68,8 +71,8 @@ __all__ = ["PRACTICE", "ModelSummary", "Workspace"]
 class Workspace:
     """See the module's docstring. Raises what its parts raise; VaultLockedError where the vault must be open.
 
-    Its rooms, each with the calls about one thing: trial, setup, money, activity, safekeeping (backups, recovery),
-    model_room, and of canisters: canisters, runway, upkeep, snapshots, controllers.
+    Its rooms, each with the calls about one thing: trial, setup, own_networks, money, activity, safekeeping (backups,
+    recovery), model_room, and of canisters: canisters, runway, upkeep, snapshots, controllers.
     """
 
     def __init__(self, paths: Paths) -> None:
@@ -78,6 +81,7 @@ class Workspace:
         self._closing = ExitStack()
         self.practice_network = PracticeNetwork(paths.practice_network)
         self.networks = Networks(paths.networks, self.practice_network)
+        self.own_networks = OwnNetworks(self)
         self._place = place_of(paths.models, paths.library_place)
         self.library = Library(self._place.folder, self._place.mark)
         self.trial = Trial(self)
@@ -262,10 +266,16 @@ class Workspace:
                 package,
                 self.paths.programs,
                 faucet=self.practice_network.fund if practising else None,
-                directory=self.practice_network.canisters_of if practising else None,
+                directory=self._directory(profile, Principal.from_text(deployment.principal)),
                 canister_id=canister_id,
             )
             return deployer.run(deployment.id, on_progress, cancel)
+
+    def _directory(self, profile: NetworkProfile, principal: Principal) -> Directory | None:
+        """Who tells which canisters an identity controls, asked on the identity's own way."""
+        if profile.name == PRACTICE:
+            return self.practice_network.canisters_of
+        return PublicDirectory(proxy=self.proxy_for(principal)) if profile.kind == "ic" else None
 
     def begin(
         self, model: str, *, network: str = PRACTICE, name: str | None = None, identity: Principal | None = None
@@ -314,6 +324,18 @@ class Workspace:
     def stop_practice_network(self) -> None:
         self.practice_network.stop()
 
+    def reset_practice_network(self) -> list[Deployment]:
+        """Throws the practice network away and strikes out what was deployed there, which it gives.
+
+        Conversations and identities stay. Raises NetworkError, StorageError.
+        """
+        gone = [one for one in self.deployments() if one.network == PRACTICE]
+        self.practice_network.reset()
+        for deployment in gone:
+            self.journal.forget(deployment.id)
+        self.runway.forget(PRACTICE)
+        return gone
+
     # Chats
 
     def devices(self, model: str, cancel: Cancel) -> tuple[Verdict, ...]:
@@ -342,7 +364,8 @@ class Workspace:
             local.warm()  # it loads while the user still writes
         else:
             place = Place.PRACTICE if deployment.network == PRACTICE else Place.CANISTER
-            canister = CanisterAnswerer(self.canister_client(deployment), place)
+            costs = self.networks.known(deployment.network).costs
+            canister = CanisterAnswerer(self.canister_client(deployment), place, costs)
         chat_model = ChatModel(ChatTokenizer(package), package.manifest.context_length, package.manifest.stop_texts)
         return ChatSession(chat_model, LocalAnswerer(local), canister, sampling=sampling)
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NotRequired, Protocol, TypedDict, Unpack
 
-from personal_ai.canister import interface, tensors
+from personal_ai.canister import interface, status, tensors
 from personal_ai.canister.errors import (
     CanisterBusy,
     ChunkRefused,
@@ -26,9 +26,10 @@ from personal_ai.canister.errors import (
     UnknownModel,
     refusal,
 )
+from personal_ai.canister.status import CanisterStatus, Counters, LoadProgress, ModelStatus, UploadState
 from personal_ai.canister.tensors import RunProgress, Tensor
-from personal_ai.canister.upload import UploadFile, UploadManifest
-from personal_ai.common.errors import CanisterRefusedError, UnknownVersionError
+from personal_ai.canister.upload import UploadManifest
+from personal_ai.common.errors import UnknownVersionError
 from personal_ai.common.jobs import Cancel, Meter, ProgressCallback, ignore_progress
 from personal_ai.ic import candid
 from personal_ai.ic.candid import Blob, Nat32, Nat64, Null, Text, Type, Vec
@@ -41,10 +42,13 @@ __all__ = [
     "CanisterStatus",
     "ChunkRefused",
     "ChunksMissing",
+    "Counters",
     "Finish",
     "Generated",
     "InvalidRequest",
     "LimitReached",
+    "LoadProgress",
+    "ModelStatus",
     "NeedPrefix",
     "NoModel",
     "NoRoom",
@@ -85,91 +89,22 @@ class Generated:
     instructions: int
 
 
-class UploadState(NamedTuple):
-    """How far an upload is. hash: of the whole."""
+class Asked(TypedDict):
+    """What is asked of `generate`: the first `keep` tokens of a conversation, then `append`, then new ones.
 
-    hash: bytes
-    chunks_total: int
-    chunks_received: int
-
-
-@dataclass(frozen=True, slots=True)
-class LoadedModel:
-    """Sizes of a model in the heap.
-
-    sequence_length: tokens computed in one step at most. conversation_bytes: of each conversation that is held.
-    kept_bits: of each number of its keys and values (docs/engine-memory.md).
+    conversation: any name of at most 32 bytes. keep_hash: SHA-256 of the kept tokens as little-endian u32. max_tokens:
+    how many new ones at most. max_instructions: what the call may use; 0, or left out, for all that one message may.
+    stop: token sequences that end the reply.
     """
 
-    vocabulary_size: int
-    context_length: int
-    sequence_length: int
-    program_bytes: int
-    working_bytes: int
-    conversation_bytes: int
-    kept_bits: int
-    conversations_most: int
-
-
-class LoadProgress(NamedTuple):
-    """How much of a model's program is in the heap. All of it is when the model is being opened and measured."""
-
-    bytes_loaded: int
-    bytes_total: int
-
-
-@dataclass(frozen=True, slots=True)
-class ModelStatus:
-    """The active model. `loaded` is None while it is not in the heap (for a while after an upgrade, after an unload).
-
-    loading: how far it is on its way there. failure: why it did not get there.
-    """
-
-    hash: bytes
-    name: str
-    files: tuple[UploadFile, ...]
-    loaded: LoadedModel | None
-    loading: LoadProgress | None = None
-    failure: CanisterRefusedError | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class HeldConversation:
-    """A conversation in the heap: its tokens, and for how many of them keys and values are there."""
-
-    id: bytes
-    length: int
-    computed: int
-
-
-@dataclass(frozen=True, slots=True)
-class Counters:
-    """What the canister has done since it was installed: requests to generate, tokens chosen and tokens computed
-    (prompts included), and the instructions of all that."""
-
-    requests: int
-    tokens_generated: int
-    tokens_computed: int
-    instructions: int
-
-
-@dataclass(frozen=True, slots=True)
-class CanisterStatus:
-    """What the canister says of itself.
-
-    staging_loading, staging_failure: of the staged upload, as a `ModelStatus` says them of the active model.
-    """
-
-    engine_version: str
-    model: ModelStatus | None
-    staging: UploadState | None
-    heap_bytes: int
-    stable_bytes: int
-    cycles: int
-    counters: Counters
-    conversations: tuple[HeldConversation, ...]
-    staging_loading: LoadProgress | None = None
-    staging_failure: CanisterRefusedError | None = None
+    conversation: bytes
+    keep: int
+    keep_hash: bytes
+    append: Sequence[int]
+    max_tokens: int
+    sampling: Sampling
+    max_instructions: NotRequired[int]
+    stop: NotRequired[Sequence[Sequence[int]]]
 
 
 class CanisterClient:
@@ -190,7 +125,7 @@ class CanisterClient:
                 f"this program version {interface.VERSION}.",
                 next_step="Update this program or upgrade the canister.",
             )
-        return _status(fields)
+        return status.from_fields(fields)
 
     def begin_upload(self, manifest: UploadManifest) -> UploadState:
         """Starts an upload, or goes on with it when the canister already knows this manifest."""
@@ -267,14 +202,14 @@ class CanisterClient:
 
     def _progress(self, model_hash: bytes) -> LoadProgress | None:
         """As `_load` says, from a query. Raises what kept the model from being loaded."""
-        status = self.status()
-        model = status.model
+        said = self.status()
+        model = said.model
         if model is not None and model.hash == model_hash:
             if model.loaded is not None:
                 return None
             loading, failure = model.loading, model.failure
-        elif status.staging is not None and status.staging.hash == model_hash:
-            loading, failure = status.staging_loading, status.staging_failure
+        elif said.staging is not None and said.staging.hash == model_hash:
+            loading, failure = said.staging_loading, said.staging_failure
         else:
             raise UnknownModel
         if failure is not None:
@@ -305,62 +240,17 @@ class CanisterClient:
             if len(piece) < _READ_SIZE_BYTES:
                 return
 
-    def generate(
-        self,
-        *,
-        conversation: bytes,
-        keep: int,
-        keep_hash: bytes,
-        append: Sequence[int],
-        max_tokens: int,
-        sampling: Sampling,
-        max_instructions: int = 0,
-        stop: Sequence[Sequence[int]] = (),
-        cancel: Cancel | None = None,
-    ) -> Generated:
-        """Goes on with a conversation: its first `keep` tokens, then `append`, then up to `max_tokens` new ones.
+    def generate(self, *, cancel: Cancel | None = None, **asked: Unpack[Asked]) -> Generated:
+        """Goes on with a conversation, as `Asked` says. The same call again gives the same answer.
 
-        conversation: any name of at most 32 bytes. keep_hash: SHA-256 of the kept tokens as little-endian u32.
-        max_instructions: what the call may use; 0 for all that one message may. stop: token sequences that end the
-        reply. The same call again gives the same answer. Raises NeedPrefix, CanisterBusy, NoModel, LimitReached.
+        Raises NeedPrefix, CanisterBusy, NoModel, LimitReached.
         """
-        argument = _request(
-            conversation=conversation,
-            keep=keep,
-            keep_hash=keep_hash,
-            append=append,
-            max_tokens=max_tokens,
-            max_instructions=max_instructions,
-            sampling=sampling,
-            stop=stop,
-        )
-        answer = self._agent.update(self.canister_id, "generate", argument, cancel=cancel)
+        answer = self._agent.update(self.canister_id, "generate", _request(asked), cancel=cancel)
         return _generated(_unwrap(answer, interface.GENERATED, interface.GENERATE_ERROR))
 
-    def generate_query(
-        self,
-        *,
-        conversation: bytes,
-        keep: int,
-        keep_hash: bytes,
-        append: Sequence[int],
-        max_tokens: int,
-        sampling: Sampling,
-        max_instructions: int = 0,
-        stop: Sequence[Sequence[int]] = (),
-    ) -> Generated:
+    def generate_query(self, **asked: Unpack[Asked]) -> Generated:
         """`generate` as a query: free and quick, but short (5 B instructions), and the canister keeps nothing of it."""
-        argument = _request(
-            conversation=conversation,
-            keep=keep,
-            keep_hash=keep_hash,
-            append=append,
-            max_tokens=max_tokens,
-            max_instructions=max_instructions,
-            sampling=sampling,
-            stop=stop,
-        )
-        answer = self._agent.query(self.canister_id, "generate_query", argument)
+        answer = self._agent.query(self.canister_id, "generate_query", _request(asked))
         return _generated(_unwrap(answer, interface.GENERATED, interface.GENERATE_ERROR))
 
     def run(
@@ -413,70 +303,16 @@ def _unwrap(answer: bytes, ok: Type, err: Type) -> Any:
     return value
 
 
-def _request(
-    *,
-    conversation: bytes,
-    keep: int,
-    keep_hash: bytes,
-    append: Sequence[int],
-    max_tokens: int,
-    max_instructions: int,
-    sampling: Sampling,
-    stop: Sequence[Sequence[int]],
-) -> bytes:
-    return candid.encode(
-        [interface.GENERATE_REQUEST],
-        [
-            {
-                "conversation": conversation,
-                "keep": keep,
-                "keep_hash": keep_hash,
-                "append": list(append),
-                "max_tokens": max_tokens,
-                "max_instructions": max_instructions,
-                "sampling": asdict(sampling),
-                "stop": [list(sequence) for sequence in stop],
-            }
-        ],
-    )
+def _request(asked: Asked) -> bytes:
+    fields = {
+        **asked,
+        "append": list(asked["append"]),
+        "max_instructions": asked.get("max_instructions", 0),
+        "sampling": asdict(asked["sampling"]),
+        "stop": [list(sequence) for sequence in asked.get("stop", ())],
+    }
+    return candid.encode([interface.GENERATE_REQUEST], [fields])
 
 
 def _generated(fields: dict[str, Any]) -> Generated:
     return Generated(tuple(fields["tokens"]), fields["length"], fields["finish"][0], fields["instructions"])
-
-
-def _status(fields: dict[str, Any]) -> CanisterStatus:
-    model, staging = fields["model"], fields["staging"]
-    _, staging_loading, staging_failure = (None, None, None) if staging is None else _load_state(*staging["state"])
-    return CanisterStatus(
-        engine_version=fields["engine_version"],
-        model=None if model is None else _model(model),
-        staging=None if staging is None else UploadState(**staging["upload"]),
-        heap_bytes=fields["heap_bytes"],
-        stable_bytes=fields["stable_bytes"],
-        cycles=fields["cycles"],
-        counters=Counters(**fields["counters"]),
-        conversations=tuple(HeldConversation(**held) for held in fields["conversations"]),
-        staging_loading=staging_loading,
-        staging_failure=staging_failure,
-    )
-
-
-def _model(fields: dict[str, Any]) -> ModelStatus:
-    loaded, loading, failure = _load_state(*fields["state"])
-    return ModelStatus(
-        hash=fields["hash"],
-        name=fields["name"],
-        files=tuple(UploadFile(**file) for file in fields["files"]),
-        loaded=loaded,
-        loading=loading,
-        failure=failure,
-    )
-
-
-def _load_state(state: str, value: Any) -> tuple[LoadedModel | None, LoadProgress | None, CanisterRefusedError | None]:
-    return (
-        LoadedModel(**value) if state == "loaded" else None,
-        LoadProgress(value["bytes_loaded"], value["bytes_total"]) if state == "loading" else None,
-        refusal(*value) if state == "failed" else None,
-    )

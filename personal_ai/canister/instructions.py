@@ -36,7 +36,7 @@ class EngineCosts:
     choice: instructions of choosing a token, fixed and per token of the vocabulary. message: fixed, of one `generate`.
     message_pages: 64 KiB pages that a message touches beside weights, activations and cache.
     install: instructions per byte of the module. upload: of receiving a chunk, fixed and per byte. activate: of
-    loading a program, fixed and per byte.
+    loading a program, fixed, per byte of its file and per byte that it has more in the heap.
     unused_heap_bytes: by how much `heap_need` is above what the heap takes.
     """
 
@@ -47,7 +47,7 @@ class EngineCosts:
     message_pages: float
     install: float = 0.0
     upload: Terms = (0.0, 0.0)
-    activate: Terms = (0.0, 0.0)
+    activate: Terms = (0.0, 0.0, 0.0)
     unused_heap_bytes: int = 0
 
 
@@ -165,16 +165,18 @@ def _prompt_cost(program: Foretold, tokens: int, costs: EngineCosts) -> float:
 
 
 def activation_instructions(program: Foretold, profile: NetworkProfile, costs: EngineCosts | None = None) -> int:
-    """Of loading the program, and of trying what one token and a full batch take at both ends of the context.
+    """Of loading the program, and of trying what one token, twice, and a full batch take at both ends of the context.
 
     It goes in slices (activation.zig); each message touches the pages anew that it needs of what an earlier one loaded.
     """
     costs = costs or engine_costs()
     context = program.sizes.context_length
     batch = min(SEQUENCE_MAX, context)
-    loading = costs.activate[0] + costs.activate[1] * program.sizes.size_bytes
+    fixed, per_byte, per_added_byte = costs.activate
+    added_bytes = program.sizes.program_bytes - program.sizes.size_bytes
+    loading = fixed + per_byte * program.sizes.size_bytes + per_added_byte * added_bytes
     near, far = (
-        _cost(program.steps, costs.token, program.kept, 1, context - 1 if end else 0)
+        2 * _cost(program.steps, costs.token, program.kept, 1, context - 1 if end else 0)
         + _cost(program.steps, costs.prompt, program.kept, batch, context - batch if end else 0)
         for end in (False, True)
     )

@@ -11,6 +11,7 @@ from typing import Protocol
 from personal_ai.canister.client import CanisterBusy, CanisterClient, Generated, NeedPrefix, NoModel
 from personal_ai.chat.conversation import Finish, Place
 from personal_ai.common.jobs import Cancel
+from personal_ai.ic.profile import CostTable
 from personal_ai.models.local.process import LocalProcess
 from personal_ai.models.sampling import Sampling
 
@@ -24,6 +25,7 @@ _CALL_TOKENS_MIN = 8
 # Of calls that compute ahead: a question that is asked meanwhile waits for five rounds, which it would need anyway.
 _AHEAD_INSTRUCTIONS = 10_000_000_000
 _ATTEMPTS_MAX = 5
+_TOKEN_SIZE_BYTES = 4  # in a call's argument
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +45,8 @@ class Listener(Protocol):
         """A new token, the end token included."""
         ...
 
-    def call(self, instructions: int) -> None:
-        """A message to the canister was answered; it counted so many instructions."""
+    def call(self, instructions: int, cycles: int) -> None:
+        """A message to the canister was answered; it counted so many instructions, and cost about so many cycles."""
         ...
 
 
@@ -95,8 +97,10 @@ class CanisterAnswerer:
     them (an upgrade, another conversation) it says so and what is missing is sent again.
     """
 
-    def __init__(self, client: CanisterClient, place: Place) -> None:
+    def __init__(self, client: CanisterClient, place: Place, costs: CostTable) -> None:
+        """costs: the network's prices."""
         self._client = client
+        self._costs = costs
         self.place = place
         self._conversation = ""
         self._held: list[int] = []
@@ -107,11 +111,13 @@ class CanisterAnswerer:
         context = list(question.tokens)
         remaining = question.max_tokens
         while True:
+            sent = len(context) - _common_length(self._held, context)
             generated = self._call(context, remaining, self._allowed, question.sampling, cancel)
             context += generated.tokens
             self._held = list(context)
             remaining -= len(generated.tokens)
-            listener.call(generated.instructions)
+            cycles = self._costs.update_call(_TOKEN_SIZE_BYTES * sent, generated.instructions)
+            listener.call(generated.instructions, cycles)
             for token in generated.tokens:
                 listener.token(token)
             if generated.finish in ("end", "stop"):

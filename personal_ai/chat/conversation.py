@@ -34,6 +34,7 @@ class ReplyFacts:
     """How one reply came about.
 
     calls: messages sent to the canister. instructions: what the canister counted, 0 for a local reply.
+    cycles: about what that cost at the network's prices, without what the network may round; 0 where nothing was paid.
     fallback_reason: why this computer answered although a canister was asked.
     continued_locally_at: index of the first token that this computer added to a reply broken off on the way.
     """
@@ -46,6 +47,7 @@ class ReplyFacts:
     instructions: int = 0
     fallback_reason: str | None = None
     continued_locally_at: int | None = None
+    cycles: int = 0
 
     def followed_by(self, rest: ReplyFacts) -> ReplyFacts:
         """The facts of a reply that was carried on: the sums, and where its end came from."""
@@ -58,6 +60,7 @@ class ReplyFacts:
             seconds=self.seconds + rest.seconds,
             calls=self.calls + rest.calls,
             instructions=self.instructions + rest.instructions,
+            cycles=self.cycles + rest.cycles,
             fallback_reason=rest.fallback_reason or self.fallback_reason,
             continued_locally_at=locally_at,
         )

@@ -268,7 +268,7 @@ class _Reply:
         self._stop = StopTexts(model.stop_texts)
         self._on_text = on_text
         self._calls = 0
-        self._instructions = 0
+        self._instructions = self._cycles = 0
         self._started_s = time.monotonic()
 
     def ask(self, answerer: Answerer, question: Question, cancel: Cancel) -> ReplyFacts:
@@ -292,6 +292,7 @@ class _Reply:
             finish=finish,
             calls=self._calls,
             instructions=self._instructions,
+            cycles=self._cycles,
         )
 
     def token(self, token: int) -> None:
@@ -301,9 +302,10 @@ class _Reply:
         if self._stop.reached:
             raise _StopTextReached
 
-    def call(self, instructions: int) -> None:
+    def call(self, instructions: int, cycles: int) -> None:
         self._calls += 1
         self._instructions += instructions
+        self._cycles += cycles
 
     def _say(self, piece: str) -> None:
         if piece:

@@ -123,7 +123,7 @@ def _turn(fields: dict[str, Any]) -> Turn:
 
 def _facts(fields: dict[str, Any]) -> ReplyFacts:
     facts = turn_fields.facts_from(fields)
-    numbers = (facts.tokens, facts.seconds, facts.calls, facts.instructions)
+    numbers = (facts.tokens, facts.seconds, facts.calls, facts.instructions, facts.cycles)
     if not all(isinstance(number, (int, float)) and 0 <= number < 1e18 for number in numbers):
         raise ValueError("no facts")
     if facts.finish not in get_args(Finish) or not isinstance(facts.fallback_reason, (str, NoneType)):

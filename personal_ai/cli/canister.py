@@ -38,6 +38,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     listed.add_argument("--json", action="store_true", help="answer as JSON")
     listed.set_defaults(run=show_list)
     add_canister_command(group, "status", _status, "whether it runs, its cycles and its memory")
+    add_canister_command(group, "bill", _bill, "what it was planned to cost, beside what it did cost")
     add_canister_command(group, "stop", _stop, "let it answer nothing; it goes on paying its rent")
     add_canister_command(group, "start", _start, "let it answer again")
     logs = add_canister_command(group, "logs", _logs, "what it wrote into its log")
@@ -93,6 +94,19 @@ def _status_fields(found: CanisterStatus) -> dict[str, object]:
     hash_hex = found.module_hash.hex() if found.module_hash else None
     named = {"state": found.state.value, "controllers": list(map(str, found.controllers)), "module_hash": hash_hex}
     return {**asdict(found), **named}
+
+
+def _bill(arguments: argparse.Namespace) -> None:
+    with named_deployment(arguments) as (opened, deployment), stoppable() as cancel:
+        lines = opened.canisters.look(deployment, cancel).bill
+    if arguments.json:
+        print(json.dumps({"bill": [asdict(line) for line in lines]}))
+        return
+    for line in lines:
+        spent = "not known" if line.spent is None else cycles(line.spent)
+        print(f"{line.what:<20} planned {cycles(line.planned):>18}   really {spent:>18}")
+    if not lines:
+        print("There was no plan: it was adopted, or deployed by an older version.", file=sys.stderr)
 
 
 def _stop(arguments: argparse.Namespace) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 
 from personal_ai.chat.conversation import Conversation, Place, ReplyFacts
 from personal_ai.chat.session import ChatSession, ContextFullError
@@ -15,6 +17,8 @@ from personal_ai.cli.session import add_password_option, workspace
 from personal_ai.common.errors import BadInputError, Cancelled, SecurityError
 from personal_ai.common.jobs import Cancel
 from personal_ai.deployments.journal import Deployment, DeploymentState
+
+Asking = Callable[[ChatSession, Conversation, str], Conversation]
 
 _WHEN_FULL = ("leave-out", "summarise", "new")
 PLACE_WORDS = {
@@ -35,6 +39,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         choices=_WHEN_FULL,
         help="what to do when the conversation outgrows the model's context; asked for on a terminal",
     )
+    chat.add_argument("--json", action="store_true", help="each reply as a JSON object in a line of its own")
     add_password_option(chat)
     chat.set_defaults(run=_chat)
 
@@ -44,11 +49,12 @@ def _chat(arguments: argparse.Namespace) -> None:
         deployment = None if arguments.local else active_deployment(opened.deployments(), arguments.deployment)
         model = arguments.model or (deployment.model if deployment else opened.models()[0].name)
         session = opened.open_chat(model=model, deployment=deployment)
+        asking = _ask_for_json if arguments.json else ask
         try:
             if arguments.question:
-                ask(session, Conversation(model), " ".join(arguments.question))
+                asking(session, Conversation(model), " ".join(arguments.question))
             else:
-                _converse(session, Conversation(model), arguments.when_full)
+                _converse(session, Conversation(model), asking, arguments.when_full)
         finally:
             session.close()
 
@@ -64,7 +70,7 @@ def active_deployment(deployments: list[Deployment], name: str | None) -> Deploy
     return active[0]
 
 
-def _converse(session: ChatSession, conversation: Conversation, when_full: str | None) -> None:
+def _converse(session: ChatSession, conversation: Conversation, asking: Asking, when_full: str | None) -> None:
     """Line by line until the input ends."""
     while True:
         with _computed_ahead(session, conversation):
@@ -72,21 +78,21 @@ def _converse(session: ChatSession, conversation: Conversation, when_full: str |
         if not line:
             return
         if question := line.strip():
-            conversation = _ask_with_room(session, conversation, question, when_full)
+            conversation = _ask_with_room(session, conversation, question, asking, when_full)
 
 
 def _ask_with_room(
-    session: ChatSession, conversation: Conversation, question: str, when_full: str | None
+    session: ChatSession, conversation: Conversation, question: str, asking: Asking, when_full: str | None
 ) -> Conversation:
-    """As `ask`; where the context is full, room is made as the user says. Nothing is left out without a word."""
+    """As `asking`; where the context is full, room is made as the user says. Nothing is left out without a word."""
     try:
-        return ask(session, conversation, question)
+        return asking(session, conversation, question)
     except ContextFullError as error:
         if not error.can_be_cut or (when_full is None and not sys.stdin.isatty()):
             raise
-        print(f"[{error}]")
+        print(f"[{error}]", file=sys.stderr)
         shorter = _shortened(session, conversation, question, when_full or _choice())
-    return ask(session, shorter, question)
+    return asking(session, shorter, question)
 
 
 def _choice() -> str:
@@ -99,7 +105,7 @@ def _choice() -> str:
 def _shortened(session: ChatSession, conversation: Conversation, question: str, way: str) -> Conversation:
     if way == "new":
         shorter = session.carry_on(conversation, question, conversation.title)
-        print(f"[A new conversation; it begins with the last {len(shorter.turns)} messages.]")
+        print(f"[A new conversation; it begins with the last {len(shorter.turns)} messages.]", file=sys.stderr)
         return shorter
     if way == "summarise":
         with stoppable() as cancel:
@@ -108,7 +114,8 @@ def _shortened(session: ChatSession, conversation: Conversation, question: str, 
         shorter = session.leave_out(conversation, question)
     at = max(number for number, turn in enumerate(shorter.turns) if turn.role == "system")
     summary = shorter.turns[at].text
-    print(f"[The model no longer sees the first {at} messages.{f' Instead it is told: {summary}' if summary else ''}]")
+    told = f" Instead it is told: {summary}" if summary else ""
+    print(f"[The model no longer sees the first {at} messages.{told}]", file=sys.stderr)
     return shorter
 
 
@@ -148,6 +155,20 @@ def ask(session: ChatSession, conversation: Conversation, question: str) -> Conv
     assert facts is not None
     print(f"\n[{describe(facts)}]")
     return conversation
+
+
+def _ask_for_json(session: ChatSession, conversation: Conversation, question: str) -> Conversation:
+    """As `ask`, for a program that reads: the reply as a whole, with its facts."""
+    with stoppable() as cancel:
+        conversation = session.reply(conversation, question, on_text=_ignore, on_place=_ignore, cancel=cancel)
+    turn = conversation.turns[-1]
+    assert turn.facts is not None
+    print(json.dumps({"text": turn.text, **asdict(turn.facts)}), flush=True)
+    return conversation
+
+
+def _ignore(*_: object) -> None:
+    """What a terminal would show meanwhile."""
 
 
 def describe(facts: ReplyFacts) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
+from dataclasses import asdict
 
 from personal_ai.app.funding import open_till
 from personal_ai.app.networks import PRACTICE
@@ -32,7 +34,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     deploy.add_argument("--linked", action="store_true", help="do it although that ties things together in public")
     deploy.add_argument("--new", action="store_true", help="begin a new one even if one of this model is unfinished")
     deploy.add_argument("--plan", action="store_true", help="say what it would cost and be like, and do nothing")
-    deploy.add_argument("--json", action="store_true", help="with --plan: all figures as JSON")
+    deploy.add_argument("--json", action="store_true", help="answer as JSON")
     add_password_option(deploy)
     deploy.set_defaults(run=_deploy)
     listing = commands.add_parser("deployments", help="list the deployments, as canister list does")
@@ -58,7 +60,10 @@ def _deploy(arguments: argparse.Namespace) -> None:
             on_progress=ProgressLine(),
             cancel=cancel,
         )
-    print(f"{deployment.name}: {deployment.model} runs in canister {deployment.canister_id}.")
+    if arguments.json:
+        print(json.dumps(asdict(deployment)))
+    else:
+        print(f"{deployment.name}: {deployment.model} runs in canister {deployment.canister_id}.")
 
 
 def _begun(opened: Workspace, model: str, arguments: argparse.Namespace) -> Deployment:

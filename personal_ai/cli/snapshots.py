@@ -9,7 +9,7 @@ from pathlib import Path
 
 from personal_ai.cli.console import ProgressLine, amount, print_listing, stoppable
 from personal_ai.cli.session import add_canister_command, named_deployment
-from personal_ai.ic.management import Snapshot
+from personal_ai.ic.management_snapshots import Snapshot
 
 _NS_PER_S = 10**9
 
@@ -19,6 +19,8 @@ def add_commands(group: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     commands = kept.add_subparsers(required=True)
     add_canister_command(commands, "take", _take, "keep the state of now; it costs rent until it is deleted")
     add_canister_command(commands, "list", _list, "the states that are kept, newest first")
+    upload = add_canister_command(commands, "upload", _upload, "put a downloaded state back beside it, to be restored")
+    upload.add_argument("--from", dest="folder", metavar="FOLDER", type=Path, required=True, help="where it lies")
     for name, run, text in (
         ("restore", _restore, "go back to a kept state; what came after it is lost"),
         ("download", _download, "read a kept state into a folder"),
@@ -28,6 +30,12 @@ def add_commands(group: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         command.add_argument("snapshot", help="its id, or the last digits of it")
         if name == "download":
             command.add_argument("--out", metavar="FOLDER", type=Path, required=True, help="a folder of its own")
+
+
+def _upload(arguments: argparse.Namespace) -> None:
+    with named_deployment(arguments) as (opened, deployment), stoppable() as cancel:
+        snapshot = opened.snapshots.upload(deployment, arguments.folder, ProgressLine(), cancel)
+    print(json.dumps(_fields(snapshot)) if arguments.json else _line(snapshot))
 
 
 def _take(arguments: argparse.Namespace) -> None:

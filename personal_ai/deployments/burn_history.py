@@ -101,6 +101,12 @@ class BurnHistory(JournalFile):
             row = self._db.execute(query, (network, canister_id)).fetchone()
         return None if row is None else Budget(int(row[0]), row[1], bool(row[2]))
 
+    def forget(self, network: str) -> None:
+        """Everything about a network that is no more: the next one gives its canisters the same ids."""
+        with self._transaction():
+            for table in _TABLES:
+                self._db.execute(f"DELETE FROM {table} WHERE network = ?", (network,))  # noqa: S608 - our own name
+
     # Backup
 
     def to_records(self) -> dict[str, list[dict[str, Any]]]:

@@ -14,6 +14,7 @@ _GIB = 1 << 30
 SECONDS_PER_DAY = 86_400
 # Of the interface specification: instructions to take or load a snapshot, besides one for each of its bytes.
 _SNAPSHOT_INSTRUCTIONS = 2_000_000_000
+_PIECE_INSTRUCTIONS = 2_000_000  # to read or write a piece of one, likewise
 
 
 class TooFewCyclesError(UserFacingError):
@@ -54,6 +55,15 @@ def snapshot_cycles(profile: NetworkProfile, status: CanisterStatus) -> int:
     return costs.on_subnet(costs.ingress_base + copied) + rent(
         profile, status.memory_bytes, status.freezing_threshold_s
     )
+
+
+def snapshot_upload_cycles(profile: NetworkProfile, size_bytes: int, pieces: int, freezing_threshold_s: int) -> int:
+    """What must be there to put a downloaded snapshot back: its bytes as messages, and its rent, as above."""
+    costs = profile.costs
+    instructions = _SNAPSHOT_INSTRUCTIONS + pieces * _PIECE_INSTRUCTIONS + size_bytes
+    messages = pieces * (costs.ingress_base + costs.update_base) + costs.ingress_per_byte * size_bytes
+    sent = costs.on_subnet(messages + costs.per_instruction * instructions)
+    return sent + rent(profile, size_bytes, freezing_threshold_s)
 
 
 def rent(profile: NetworkProfile, stored_bytes: int, duration_s: int) -> int:

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from personal_ai.canister.client import CanisterClient, NoRoom
 from personal_ai.canister.heap import heap_need
@@ -96,7 +97,7 @@ class Deployer:
         if installed is None or not installed.done:  # a newer engine is put in by an upgrade, with a way back
             Installation(self.journal, deployment_id, INSTALL, InstallMode.INSTALL, wasm).run(canister, on_progress)
         client = canister.client
-        self._upload(deployment_id, client, upload, on_progress, cancel)
+        self._upload(deployment_id, client, upload, costs, on_progress=on_progress, cancel=cancel)
         self.activate(deployment_id, client, upload, on_progress, cancel)
 
     def _create(self, creation: Creation, costs: Plan, on_progress: ProgressCallback, cancel: Cancel) -> Principal:
@@ -113,22 +114,23 @@ class Deployer:
         deployment_id: str,
         client: CanisterClient,
         upload: Upload,
+        costs: Plan,
+        *,
         on_progress: ProgressCallback,
         cancel: Cancel,
     ) -> None:
         step = self.journal.step(deployment_id, UPLOAD)
         if step is not None and step.done:
             return
-        self.journal.intend(deployment_id, UPLOAD)
-        started_s, cycles_before = time.monotonic(), client.status().cycles
+        facts: dict[str, Any] = json.loads(step.result) if step is not None and step.result else {}
+        if not facts:  # gone on with, it is compared with what was there before its first byte
+            facts = {"planned": costs.to_record(), "cycles_before": client.status().cycles}
+            self.journal.intend(deployment_id, UPLOAD, result=json.dumps(facts))
+        started_s = time.monotonic()
         client.begin_upload(upload.manifest)
-        sent_bytes = uploading.upload_missing(client, upload, on_progress, cancel)
-        facts = {
-            "bytes": sent_bytes,
-            "seconds": time.monotonic() - started_s,
-            "cycles_before": cycles_before,
-            "cycles": cycles_before - client.status().cycles,
-        }
+        facts["bytes"] = uploading.upload_missing(client, upload, on_progress, cancel)
+        facts["seconds"] = time.monotonic() - started_s
+        facts["cycles"] = facts["cycles_before"] - client.status().cycles
         self.journal.finish(deployment_id, UPLOAD, result=json.dumps(facts))
 
     def activate(
@@ -152,7 +154,7 @@ class Deployer:
                 raise
             Meter("Both models do not fit: the old one is unloaded first", 1, "step", on_progress).advance()
             client.activate(upload.manifest.hash, unload_first=True, on_progress=on_progress, cancel=cancel)
-        self.journal.finish(deployment_id, ACTIVATE)
+        self.journal.finish(deployment_id, ACTIVATE, result=json.dumps({"cycles_left": client.status().cycles}))
         meter.advance()
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -43,15 +45,15 @@ class _Running:
     control_token: str
 
 
+# "none" answers as fast as it can; "ic" emulates the rounds and the latency of the Internet Computer.
+Pace = Literal["none", "ic"]
+
+
 class PracticeNetwork:
-    """The practice network whose state lies in one folder. It goes on running when this program ends.
+    """The practice network whose state lies in one folder. It goes on running when this program ends."""
 
-    pace: "none" answers as fast as it can; "ic" emulates the rounds and the latency of the Internet Computer.
-    """
-
-    def __init__(self, folder: Path, pace: Literal["none", "ic"] = "none") -> None:
+    def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._pace = pace
 
     @property
     def running(self) -> bool:
@@ -59,8 +61,8 @@ class PracticeNetwork:
         found = self._find()
         return found is not None and _answers(found)
 
-    def start(self, cancel: Cancel | None = None) -> NetworkProfile:
-        """The profile of the running network; starts the process if it is not there.
+    def start(self, cancel: Cancel | None = None, *, pace: Pace = "none") -> NetworkProfile:
+        """The profile of the running network; starts the process if it is not there, and gives it a pace then.
 
         Raises NetworkUnreachableError when it does not come up, with the last line it wrote.
         """
@@ -68,7 +70,7 @@ class PracticeNetwork:
         if found is None or not _answers(found):
             # The old port again where it is free, so that whoever still knows it finds the network there.
             old_port = httpx.URL(found.url).port if found is not None else None
-            found = self._spawn(old_port or _ANY_PORT, cancel or Cancel())
+            found = self._spawn(old_port or _ANY_PORT, pace, cancel or Cancel())
         return practice(found.url, found.root_key_der)
 
     def profile(self) -> NetworkProfile:
@@ -91,6 +93,12 @@ class PracticeNetwork:
             if time.monotonic() > deadline_s:
                 raise NetworkError("The practice network did not stop.", next_step="Try again.")
             time.sleep(_POLL_S)
+
+    def reset(self) -> None:
+        """Stops it and throws its state away: canisters, ledgers and keys. Raises NetworkError, StorageError."""
+        self.stop()
+        with storage_errors("delete the practice network's state"), suppress(FileNotFoundError):
+            shutil.rmtree(self._folder)
 
     def fund(self, principal: Principal, cycles: int) -> None:
         """Gives practice cycles: worth nothing, and free."""
@@ -124,25 +132,25 @@ class PracticeNetwork:
             content = path.read_bytes()
         return _parse(content)
 
-    def _spawn(self, port: int, cancel: Cancel) -> _Running:
+    def _spawn(self, port: int, pace: Pace, cancel: Cancel) -> _Running:
         with storage_errors("start the practice network"):
             self._folder.mkdir(parents=True, exist_ok=True)
             with (self._folder / LOG_FILE).open("wb") as log:
                 process = subprocess.Popen(  # noqa: S603  our own module, no shell
-                    [*_COMMAND, "--state", str(self._folder), "--port", str(port), "--pace", self._pace],
+                    [*_COMMAND, "--state", str(self._folder), "--port", str(port), "--pace", pace],
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
                     start_new_session=True,
                 )
         try:
-            return self._wait_until_up(process, port, cancel)
+            return self._wait_until_up(process, port, pace, cancel)
         except BaseException:  # nobody would find it to stop it
             process.kill()
             process.wait()
             raise
 
-    def _wait_until_up(self, process: subprocess.Popen[bytes], port: int, cancel: Cancel) -> _Running:
+    def _wait_until_up(self, process: subprocess.Popen[bytes], port: int, pace: Pace, cancel: Cancel) -> _Running:
         deadline_s = time.monotonic() + _START_TIMEOUT_S
         while True:
             found = self._find()
@@ -151,7 +159,7 @@ class PracticeNetwork:
                 process.returncode = 0
                 return found
             if process.poll() == _EXIT_PORT_IN_USE and port != _ANY_PORT:
-                return self._spawn(_ANY_PORT, cancel)
+                return self._spawn(_ANY_PORT, pace, cancel)
             if process.poll() is not None or time.monotonic() > deadline_s:
                 log_path = self._folder / LOG_FILE
                 raise NetworkUnreachableError(

@@ -19,7 +19,7 @@ from personal_ai.ic.hash_tree import Found, Path
 from personal_ai.ic.http_interface import Endpoint, HttpInterface, MalformedAnswerError
 from personal_ai.ic.identity import Identity
 from personal_ai.ic.leb128 import read_unsigned
-from personal_ai.ic.principal import Principal
+from personal_ai.ic.principal import Principal, self_authenticating
 from personal_ai.ic.profile import NetworkProfile
 from personal_ai.ic.query_signatures import NodeKeys, UnknownNodeError
 from personal_ai.ic.rejections import rejection
@@ -162,6 +162,12 @@ class Agent:
             version if isinstance(version, str) else None,
             key if isinstance(key, bytes) else None,
         )
+
+    def prove_network(self) -> NetworkStatus:
+        """Has the network certify the time by the key that it is held to. Raises NetworkError, SecurityError."""
+        status = self.status()
+        self._read_subnet_state(self_authenticating(self._root_key()), [(b"time",)])
+        return status
 
     def _sign(self, content: Mapping[str, object]) -> SignedRequest:
         return requests.sign(content, self.identity, self.clock_ns())

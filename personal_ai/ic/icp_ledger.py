@@ -22,7 +22,7 @@ from personal_ai.ic.ledger_refusals import refusal
 from personal_ai.ic.rejections import printable
 
 E8S_DIGITS = 8
-_CHAIN_LENGTH = Record({"chain_length": Nat64})
+CHAIN_LENGTH = Record({"chain_length": Nat64})
 
 
 def show_icp(e8s: int) -> str:
@@ -75,9 +75,7 @@ class IcpLedger:
     def chain_length(self) -> int:
         """How many blocks there are."""
         arg = candid.encode([types.GET_BLOCKS_ARGS], [{"start": 0, "length": 0}])
-        length: int = candid.decode([_CHAIN_LENGTH], self._agent.query(self._id, "query_blocks", arg))[0][
-            "chain_length"
-        ]
+        length: int = candid.decode([CHAIN_LENGTH], self._agent.query(self._id, "query_blocks", arg))[0]["chain_length"]
         return length
 
 

@@ -22,7 +22,7 @@ from personal_ai.ic.ledger_types import CYCLES_LEDGER_ID, CYCLES_MINTING_CANISTE
 from personal_ai.ic.principal import Principal
 
 # As much of icrc3_get_blocks' answer as is read: archives are called by nobody here.
-_BLOCKS = Record({"log_length": Nat, "blocks": Vec(Record({"id": Nat, "block": types.VALUE}))})
+BLOCKS_AS_READ = Record({"log_length": Nat, "blocks": Vec(Record({"id": Nat, "block": types.VALUE}))})
 _BLOCKS_AT_ONCE = 100
 
 __all__ = [
@@ -145,7 +145,9 @@ class CyclesLedger:
 
     def _blocks(self, start: int, count: int) -> dict[str, Any]:
         arg = candid.encode([Vec(types.BLOCK_RANGE)], [[{"start": start, "length": count}]])
-        blocks: dict[str, Any] = candid.decode([_BLOCKS], self._agent.query(self._id, "icrc3_get_blocks", arg))[0]
+        blocks: dict[str, Any] = candid.decode([BLOCKS_AS_READ], self._agent.query(self._id, "icrc3_get_blocks", arg))[
+            0
+        ]
         return blocks
 
     def _pay(self, method: str, args: candid.Type, result: Variant, fields: dict[str, Any]) -> int:

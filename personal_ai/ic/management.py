@@ -12,8 +12,8 @@ from personal_ai.common.errors import FormatError, OutOfCyclesError, SecurityErr
 from personal_ai.common.jobs import Cancel
 from personal_ai.ic import candid
 from personal_ai.ic import management_types as types
-from personal_ai.ic.agent import Agent
 from personal_ai.ic.candid import Blob, Nat, Nat64, Opt, Principal_, Record, Vec
+from personal_ai.ic.management_snapshots import SnapshotCalls
 from personal_ai.ic.principal import MANAGEMENT, Principal
 from personal_ai.ic.requests import SignedUpdate
 
@@ -121,34 +121,6 @@ class CanisterStatus:
     wasm_memory_limit_bytes: int | None
 
 
-SNAPSHOT_READ_MAX_BYTES = 2_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """A kept state of a canister; `taken_at_ns` since 1970."""
-
-    id: bytes
-    taken_at_ns: int
-    size_bytes: int
-
-
-class SnapshotPart(Enum):
-    """What of a snapshot is read, by its name in the interface."""
-
-    MODULE = "wasm_module"
-    HEAP = "wasm_memory"
-    STABLE = "stable_memory"
-
-
-@dataclass(frozen=True, slots=True)
-class SnapshotContents:
-    """Sizes in bytes, and the SHA-256 of each chunk of a module that was stored."""
-
-    sizes: dict[SnapshotPart, int]
-    chunk_hashes: tuple[bytes, ...]
-
-
 @dataclass(frozen=True, slots=True)
 class LogLine:
     """One line of a canister's log; its number goes on counting."""
@@ -158,11 +130,8 @@ class LogLine:
     content: bytes
 
 
-class Management:
+class Management(SnapshotCalls):
     """The methods of aaaaa-aa that a controller calls. All raise what `Agent.submit` raises."""
-
-    def __init__(self, agent: Agent) -> None:
-        self._agent = agent
 
     def sign_install_code(
         self, canister_id: Principal, mode: InstallMode, wasm: bytes, arg: bytes = b""
@@ -256,56 +225,6 @@ class Management:
         """Deletes a stopped canister for ever, with the cycles in it."""
         self._about("delete_canister", canister_id)
 
-    def take_snapshot(self, canister_id: Principal, *, replace_id: bytes | None = None) -> Snapshot:
-        """Keeps module and memory as they are; stop the canister before. It dies with the canister: no backup.
-
-        replace_id: a snapshot to be forgotten for it.
-        """
-        fields = {"canister_id": canister_id, "replace_snapshot": replace_id}
-        reply = self._call("take_canister_snapshot", canister_id, types.TAKE_SNAPSHOT_ARGS, fields)
-        return _snapshot(candid.decode([types.SNAPSHOT], reply)[0])
-
-    def load_snapshot(self, canister_id: Principal, snapshot_id: bytes) -> None:
-        """Puts module and memory back as they were; cycles, settings and controllers stay."""
-        fields = {"canister_id": canister_id, "snapshot_id": snapshot_id}
-        self._call("load_canister_snapshot", canister_id, types.LOAD_SNAPSHOT_ARGS, fields)
-
-    def snapshots(self, canister_id: Principal) -> list[Snapshot]:
-        """All snapshots of the canister."""
-        reply = self._about("list_canister_snapshots", canister_id)
-        return [_snapshot(one) for one in candid.decode([types.SNAPSHOTS_RESULT], reply)[0]]
-
-    def delete_snapshot(self, canister_id: Principal, snapshot_id: bytes) -> None:
-        """Forgets a snapshot, and with it what it costs."""
-        fields = {"canister_id": canister_id, "snapshot_id": snapshot_id}
-        self._call("delete_canister_snapshot", canister_id, types.SNAPSHOT_ARGS, fields)
-
-    def snapshot_contents(self, canister_id: Principal, snapshot_id: bytes) -> SnapshotContents:
-        """What a snapshot holds, to be read with `read_snapshot`."""
-        fields = {"canister_id": canister_id, "snapshot_id": snapshot_id}
-        reply = self._call("read_canister_snapshot_metadata", canister_id, types.SNAPSHOT_ARGS, fields)
-        found = candid.decode([types.SNAPSHOT_METADATA], reply)[0]
-        return SnapshotContents(
-            {
-                SnapshotPart.MODULE: found["wasm_module_size"],
-                SnapshotPart.HEAP: found["wasm_memory_size"],
-                SnapshotPart.STABLE: found["stable_memory_size"],
-            },
-            tuple(one["hash"] for one in found["wasm_chunk_store"]),
-        )
-
-    def read_snapshot(
-        self, canister_id: Principal, snapshot_id: bytes, part: SnapshotPart, offset: int, size_bytes: int
-    ) -> bytes:
-        """A piece of a snapshot, up to SNAPSHOT_READ_MAX_BYTES. Raises FormatError where it has another length."""
-        kind = (part.value, {"offset": offset, "size": size_bytes})
-        fields = {"canister_id": canister_id, "snapshot_id": snapshot_id, "kind": kind}
-        reply = self._call("read_canister_snapshot_data", canister_id, types.READ_SNAPSHOT_ARGS, fields)
-        piece: bytes = candid.decode([types.SNAPSHOT_DATA], reply)[0]["chunk"]
-        if len(piece) != size_bytes:
-            raise FormatError("The network gave a piece of the snapshot with another length than the one asked for.")
-        return piece
-
     def logs(self, canister_id: Principal, *, from_index: int = 0) -> list[LogLine]:
         """What the canister printed, as far as it is kept, from number `from_index` on. Told by one node, signed."""
         until = (1 << 64) - 1
@@ -325,17 +244,6 @@ class Management:
         reply = self._call("provisional_create_canister_with_cycles", MANAGEMENT, args, fields)
         canister_id: Principal = candid.decode([types.CREATE_CANISTER_RESULT], reply)[0]["canister_id"]
         return canister_id
-
-    def _about(self, method: str, canister_id: Principal) -> bytes:
-        return self._call(method, canister_id, types.CANISTER_ID_ARGS, {"canister_id": canister_id})
-
-    def _call(self, method: str, effective_id: Principal, type_: Record, fields: dict[str, Any]) -> bytes:
-        encoded = candid.encode([type_], [fields])
-        return self._agent.update(MANAGEMENT, method, encoded, effective_id=effective_id)
-
-
-def _snapshot(fields: dict[str, Any]) -> Snapshot:
-    return Snapshot(fields["id"], fields["taken_at_timestamp"], fields["total_size"])
 
 
 def _status(fields: dict[str, Any]) -> CanisterStatus:

@@ -157,21 +157,45 @@ TAKE_SNAPSHOT_ARGS = Record(
 LOAD_SNAPSHOT_ARGS = Record({"canister_id": Principal_, "snapshot_id": Blob, "sender_canister_version": Opt(Nat64)})
 SNAPSHOT = Record({"id": Blob, "taken_at_timestamp": Nat64, "total_size": Nat64})
 SNAPSHOTS_RESULT = Vec(SNAPSHOT)
+_GLOBALS = Vec(Variant({"i32": Int32, "i64": Int64, "f32": Float32, "f64": Float64, "v128": Nat}))
+_GLOBAL_TIMER = Opt(Variant({"inactive": Null, "active": Nat64}))
+_LOW_MEMORY_HOOK = Opt(Variant({"condition_not_satisfied": Null, "ready": Null, "executed": Null}))
 SNAPSHOT_METADATA = Record(
     {
         "source": Variant({"taken_from_canister": Reserved, "metadata_upload": Reserved}),
         "taken_at_timestamp": Nat64,
         "wasm_module_size": Nat64,
-        "globals": Vec(Variant({"i32": Int32, "i64": Int64, "f32": Float32, "f64": Float64, "v128": Nat})),
+        "globals": _GLOBALS,
         "wasm_memory_size": Nat64,
         "stable_memory_size": Nat64,
         "wasm_chunk_store": Vec(CHUNK_HASH),
         "canister_version": Nat64,
         "certified_data": Blob,
-        "global_timer": Opt(Variant({"inactive": Null, "active": Nat64})),
-        "on_low_wasm_memory_hook_status": Opt(
-            Variant({"condition_not_satisfied": Null, "ready": Null, "executed": Null})
-        ),
+        "global_timer": _GLOBAL_TIMER,
+        "on_low_wasm_memory_hook_status": _LOW_MEMORY_HOOK,
+    }
+)
+UPLOAD_SNAPSHOT_METADATA_ARGS = Record(
+    {
+        "canister_id": Principal_,
+        "replace_snapshot": Opt(Blob),
+        "wasm_module_size": Nat64,
+        "globals": _GLOBALS,
+        "wasm_memory_size": Nat64,
+        "stable_memory_size": Nat64,
+        "certified_data": Blob,
+        "global_timer": _GLOBAL_TIMER,
+        "on_low_wasm_memory_hook_status": _LOW_MEMORY_HOOK,
+    }
+)
+UPLOAD_SNAPSHOT_METADATA_RESULT = Record({"snapshot_id": Blob})
+_OFFSET = Record({"offset": Nat64})
+UPLOAD_SNAPSHOT_DATA_ARGS = Record(
+    {
+        "canister_id": Principal_,
+        "snapshot_id": Blob,
+        "kind": Variant({"wasm_module": _OFFSET, "wasm_memory": _OFFSET, "stable_memory": _OFFSET, "wasm_chunk": Null}),
+        "chunk": Blob,
     }
 )
 _RANGE = Record({"offset": Nat64, "size": Nat64})

@@ -30,7 +30,7 @@ IC_ROOT_KEY_DER = bls.public_key_to_der(
 
 Kind = Literal["ic", "practice", "local", "custom"]
 _FILE_KINDS = ("local", "custom")
-_BUILT_IN_NAMES = ("ic", "practice")
+BUILT_IN_NAMES = ("ic", "practice")
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 _MAX_FILE_SIZE_BYTES = 64 << 10
 _MAX_NESTED = 50  # a profile has fewer than ten objects and lists
@@ -54,12 +54,18 @@ class CostTable:
     call_per_byte: int = 1_000  # of its argument, its method's name and its response
     nodes: int = 13
 
+    def update_call(self, argument_bytes: int, instructions: int) -> int:
+        """A call from outside: its bytes with what surrounds the argument, its base price, its instructions."""
+        ingress = self.ingress_base + self.ingress_per_byte * (argument_bytes + _MESSAGE_SIZE_BYTES)
+        return self.on_subnet(ingress + self.update_base + self.per_instruction * instructions)
+
     def on_subnet(self, cycles: int) -> int:
         """What a price of this table comes to on the subnet of `nodes` nodes."""
         return -(-cycles * self.nodes // _REFERENCE_NODES)
 
 
 _REFERENCE_NODES = 13
+_MESSAGE_SIZE_BYTES = 450  # what surrounds an argument: envelope, signature, Candid
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +188,12 @@ def load_profiles(folder: Path) -> dict[str, NetworkProfile]:
 
     Raises FormatError naming the file, UnknownVersionError, SecurityError, StorageError.
     """
-    profiles = {IC.name: IC}
+    return {IC.name: IC, **{profile.name: profile for profile in own_profiles(folder).values()}}
+
+
+def own_profiles(folder: Path) -> dict[Path, NetworkProfile]:
+    """The user's own profiles by their files. Raises as `load_profiles` does."""
+    profiles: dict[Path, NetworkProfile] = {}
     for path in sorted(folder.glob("*.json")):
         with storage_errors(f"read {path.name}"), path.open("rb") as file:
             content = file.read(_MAX_FILE_SIZE_BYTES + 1)
@@ -190,9 +201,9 @@ def load_profiles(folder: Path) -> dict[str, NetworkProfile]:
             profile = NetworkProfile.from_json(_text(content))
         except (FormatError, SecurityError) as error:
             raise type(error)(f"{path.name}: {error.what}", next_step=error.next_step) from error
-        if profile.name in profiles:
+        if profile.name in {one.name for one in profiles.values()}:
             raise FormatError(f"{path.name}: there is a network named {profile.name} already.")
-        profiles[profile.name] = profile
+        profiles[path] = profile
     return profiles
 
 
@@ -258,7 +269,7 @@ def _from_fields(content: dict[str, Any]) -> NetworkProfile:
             pass
         case _:
             raise FormatError("A network profile needs name, kind and gateways.")
-    if kind not in _FILE_KINDS or name in _BUILT_IN_NAMES:
+    if kind not in _FILE_KINDS or name in BUILT_IN_NAMES:
         raise FormatError("A profile of your own has kind local or custom and not the name of a built-in network.")
     profile = NetworkProfile(
         name,

@@ -6,9 +6,8 @@ import secrets
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -20,9 +19,9 @@ from personal_ai.ic.principal import Principal
 from personal_ai.identities import keys, pem, vault_file, vault_storage
 from personal_ai.identities import phrase as phrases
 from personal_ai.identities.errors import VaultDamagedError, VaultExistsError, VaultLockedError, WrongPasswordError
-from personal_ai.identities.keys import SecretKey
 from personal_ai.identities.vault_content import VAULT_SECRET_SIZE_BYTES, Content, Entry
 from personal_ai.identities.vault_file import KeyringLock, Lock, MemoryLock, PasswordLock, ScryptCost, SealedVault
+from personal_ai.identities.vault_identities import IdentityRecord, Opened, refuse_unless_restorable
 from personal_ai.identities.vault_notes import Notes, checked_name
 
 __all__ = [
@@ -40,60 +39,14 @@ _KEY_SIZE_BYTES = 32
 _KEY_PURPOSE = b"personal-ai database key: "
 
 
-@dataclass(frozen=True, slots=True)
-class IdentityRecord:
-    """What may be shown of an identity. `index` is its number under the phrase, None for an imported key.
-
-    restorable: without this vault, from the phrase that the user has confirmed or a key file that was read back.
-    """
-
-    index: int | None
-    label: str
-    principal: Principal
-    restorable: bool = False
-
-    @property
-    def kind(self) -> Literal["derived", "imported"]:
-        return "imported" if self.index is None else "derived"
-
-
-@dataclass(frozen=True, slots=True)
-class _Opened:
-    """What an open vault holds in memory."""
-
-    key: bytes = field(repr=False)
-    content: Content
-    keys: dict[IdentityRecord, SecretKey]
-
-    @classmethod
-    def of(cls, key: bytes, content: Content) -> _Opened:
-        seed = phrases.seed(content.phrase)
-        found: dict[IdentityRecord, SecretKey] = {}
-        for entry in content.entries:
-            secret_key = entry.secret_key(seed)
-            restorable = entry.exported if entry.index is None else content.phrase_confirmed
-            principal = secret_key.identity().principal
-            found[IdentityRecord(entry.index, entry.label, principal, restorable)] = secret_key
-        return cls(key, content, found)
-
-    def find(self, principal: Principal) -> tuple[Entry, IdentityRecord]:
-        """Raises IdentityError if there is no such identity."""
-        for entry, record in zip(self.content.entries, self.keys, strict=True):
-            if record.principal == principal:
-                return entry, record
-        raise IdentityError(
-            f"The vault has no identity {principal}.", next_step="Restore it with its recovery phrase or key file."
-        )
-
-
 class Vault:
     """An open vault. Thread-safe; after `lock` it gives nothing more. Every change is on disk before it is used."""
 
-    def __init__(self, path: Path, lock: Lock, opened: _Opened) -> None:
+    def __init__(self, path: Path, lock: Lock, opened: Opened) -> None:
         """For `create` and `open` only."""
         self._path = path
         self._lock_kind = lock
-        self._opened: _Opened | None = opened
+        self._opened: Opened | None = opened
         self._mutex = threading.RLock()
 
     @classmethod
@@ -125,7 +78,7 @@ class Vault:
         """Raises WrongPasswordError, VaultDamagedError, UnknownVersionError, IdentityError, StorageError."""
         sealed = vault_file.parse(vault_storage.read(path))
         key = _key_by_password(sealed, password)
-        return cls(path, sealed.lock, _Opened.of(key, _content(sealed, key)))
+        return cls(path, sealed.lock, Opened.of(key, _content(sealed, key)))
 
     @classmethod
     def open_with_key(cls, path: Path, find_key: Callable[[str], bytes]) -> Vault:
@@ -134,7 +87,7 @@ class Vault:
         if not isinstance(sealed.lock, KeyringLock):
             raise _opens_otherwise(sealed.lock)
         key = find_key(sealed.lock.entry)
-        return cls(path, sealed.lock, _Opened.of(key, _content(sealed, key)))
+        return cls(path, sealed.lock, Opened.of(key, _content(sealed, key)))
 
     @classmethod
     def _create(cls, path: Path, content: Content, lock: Lock, make_key: Callable[[], bytes]) -> Vault:
@@ -144,7 +97,7 @@ class Vault:
                 not_lost="It is unchanged.",
                 next_step="Open it, or move its file away first.",
             )
-        opened = _Opened.of(make_key(), content)
+        opened = Opened.of(make_key(), content)
         write_atomically(path, vault_file.seal(content.to_bytes(), lock, opened.key), mode=0o600)
         return cls(path, lock, opened)
 
@@ -198,7 +151,7 @@ class Vault:
 
     def remove(self, principal: Principal) -> None:
         """Forgets an identity that can be restored without this vault. Raises IdentityError where it could not."""
-        self._change_entry(principal, lambda _, record: _refuse_unless_restorable(record))
+        self._change_entry(principal, lambda _, record: refuse_unless_restorable(record))
 
     def signer(self, of: IdentityRecord | Principal) -> Identity:
         """The identity that signs. Raises IdentityError if the vault has no such one."""
@@ -300,14 +253,14 @@ class Vault:
 
     # Changes
 
-    def _require(self) -> _Opened:
+    def _require(self) -> Opened:
         opened = self._opened
         if opened is None:
             raise VaultLockedError("The vault is locked.", next_step="Unlock it, then try again.")
         return opened
 
     @contextmanager
-    def _changing(self) -> Iterator[_Opened]:
+    def _changing(self) -> Iterator[Opened]:
         """Nobody else changes the vault meanwhile; what others changed before is read first."""
         with self._mutex:
             opened = self._require()
@@ -320,13 +273,13 @@ class Vault:
                         "The vault's file is another one now.", next_step="Unlock it again."
                     ) from error
                 if content != opened.content:
-                    self._opened = opened = _Opened.of(opened.key, content)
+                    self._opened = opened = Opened.of(opened.key, content)
                 yield opened
 
-    def _change(self, change: Callable[[Content], Content]) -> _Opened:
+    def _change(self, change: Callable[[Content], Content]) -> Opened:
         with self._changing() as opened:
             content = change(opened.content)
-            changed = _Opened.of(opened.key, content)
+            changed = Opened.of(opened.key, content)
             if len(changed.keys) > MAX_IDENTITIES:
                 raise IdentityError(f"A vault holds at most {MAX_IDENTITIES} identities.")
             vault_storage.replace(self._path, vault_file.seal(content.to_bytes(), self._lock_kind, opened.key))
@@ -396,14 +349,3 @@ def _content(sealed: SealedVault, key: bytes) -> Content:
         return Content.from_bytes_1(data) if sealed.version == 1 else Content.from_bytes(data)
     except FormatError as error:
         raise vault_file.damaged(error.what) from error
-
-
-def _refuse_unless_restorable(record: IdentityRecord) -> None:
-    if not record.restorable:
-        raise IdentityError(
-            f"{record.label} could not be brought back: it has no confirmed backup.",
-            not_lost="It is still in the vault.",
-            next_step="Verify your recovery phrase first."
-            if record.kind == "derived"
-            else "Export its key to a file first.",
-        )

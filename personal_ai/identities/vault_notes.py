@@ -25,6 +25,14 @@ class Contact:
     name: str
     address: str
 
+    @property
+    def principal(self) -> Principal | None:
+        """Where the address is one; an account id can be paid and controls nothing."""
+        try:
+            return Principal.from_text(self.address)
+        except FormatError:
+            return None
+
 
 @dataclass(frozen=True, slots=True)
 class Watched:

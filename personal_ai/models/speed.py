@@ -113,7 +113,7 @@ def _measure(quantisation: Quantisation, meter: Meter, cancel: Cancel) -> float:
             meter=Meter("", 1, "weights", ignore_progress),
             cancel=cancel,
         )
-        model = LocalModel(ModelPackage(folder, _manifest(quantisation), ""))
+        model = LocalModel(ModelPackage(folder, _manifest(quantisation), ""), guess_ahead=False)
         try:
             token_s = _token_s(model, cancel)
         finally:

@@ -130,6 +130,12 @@ class Accounts:
             )
             raise CallRejected(RejectCode.SYS_TRANSIENT, "IC0207", message)
 
+    def price(self, state: CanisterState, instructions: int, now_ns: int) -> int:
+        """Cycles of so many instructions. Raises CallRejected (IC0207) where the canister cannot pay them."""
+        cost = self.execution_cost(instructions)
+        self.require(state, cost, now_ns)
+        return cost
+
     def charge(self, canister_id: bytes, cycles: int, now_ns: int) -> None:
         """Settles the rent until now and takes `cycles`, as far as they are there. In a transaction, once in each."""
         state = self._store.canister(canister_id)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 
+MAX_CHUNKS = 100  # CHUNK_STORE_SIZE of the interface specification
 RENT_BYTES = 1 << 20  # a stored chunk costs as much as a full one
 
 _SCHEMA = """

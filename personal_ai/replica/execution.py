@@ -8,10 +8,12 @@ from dataclasses import replace
 
 from personal_ai.replica.canister import CanisterState, Status
 from personal_ai.replica.installing import Installation
+from personal_ai.replica.instance import global_kind
 from personal_ai.replica.messages import Entry, InstallMode, Message, Outcome, Reject, RejectCode
 from personal_ai.replica.running import Changes, Runner, Target, failed
 from personal_ai.replica.state import StateStore
 from personal_ai.replica.system_api.context import CanisterFailure, Surroundings
+from personal_ai.replica.wasm.binary import WasmError
 from personal_ai.replica.wasm.compiled import CompiledModule
 from personal_ai.replica.wasm.validation import Interface
 
@@ -48,6 +50,16 @@ class Executor:
         """Methods, entry points and metadata sections of the installed module; None without one."""
         state = self._store.canister(canister_id)
         return None if state is None or state.module_hash is None else self._runner.compiled(state).interface
+
+    def check_fit(self, wasm: bytes, state: CanisterState) -> None:
+        """Whether a state from outside can be that of a canister with this module. Raises WasmError."""
+        assert state.module_hash is not None
+        module = self._runner.modules.get(state.module_hash, lambda: wasm).module
+        if [one.type for one in state.globals] != [global_kind(item) for item in module.globals if item.mutable]:
+            raise WasmError("Its globals are not those of its module.")
+        least, most = (module.memories[0].minimum, module.memories[0].maximum) if module.memories else (0, 0)
+        if state.heap_pages < least or (most is not None and state.heap_pages > most):
+            raise WasmError("Its memory has not the size that its module asks for.")
 
     def execute(self, canister_id: bytes, message: Message, record: Record | None = None) -> Outcome:
         """Runs one message; a canister's failure is an outcome, never an exception.

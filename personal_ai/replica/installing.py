@@ -10,6 +10,7 @@ from pathlib import Path
 from personal_ai.replica.canister import CanisterState
 from personal_ai.replica.heap import HEAP_FILE_BYTES
 from personal_ai.replica.instance import Instance
+from personal_ai.replica.memory_files import Piece, create_memory_file
 from personal_ai.replica.messages import Entry, InstallMode, Message, Outcome
 from personal_ai.replica.running import (
     MEMORY_LIMIT,
@@ -21,7 +22,7 @@ from personal_ai.replica.running import (
     remember,
 )
 from personal_ai.replica.stable import StableMemory
-from personal_ai.replica.state import Piece, StateStore, create_memory_file
+from personal_ai.replica.state import StateStore
 from personal_ai.replica.system_api.context import CanisterFailure, Effects
 from personal_ai.replica.system_api.functions import SystemCalls
 from personal_ai.replica.wasm.binary import WasmError

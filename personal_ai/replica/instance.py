@@ -19,6 +19,7 @@ from personal_ai.replica.heap import Heap, Touched, heap_at
 from personal_ai.replica.wasm import binary
 from personal_ai.replica.wasm.compiled import CompiledModule, engine
 from personal_ai.replica.wasm.instrument import COUNTER_EXPORT, MEMORY_EXPORT, START_EXPORT, global_export
+from personal_ai.replica.wasm.module import GlobalType
 
 _KINDS = {
     binary.I32: ("i32", ffi.WASMTIME_I32),
@@ -28,6 +29,11 @@ _KINDS = {
     binary.V128: ("v128", ffi.WASMTIME_V128),
 }
 _BITS = {"i32": 32, "f32": 32, "i64": 64, "f64": 64, "v128": 128}
+
+
+def global_kind(item: GlobalType) -> str:
+    """A global's type as the state names it."""
+    return _KINDS[item.type][0]
 
 
 class Instance:

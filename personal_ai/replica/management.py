@@ -1,7 +1,6 @@
 """The management canister aaaaa-aa, as far as a user reaches it with ingress messages and queries.
 
-Source: the interface specification, "The IC management canister". canister_metrics and uploading
-snapshots are left out.
+Source: the interface specification, "The IC management canister". canister_metrics is left out.
 """
 
 from __future__ import annotations
@@ -22,6 +21,7 @@ from personal_ai.replica.envelope import Call
 from personal_ai.replica.messages import RejectCode
 from personal_ai.replica.settings import invalid
 from personal_ai.replica.snapshot_methods import SnapshotMethods
+from personal_ai.replica.snapshot_uploads import SnapshotUploads
 from personal_ai.replica.state import StateStore
 
 _CANISTERS_ONLY = frozenset(
@@ -45,7 +45,9 @@ class Management:
         canisters: Canisters,
         administration: Administration,
         code: CodeMethods,
+        *,
         snapshots: SnapshotMethods,
+        uploads: SnapshotUploads,
     ) -> None:
         self._store, self._canisters, self._administration = store, canisters, administration
         self._methods = {**administration.methods, **snapshots.methods}
@@ -54,6 +56,7 @@ class Management:
             "install_chunked_code": (types.INSTALL_CHUNKED_CODE_ARGS, code.install_chunked_code),
             "uninstall_code": (types.UNINSTALL_CODE_ARGS, code.uninstall_code),
             **snapshots.tasks,
+            **uploads.tasks,
         }
 
     def effective_id(self, call: Call) -> Principal | None:

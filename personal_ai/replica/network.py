@@ -27,6 +27,7 @@ from personal_ai.replica.money.treasury import DEFAULT_XDR_PERMYRIAD_PER_ICP, Tr
 from personal_ai.replica.read_state import ReadStateRules
 from personal_ai.replica.scheduler import UNPACED, Scheduler
 from personal_ai.replica.snapshot_methods import SnapshotMethods
+from personal_ai.replica.snapshot_uploads import SnapshotUploads
 from personal_ai.replica.snapshots import SNAPSHOTS_FOLDER, Snapshots
 from personal_ai.replica.state import StateStore
 from personal_ai.replica.state_tree import StateTree
@@ -73,8 +74,10 @@ class Network:
         )
         code = CodeMethods(store, executor, accounts, canisters, options.limits)
         management = Management(
-            store, canisters, administration, code, SnapshotMethods(store, executor, accounts, canisters, snapshots)
-        )
+            store, canisters, administration, code,
+            snapshots=SnapshotMethods(store, executor, accounts, canisters, snapshots),
+            uploads=SnapshotUploads(store, accounts, canisters, snapshots),
+        )  # fmt: skip
         calls = CanisterCalls(
             executor,
             accounts,

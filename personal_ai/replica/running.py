@@ -12,9 +12,10 @@ import wasmtime
 from personal_ai.replica.canister import WASM_PAGE_BYTES, CanisterState
 from personal_ai.replica.heap import cache_in_small_pages
 from personal_ai.replica.instance import Instance
+from personal_ai.replica.memory_files import Piece
 from personal_ai.replica.messages import Entry, Message, Outcome, Reject, RejectCode
 from personal_ai.replica.stable import StableMemory
-from personal_ai.replica.state import Piece, StateStore
+from personal_ai.replica.state import StateStore
 from personal_ai.replica.system_api.context import CanisterFailure, Effects, Surroundings, trapped
 from personal_ai.replica.system_api.functions import SystemCalls
 from personal_ai.replica.system_api.linking import link, serving

@@ -1,12 +1,14 @@
-"""The management canister's methods for snapshots. Uploading one is left out.
+"""The management canister's methods for snapshots; those that come from outside are made in snapshot_uploads.py.
 
 Source: the interface specification; the instructions charged are those of the replica's published configuration.
 """
 
 from __future__ import annotations
 
+import hashlib
 import struct
 from collections.abc import Callable
+from dataclasses import replace
 from sqlite3 import Connection
 from typing import Any
 
@@ -20,14 +22,15 @@ from personal_ai.replica.canisters import Canisters
 from personal_ai.replica.execution import Executor
 from personal_ai.replica.messages import Outcome
 from personal_ai.replica.settings import invalid
-from personal_ai.replica.snapshots import MAX_SNAPSHOTS, Snapshot, Snapshots
+from personal_ai.replica.snapshots import TIMER_STAYS, Snapshot, Snapshots
 from personal_ai.replica.state import StateStore
+from personal_ai.replica.wasm.binary import WasmError
 
 TAKE_INSTRUCTIONS = 2_000_000_000  # to take or to load one, and one more for each byte of it
 READ_INSTRUCTIONS = 2_000_000  # to read from one, and one more for each byte read
 MAX_READ_BYTES = 2_000_000
 _NOTHING = encode([], [])
-_GLOBAL_FORMATS = {"i32": ("<I", "<i"), "i64": ("<Q", "<q"), "f32": ("<I", "<f"), "f64": ("<Q", "<d")}
+GLOBAL_FORMATS = {"i32": ("<I", "<i"), "i64": ("<Q", "<q"), "f32": ("<I", "<f"), "f64": ("<Q", "<d")}
 
 
 class SnapshotMethods:
@@ -59,8 +62,11 @@ class SnapshotMethods:
             state = self._canisters.get(arg["canister_id"])
             if state.module_hash is None:
                 raise invalid("A canister without a module has nothing to take a snapshot of.")
-            self._check_number(canister_id, arg["replace_snapshot"])
-            task.due_cycles += self._cost(state, TAKE_INSTRUCTIONS + self._accounts.held_bytes(state), task.now_ns)
+            with self._store.transaction() as db:
+                self._snapshots.check_number(db, canister_id, arg["replace_snapshot"])
+            task.due_cycles += self._accounts.price(
+                state, TAKE_INSTRUCTIONS + self._accounts.held_bytes(state), task.now_ns
+            )
             with self._snapshots.copied(state) as snapshot_id:
                 self._write_down(task, arg, snapshot_id, state)
 
@@ -83,20 +89,15 @@ class SnapshotMethods:
         record(db, outcome)
         self._accounts.note_uninstalled(db, canister_id)
 
-    def _check_number(self, canister_id: bytes, replaced: bytes | None) -> None:
-        with self._store.transaction() as db:
-            if replaced is not None:
-                self._snapshots.get(db, canister_id, replaced)
-            elif len(self._snapshots.of(db, canister_id)) >= MAX_SNAPSHOTS:
-                raise invalid(f"A canister has at most {MAX_SNAPSHOTS} snapshots: delete or replace one.")
-
     def _load(self, task: Task, arg: dict[str, Any]) -> None:
         canister_id = arg["canister_id"].bytes
         with self._store.locks(canister_id).updating:
             state = self._canisters.get(arg["canister_id"])
             with self._store.transaction() as db:
                 snapshot = self._snapshots.get(db, canister_id, arg["snapshot_id"])
-            task.due_cycles += self._cost(state, TAKE_INSTRUCTIONS + snapshot.size_bytes, task.now_ns)
+            if snapshot.uploaded:
+                snapshot = self._checked(snapshot)
+            task.due_cycles += self._accounts.price(state, TAKE_INSTRUCTIONS + snapshot.size_bytes, task.now_ns)
             with (
                 self._snapshots.restored(state, snapshot) as renewed,
                 self._store.locks(canister_id).files.writing(),
@@ -105,11 +106,14 @@ class SnapshotMethods:
                 self._snapshots.restore(db, renewed, snapshot, task.now_ns)
                 task.finish(db, Result(reply=_NOTHING, cycles=task.due_cycles))
 
-    def _cost(self, state: CanisterState, instructions: int, now_ns: int) -> int:
-        """What a method costs; raises CallRejected where the canister cannot pay it."""
-        cost = self._accounts.execution_cost(instructions)
-        self._accounts.require(state, cost, now_ns)
-        return cost
+    def _checked(self, snapshot: Snapshot) -> Snapshot:
+        """An uploaded snapshot whose module is valid and fits to the rest of it."""
+        state = replace(snapshot.state, module_hash=hashlib.sha256(snapshot.wasm).digest())
+        try:
+            self._executor.check_fit(snapshot.wasm, state)
+        except WasmError as error:
+            raise invalid(f"The snapshot cannot be loaded: {error}") from error
+        return replace(snapshot, state=state)
 
     def _list(self, db: Connection, _: Task, arg: dict[str, Any]) -> list[object]:
         return [[_shown(snapshot) for snapshot in self._snapshots.of(db, arg["canister_id"].bytes)]]
@@ -120,11 +124,10 @@ class SnapshotMethods:
 
     def _read_metadata(self, db: Connection, task: Task, arg: dict[str, Any]) -> list[object]:
         snapshot = self._snapshots.get(db, arg["canister_id"].bytes, arg["snapshot_id"])
-        task.due_cycles += self._cost(self._canisters.get(arg["canister_id"]), READ_INSTRUCTIONS, task.now_ns)
+        task.due_cycles += self._accounts.price(self._canisters.get(arg["canister_id"]), READ_INSTRUCTIONS, task.now_ns)
         state = snapshot.state
-        timer = ("active", state.global_timer_ns) if state.global_timer_ns else ("inactive", None)
         metadata = {
-            "source": ("taken_from_canister", None),
+            "source": ("metadata_upload" if snapshot.uploaded else "taken_from_canister", None),
             "taken_at_timestamp": snapshot.taken_ns,
             "wasm_module_size": len(snapshot.wasm),
             "globals": [_global(one) for one in state.globals],
@@ -133,7 +136,7 @@ class SnapshotMethods:
             "wasm_chunk_store": [{"hash": digest} for digest in snapshot.chunks],
             "canister_version": state.canister_version,
             "certified_data": state.certified_data,
-            "global_timer": timer,
+            "global_timer": _timer(state),
             "on_low_wasm_memory_hook_status": None,
         }
         return [metadata]
@@ -152,15 +155,21 @@ class SnapshotMethods:
         else:
             content = self._snapshots.read_memory(snapshot, case, wanted["offset"], wanted["size"])
         instructions = READ_INSTRUCTIONS + len(content)
-        task.due_cycles += self._cost(self._canisters.get(arg["canister_id"]), instructions, task.now_ns)
+        task.due_cycles += self._accounts.price(self._canisters.get(arg["canister_id"]), instructions, task.now_ns)
         return [{"chunk": content}]
+
+
+def _timer(state: CanisterState) -> tuple[str, int | None] | None:
+    if state.global_timer_ns == TIMER_STAYS:
+        return None
+    return ("active", state.global_timer_ns) if state.global_timer_ns else ("inactive", None)
 
 
 def _global(value: Global) -> tuple[str, int | float]:
     """A mutable global from its bit pattern."""
     if value.type == "v128":
         return value.type, value.bits
-    integer, number = _GLOBAL_FORMATS[value.type]
+    integer, number = GLOBAL_FORMATS[value.type]
     (content,) = struct.unpack(number, struct.pack(integer, value.bits))
     return value.type, content
 

@@ -14,7 +14,6 @@ reads the files), the transaction.
 
 from __future__ import annotations
 
-import os
 import secrets
 import shutil
 import sqlite3
@@ -26,8 +25,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from personal_ai.common.errors import StorageError, UnknownVersionError
-from personal_ai.common.files import storage_errors, sync_folder
+from personal_ai.common.errors import StorageError
+from personal_ai.common.files import storage_errors
 from personal_ai.replica.canister import (
     CanisterSettings,
     CanisterState,
@@ -36,22 +35,11 @@ from personal_ai.replica.canister import (
     to_document,
 )
 from personal_ai.replica.locks import ReadWriteLock
+from personal_ai.replica.memory_files import Piece, sync_file, write_piece
+from personal_ai.replica.state_database import REDO_LIMIT_BYTES, open_database, sqlite_errors
 
-_VERSION = 1
-_REDO_LIMIT_BYTES = 64 << 20
 _LOG_LIMIT_BYTES = 4096
 _PIECE_BYTES = 1 << 20
-
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value BLOB NOT NULL);
-CREATE TABLE IF NOT EXISTS canister (id BLOB PRIMARY KEY, document TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS wasm (hash BLOB PRIMARY KEY, content BLOB NOT NULL);
-CREATE TABLE IF NOT EXISTS redo (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT, path TEXT NOT NULL, offset INTEGER NOT NULL, content BLOB NOT NULL);
-CREATE TABLE IF NOT EXISTS canister_log (
-    canister BLOB NOT NULL, idx INTEGER NOT NULL, time_ns INTEGER NOT NULL, content BLOB NOT NULL,
-    PRIMARY KEY (canister, idx));
-"""
 
 
 @dataclass
@@ -60,15 +48,6 @@ class CanisterLocks:
 
     updating: threading.RLock = field(default_factory=threading.RLock)
     files: ReadWriteLock = field(default_factory=ReadWriteLock)
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """A changed stretch of a memory file."""
-
-    path: Path
-    offset: int
-    content: bytes
 
 
 @dataclass
@@ -90,7 +69,7 @@ class StateStore:
         self._folder = folder
         with storage_errors("open the practice network's state"):
             (folder / "canisters").mkdir(parents=True, exist_ok=True)
-        self._db = _open_database(folder / "state.sqlite")
+        self._db = open_database(folder / "state.sqlite")
         self._lock = threading.RLock()
         self._owner: int | None = None
         self._pending: _Pending | None = None
@@ -123,11 +102,11 @@ class StateStore:
             self._pending = pending = _Pending()
             self._owner = threading.get_ident()
             try:
-                with _sqlite_errors():
+                with sqlite_errors():
                     self._db.execute("BEGIN IMMEDIATE")
                 try:
                     yield self._db
-                    with _sqlite_errors():
+                    with sqlite_errors():
                         self._log(pending.pieces)
                         self._db.execute("COMMIT")
                 except BaseException:
@@ -185,7 +164,7 @@ class StateStore:
     def save(self, state: CanisterState) -> None:
         """Replaces a canister's metadata; only inside a transaction."""
         pending = self._open_transaction()
-        with _sqlite_errors():
+        with sqlite_errors():
             self._db.execute("INSERT OR REPLACE INTO canister VALUES (?, ?)", (state.id, to_document(state)))
         pending.canisters[state.id] = state
 
@@ -195,7 +174,7 @@ class StateStore:
             state = self.canister(canister_id)
             if state is None:
                 return
-            with _sqlite_errors():
+            with sqlite_errors():
                 self._db.execute("DELETE FROM canister WHERE id = ?", (canister_id,))
                 self._db.execute("DELETE FROM canister_log WHERE canister = ?", (canister_id,))
             self._open_transaction().canisters[canister_id] = None
@@ -215,12 +194,12 @@ class StateStore:
 
     def put_wasm(self, module_hash: bytes, content: bytes) -> None:
         self._open_transaction()
-        with _sqlite_errors():
+        with sqlite_errors():
             self._db.execute("INSERT OR IGNORE INTO wasm VALUES (?, ?)", (module_hash, content))
 
     def append_log(self, canister_id: bytes, time_ns: int, lines: Iterable[bytes]) -> None:
         """Adds lines to a canister's log and drops the oldest ones beyond 4 KiB."""
-        with self.transaction() as db, _sqlite_errors():
+        with self.transaction() as db, sqlite_errors():
             (last,) = db.execute("SELECT max(idx) FROM canister_log WHERE canister = ?", (canister_id,)).fetchone()
             first = 0 if last is None else last + 1
             rows = [(canister_id, first + n, time_ns, line[:_LOG_LIMIT_BYTES]) for n, line in enumerate(lines)]
@@ -253,7 +232,7 @@ class StateStore:
 
     def _forget(self, paths: set[Path]) -> None:
         for path in paths:
-            with _sqlite_errors():  # a later file of this name must not get these pieces
+            with sqlite_errors():  # a later file of this name must not get these pieces
                 self._db.execute("DELETE FROM redo WHERE path = ?", (self._name(path),))
             self.after_commit(partial(path.unlink, missing_ok=True))
 
@@ -275,7 +254,7 @@ class StateStore:
     @property
     def compiled_key(self) -> bytes:
         """The secret with which this state seals its compiled modules."""
-        with self.transaction() as db, _sqlite_errors():
+        with self.transaction() as db, sqlite_errors():
             db.execute("INSERT OR IGNORE INTO meta VALUES ('compiled key', ?)", (secrets.token_bytes(32),))
             (key,) = db.execute("SELECT value FROM meta WHERE name = 'compiled key'").fetchone()
         return bytes(key)
@@ -305,7 +284,7 @@ class StateStore:
                 self._canisters[canister_id] = state
         try:
             for piece in pending.pieces:
-                _write(piece.path, piece.offset, piece.content)
+                write_piece(piece)
                 self._redo_bytes += len(piece.content)
         except StorageError as error:
             self._damage = StorageError(
@@ -314,21 +293,21 @@ class StateStore:
             raise self._damage from error
         for action in pending.afterwards:
             action()
-        if self._redo_bytes > _REDO_LIMIT_BYTES:
+        if self._redo_bytes > REDO_LIMIT_BYTES:
             self._cut_redo()
 
     def _replay(self, wanted: set[Path]) -> None:
         for name, offset, content in self._db.execute("SELECT path, offset, content FROM redo ORDER BY seq"):
             path = self._folder / name
             if path in wanted:  # else its canister or its generation is gone
-                _write(path, offset, content)
+                write_piece(Piece(path, offset, content))
         self._cut_redo()
 
     def _cut_redo(self) -> None:
         for (name,) in self._db.execute("SELECT DISTINCT path FROM redo").fetchall():
             with storage_errors("save a canister's memory"), suppress(FileNotFoundError):
-                _sync_file(self._folder / name)
-        with _sqlite_errors():
+                sync_file(self._folder / name)
+        with sqlite_errors():
             self._db.execute("DELETE FROM redo")
         self._redo_bytes = 0
 
@@ -351,62 +330,3 @@ class StateStore:
                         path.unlink()
                 if not any(folder.iterdir()):
                     folder.rmdir()
-
-
-def _open_database(path: Path) -> sqlite3.Connection:
-    try:
-        db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        try:
-            _prepare(db)
-        except BaseException:
-            db.close()
-            raise
-    except sqlite3.Error as error:
-        raise StorageError(f"Could not open the practice network's state: {error}.") from error
-    return db
-
-
-def _prepare(db: sqlite3.Connection) -> None:
-    (version,) = db.execute("PRAGMA user_version").fetchone()
-    if version not in (0, _VERSION):
-        raise UnknownVersionError(f"The practice network's state has version {version}, this program {_VERSION}.")
-    db.execute("PRAGMA journal_mode = WAL")
-    db.execute("PRAGMA synchronous = FULL")
-    db.execute(f"PRAGMA journal_size_limit = {_REDO_LIMIT_BYTES}")
-    db.executescript(_SCHEMA)
-    db.execute(f"PRAGMA user_version = {_VERSION}")
-
-
-def create_memory_file(path: Path, size_bytes: int) -> None:
-    """An empty sparse file, durable before any transaction can refer to it."""
-    with storage_errors(f"create {path.name}"):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("wb") as file:
-            file.truncate(size_bytes)
-        sync_folder(path.parent)
-
-
-def _write(path: Path, offset: int, content: bytes) -> None:
-    with storage_errors(f"write {path.name}"):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("r+b" if path.exists() else "w+b", buffering=0) as file:
-            file.seek(offset)
-            view = memoryview(content)
-            while view:
-                view = view[file.write(view) :]
-
-
-def _sync_file(path: Path) -> None:
-    with path.open("r+b") as file:
-        os.fsync(file.fileno())
-    sync_folder(path.parent)
-
-
-@contextmanager
-def _sqlite_errors() -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise StorageError(
-            f"The practice network could not save its state: {error}.", not_lost="The state before is unchanged."
-        ) from error

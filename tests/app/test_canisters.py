@@ -15,13 +15,14 @@ from personal_ai.canister.client import CanisterClient
 from personal_ai.common.errors import BadInputError, Cancelled, CanisterStoppedError, FormatError, RejectedError
 from personal_ai.common.jobs import Cancel, Progress, ignore_progress
 from personal_ai.common.paths import resource
-from personal_ai.deployments import cycles_needed, draining, health, removal, snapshots
+from personal_ai.deployments import cycles_needed, draining, health, removal, snapshot_files, snapshots
 from personal_ai.deployments.canister import OwnCanister
 from personal_ai.deployments.cycles_needed import TooFewCyclesError
 from personal_ai.deployments.health import Health
 from personal_ai.deployments.journal import Deployment
 from personal_ai.ic.ledgers import CyclesLedger
-from personal_ai.ic.management import CanisterSettings, LogLine, Management, RunState, SnapshotPart
+from personal_ai.ic.management import CanisterSettings, LogLine, Management, RunState
+from personal_ai.ic.management_snapshots import SnapshotPart
 from personal_ai.ic.principal import Principal
 
 
@@ -118,15 +119,15 @@ def test_a_snapshot_is_taken_downloaded_restored_and_forgotten(
     with open_canister(profile, deployed) as canister:
         model = canister.client.status().model
         assert model is not None and model.loaded is not None
-        snapshots.download(canister, taken, tmp_path / "kept", ignore_progress, Cancel())
+        snapshot_files.download(canister, taken, tmp_path / "kept", ignore_progress, Cancel())
         contents = canister.management.snapshot_contents(canister.id, taken.id)
         snapshots.delete(canister, taken)
         assert snapshots.kept(canister) == []
     for part, size_bytes in contents.sizes.items():
-        assert (tmp_path / "kept" / snapshots.FILES[part]).stat().st_size == size_bytes
+        assert (tmp_path / "kept" / snapshot_files.FILES[part]).stat().st_size == size_bytes
     assert (tmp_path / "kept" / "module.wasm").read_bytes()[:4] in (b"\0asm", b"\x1f\x8b\x08\0")
-    described = json.loads((tmp_path / "kept" / snapshots.DESCRIPTION_FILE).read_text())
-    assert (described["version"], described["canister"]) == (1, deployed.canister_id)
+    described = json.loads((tmp_path / "kept" / snapshot_files.DESCRIPTION_FILE).read_text())
+    assert (described["version"], described["canister"]) == (2, deployed.canister_id)
 
 
 def test_a_download_goes_on_where_it_stopped_and_mixes_nothing(
@@ -142,17 +143,17 @@ def test_a_download_goes_on_where_it_stopped_and_mixes_nothing(
                 cancel.cancel()
 
         with pytest.raises(Cancelled):
-            snapshots.download(canister, taken, folder, stop_in_the_middle, cancel)
-        assert not (folder / snapshots.DESCRIPTION_FILE).exists()
+            snapshot_files.download(canister, taken, folder, stop_in_the_middle, cancel)
+        assert not (folder / snapshot_files.DESCRIPTION_FILE).exists()
         before = {path.name: path.stat().st_size for path in folder.iterdir()}
-        snapshots.download(canister, taken, folder, lambda one: reads.append(one.done), Cancel())
+        snapshot_files.download(canister, taken, folder, lambda one: reads.append(one.done), Cancel())
         assert reads[1] == before["module.wasm"], "what was there is not read again"
         assert (folder / "heap").stat().st_size == canister.management.snapshot_contents(canister.id, taken.id).sizes[
             SnapshotPart.HEAP
         ]
         other = snapshots.take(canister)
         with pytest.raises(BadInputError, match="something else"):
-            snapshots.download(canister, other, folder, ignore_progress, Cancel())
+            snapshot_files.download(canister, other, folder, ignore_progress, Cancel())
         for one in (taken, other):
             snapshots.delete(canister, one)
 

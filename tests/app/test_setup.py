@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,19 @@ def test_each_step_is_kept(workspace: Workspace) -> None:
     assert again.setup.choices() is None
 
 
+def test_the_words_are_due_until_they_were_typed_or_a_model_was_chosen(workspace: Workspace) -> None:
+    setup, vault = workspace.setup, workspace.vault
+    assert setup.words_due() == (), "nothing is being set up"
+    setup.choose(Choices())
+    assert len(setup.words_due()) == 3
+    setup.choose(Choices("starter"))
+    assert setup.words_due() == ()
+    setup.choose(Choices())
+    words = vault.reveal_phrase().split()
+    vault.confirm_phrase({place: words[place - 1] for place in setup.words_due()})
+    assert setup.words_due() == ()
+
+
 def test_on_the_practice_network_nothing_is_begun_before_the_yes(workspace: Workspace) -> None:
     workspace.setup.choose(Choices("starter", "practice"))
     bill = workspace.setup.bill(Cancel())
@@ -61,6 +75,30 @@ def test_on_the_practice_network_nothing_is_begun_before_the_yes(workspace: Work
     deployment = workspace.setup.agree(bill, Cancel())
     assert deployment.state is DeploymentState.RUNNING and deployment.canister_id is None
     assert workspace.setup.choices() is None and workspace.deployments() == [deployment]
+
+
+def test_an_identity_that_has_an_ai_there_is_warned_of_and_another_choice_begins_anew(workspace: Workspace) -> None:
+    owner = workspace.vault.new_identity("Walnut").principal
+    chosen = Choices("starter", "practice", identity=str(owner))
+    workspace.setup.choose(chosen)
+    assert workspace.setup.choices() == chosen
+    assert workspace.setup.bill(Cancel()).warnings == ()
+    first = workspace.setup.agree(workspace.setup.bill(Cancel()), Cancel())
+    assert first.principal == str(owner)
+    workspace.journal.set_canister(first.id, "rwlgt-iiaaa-aaaaa-aaaaa-cai")
+    workspace.setup.choose(chosen)
+    (warning,) = workspace.setup.bill(Cancel()).warnings
+    assert first.name in warning.what
+    begun = workspace.setup.choose(Choices("starter", "practice", deployment=first.id, identity=str(owner)))
+    assert workspace.setup.choose(replace(begun, identity=None)).deployment is None
+    workspace.setup.choose(Choices("starter", "practice", identity="2vxsx-fae"))
+    assert workspace.setup.choices() == Choices("starter", "practice"), "an identity that is gone is chosen again"
+
+
+def test_what_an_earlier_version_kept_is_gone_on_with(workspace: Workspace) -> None:
+    kept = {"version": 1, "model": "starter", "network": "practice", "deployment": None}
+    workspace.paths.setup.write_text(json.dumps(kept))
+    assert workspace.setup.choices() == Choices("starter", "practice")
 
 
 def test_elsewhere_it_is_paid_from_an_account_of_its_own(workspace: Workspace, elsewhere: PracticeNetwork) -> None:
@@ -98,7 +136,7 @@ def test_another_choice_gives_up_what_was_begun_for_the_one_before(
     [
         ("no JSON", None),
         ("[]", None),
-        ('{"version": 2, "model": "starter"}', None),
+        ('{"version": 3, "model": "starter"}', None),
         ('{"version": 1, "cellar": 3}', None),
         ('{"version": 1, "model": "gone"}', Choices()),
         ('{"version": 1, "model": "starter", "network": "gone"}', Choices("starter")),

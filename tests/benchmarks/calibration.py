@@ -33,6 +33,7 @@ from personal_ai.compiler.planning import Plan, Sizes
 from personal_ai.compiler.values import BlockMatrix, Constant
 from personal_ai.ic.profile import IC
 from personal_ai.models.decoder import Decoder
+from personal_ai.models.quantisation import Quantisation
 from tests.benchmarks.engine import CONTEXT, compile_shape, counts_of
 from tests.benchmarks.programs import lay_out
 from tests.benchmarks.shapes import SHAPES
@@ -47,7 +48,8 @@ _PASTS: Final = (31, 255, 1920)
 _WIDTHS: Final = (576, 896, 2048)
 _MATRICES: Final = ((576, 1536), (1536, 576), (576, 192), (896, 4864), (1024, 2048), (576, 4096))
 _HEAD_MATRICES: Final = ((576, 4096), (576, 16384), (1024, 8192))
-_UPLOADED: Final = (1024, 32768)  # vocabularies of uploads: bytes that hardly any instruction is spent on
+_UPLOADED: Final = (16384, 32768)  # vocabularies: more bytes than one slice of loading takes, fewer than one message
+_TABLE: Final = 8192  # rows, as many bytes in f32
 _PARTS: Final = {"begin_upload": "upload", "put_chunk": "upload", "canister_global_timer": "activate"}
 _VOCABULARIES: Final = (1024, 8192)
 _THIN: Final = replace(SHAPES["smollm2-135m"], layer_count=1)
@@ -87,34 +89,49 @@ def _with_messages(costs: EngineCosts) -> EngineCosts:
 
 
 def _with_deployment(costs: EngineCosts) -> EngineCosts:
-    """What installing, uploading and activating take, from two sizes of upload."""
-    (size, small), (larger_size, large) = (_deployed(vocabulary, costs) for vocabulary in _UPLOADED)
-    per_chunk_byte, per_byte = ((large[key] - small[key]) / (larger_size - size) for key in ("upload", "activate"))
-    chunks = -(-size // CHUNK_SIZE_BYTES)
+    """What installing, uploading and activating take.
+
+    From a table of floats, on which hardly any instruction is spent, and from a head of two sizes, which has more bytes
+    in the heap than in the file.
+    """
+    without, table = (
+        _deployed(replace(_THIN, vocabulary_size=_TABLE, tied_embedding=tied), "f32", costs) for tied in (True, False)
+    )
+    table_bytes = table["size"] - without["size"]
+    per_sent_byte, per_byte = ((table[key] - without[key]) / table_bytes for key in ("upload", "activate"))
+    small, large = (_deployed(replace(_THIN, vocabulary_size=size), "int8", costs) for size in _UPLOADED)
+    loading = large["activate"] - small["activate"] - (large["size"] - small["size"]) * per_byte
+    per_added_byte = loading / (large["added"] - small["added"])
+    chunks = -(-small["size"] // CHUNK_SIZE_BYTES)
+    fixed = small["activate"] - small["size"] * per_byte - small["added"] * per_added_byte
     return replace(
         costs,
         install=small["install"],
-        upload=((small["upload"] - size * per_chunk_byte) / chunks, per_chunk_byte),
-        activate=(small["activate"] - size * per_byte, per_byte),
+        upload=((small["upload"] - small["size"] * per_sent_byte) / chunks, per_sent_byte),
+        activate=(fixed, per_byte, per_added_byte),
         unused_heap_bytes=round(large["unused_heap_bytes"]),
     )
 
 
-def _deployed(vocabulary: int, costs: EngineCosts) -> tuple[int, dict[str, float]]:
-    """The upload's bytes; instructions (each message's base cost with them) of what deploys it, and unused heap."""
-    decoder = replace(_THIN, vocabulary_size=vocabulary)
+def _deployed(decoder: Decoder, quantisation: Quantisation, costs: EngineCosts) -> dict[str, float]:
+    """Instructions of what deploys the decoder (the timer's messages with their base cost); the upload's bytes
+    (`size`), how many more the program has in the heap (`added`), and unused heap.
+    """
     with tempfile.TemporaryDirectory() as scratch:
-        info = compile_shape(Path(scratch), decoder, "int8")
+        info = compile_shape(Path(scratch), decoder, quantisation)
         canister = Network(Path(scratch) / "network").canister()
         upload = Upload.of("Benchmark", [("program", info.path)])
         load(canister.client, upload)
         heap_bytes = canister.client.status().heap_bytes
-    used = Counter(activate=-instructions.activation_instructions(foretell(decoder, "int8"), IC, costs))
+    used = Counter(activate=-instructions.activation_instructions(foretell(decoder, quantisation), IC, costs))
     for method, outcome in canister.calls:
-        used[_PARTS.get(method, method)] += outcome.instructions + IC.costs.update_base
+        base = IC.costs.update_base if method == "canister_global_timer" else 0  # of calls from outside the plan has it
+        used[_PARTS.get(method, method)] += outcome.instructions + base
     unused_bytes = heap_need(info).first_bytes - heap_bytes
-    return upload.size_bytes, {
+    return {
         **used,
+        "size": upload.size_bytes,
+        "added": info.program_bytes - info.size_bytes,
         "install": canister.installed.instructions / len(canister.wasm),
         "unused_heap_bytes": unused_bytes,
     }

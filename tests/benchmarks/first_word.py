@@ -67,7 +67,7 @@ class _Calls:
     def token(self, token: int) -> None:
         self.tokens[-1] += 1
 
-    def call(self, instructions: int) -> None:
+    def call(self, instructions: int, cycles: int) -> None:
         self.tokens.append(0)
 
 
@@ -100,7 +100,7 @@ def measure(decoder: Decoder, weights: Quantisation) -> dict[str, Any]:
 def _prepare(canister: Installed, chat: str, tokens: list[int]) -> list[Call]:
     """The calls that compute tokens ahead."""
     canister.calls.clear()
-    CanisterAnswerer(canister.client, Place.CANISTER).prepare(chat, tokens, Cancel())
+    CanisterAnswerer(canister.client, Place.CANISTER, IC.costs).prepare(chat, tokens, Cancel())
     return [Call(outcome.instructions, 0) for _, outcome in canister.calls]
 
 
@@ -109,7 +109,7 @@ def _ask(canister: Installed, chat: str, prompt: list[int]) -> list[Call]:
     canister.calls.clear()
     heard = _Calls()
     question = Question(chat, tuple(prompt), REPLY, Sampling())
-    answerer = CanisterAnswerer(canister.client, Place.CANISTER)
+    answerer = CanisterAnswerer(canister.client, Place.CANISTER, IC.costs)
     answerer.answer(question, heard, Cancel())
     outcomes = [outcome for method, outcome in canister.calls if method == "generate" and outcome.reply is not None]
     assert heard.tokens[0] > 0, "the first call brings the first word"

@@ -13,6 +13,7 @@ from personal_ai.chat.answerers import CanisterAnswerer, Question, hash_of_token
 from personal_ai.chat.conversation import Place
 from personal_ai.common.errors import Cancelled
 from personal_ai.common.jobs import Cancel
+from personal_ai.ic.profile import CostTable
 from personal_ai.models.sampling import Sampling
 
 END = 99
@@ -82,13 +83,18 @@ class _Canister:
 class _Listener:
     def __init__(self) -> None:
         self.tokens: list[int] = []
-        self.instructions = 0
+        self.instructions = self.cycles = 0
 
     def token(self, token: int) -> None:
         self.tokens.append(token)
 
-    def call(self, instructions: int) -> None:
+    def call(self, instructions: int, cycles: int) -> None:
         self.instructions += instructions
+        self.cycles += cycles
+
+
+def _answerer(canister: _Canister) -> CanisterAnswerer:
+    return CanisterAnswerer(canister, Place.PRACTICE, CostTable())  # type: ignore[arg-type]
 
 
 def _ask(answerer: CanisterAnswerer, tokens: list[int], max_tokens: int = 1000) -> tuple[str, _Listener]:
@@ -99,16 +105,19 @@ def _ask(answerer: CanisterAnswerer, tokens: list[int], max_tokens: int = 1000) 
 
 def test_a_reply_takes_as_many_calls_as_it_needs_and_repeats_nothing() -> None:
     canister = _Canister(length=40)
-    finish, listener = _ask(CanisterAnswerer(canister, Place.PRACTICE), [7, 8, 9])  # type: ignore[arg-type]
+    finish, listener = _ask(_answerer(canister), [7, 8, 9])
     assert finish == "end"
     assert listener.tokens == [*range(3, 40), END]
     assert canister.appended == [[7, 8, 9], [], []], "16 tokens, 16 and the last 6"
     assert listener.instructions == sum(canister.allowed) == 3 * 4_000_000_000
+    prices = CostTable()
+    asked_and_carried_on = prices.update_call(4 * 3, 4_000_000_000) + 2 * prices.update_call(0, 4_000_000_000)
+    assert listener.cycles == asked_and_carried_on > listener.instructions
 
 
 def test_the_next_turn_sends_only_what_is_new() -> None:
     canister = _Canister(length=12)
-    answerer = CanisterAnswerer(canister, Place.PRACTICE)  # type: ignore[arg-type]
+    answerer = _answerer(canister)
     _, first = _ask(answerer, [7, 8])
     canister.length = 30
     held = [7, 8, *first.tokens]
@@ -120,7 +129,7 @@ def test_the_next_turn_sends_only_what_is_new() -> None:
 
 def test_what_the_canister_lost_is_sent_again() -> None:
     canister = _Canister(length=12)
-    answerer = CanisterAnswerer(canister, Place.PRACTICE)  # type: ignore[arg-type]
+    answerer = _answerer(canister)
     _, first = _ask(answerer, [7, 8])
     canister.kept = []
     canister.length = 20
@@ -131,14 +140,14 @@ def test_what_the_canister_lost_is_sent_again() -> None:
 
 def test_a_prompt_too_long_for_one_message_goes_on_in_the_next() -> None:
     canister = _Canister(length=6, prefill_calls=3)
-    finish, listener = _ask(CanisterAnswerer(canister, Place.PRACTICE), [1, 2, 3])  # type: ignore[arg-type]
+    finish, listener = _ask(_answerer(canister), [1, 2, 3])
     assert (finish, listener.tokens) == ("end", [3, 4, 5, END])
     assert canister.appended == [[1, 2, 3], [], [], []]
 
 
 def test_calls_grow_until_they_bring_enough_tokens() -> None:
     canister = _Canister(length=60, token_instructions=1_500_000_000)
-    answerer = CanisterAnswerer(canister, Place.PRACTICE)  # type: ignore[arg-type]
+    answerer = _answerer(canister)
     finish, listener = _ask(answerer, [1, 2])
     assert (finish, listener.tokens) == ("end", [*range(2, 60), END])
     billions = [allowed // 1_000_000_000 for allowed in canister.allowed]
@@ -149,14 +158,14 @@ def test_calls_grow_until_they_bring_enough_tokens() -> None:
 
 def test_calls_of_a_model_larger_than_any_stop_growing() -> None:
     canister = _Canister(length=20, token_instructions=50_000_000_000)
-    finish, listener = _ask(CanisterAnswerer(canister, Place.PRACTICE), [1])  # type: ignore[arg-type]
+    finish, listener = _ask(_answerer(canister), [1])
     assert (finish, len(listener.tokens)) == ("end", 20)
     assert max(canister.allowed) == 32_000_000_000
 
 
 def test_what_a_question_will_follow_is_computed_ahead() -> None:
     canister = _Canister(length=9, prefill_calls=2)
-    answerer = CanisterAnswerer(canister, Place.PRACTICE)  # type: ignore[arg-type]
+    answerer = _answerer(canister)
     answerer.prepare(CONVERSATION, [1, 2, 3], Cancel())
     assert canister.appended == [[1, 2, 3], [], []], "over as many calls as it takes"
     answerer.prepare(CONVERSATION, [1, 2], Cancel())
@@ -166,19 +175,19 @@ def test_what_a_question_will_follow_is_computed_ahead() -> None:
 
 
 def test_max_tokens_is_kept_over_calls() -> None:
-    finish, listener = _ask(CanisterAnswerer(_Canister(length=10**6), Place.PRACTICE), [1], 100)  # type: ignore[arg-type]
+    finish, listener = _ask(_answerer(_Canister(length=10**6)), [1], 100)
     assert (finish, len(listener.tokens)) == ("max_tokens", 100)
 
 
 def test_a_canister_that_stays_busy_is_not_asked_for_ever() -> None:
     with pytest.raises(CanisterBusy):
-        _ask(CanisterAnswerer(_Canister(length=5, busy=10**6), Place.PRACTICE), [1])  # type: ignore[arg-type]
+        _ask(_answerer(_Canister(length=5, busy=10**6)), [1])
 
 
 @pytest.mark.parametrize("state", [{"loaded": False}, {"busy": 3}])
 def test_a_canister_without_its_model_loads_it_again(state: dict[str, Any]) -> None:
     canister = _Canister(length=5, **state)
-    assert _ask(CanisterAnswerer(canister, Place.PRACTICE), [1])[0] == "end"  # type: ignore[arg-type]
+    assert _ask(_answerer(canister), [1])[0] == "end"
     assert canister.loaded and not canister.busy
 
 
@@ -187,10 +196,10 @@ def test_cancelling_stops_between_calls() -> None:
     cancel.cancel()
     question = Question(CONVERSATION, (1,), 10, Sampling())
     with pytest.raises(Cancelled):
-        CanisterAnswerer(_Canister(length=5), Place.PRACTICE).answer(question, listener, cancel)  # type: ignore[arg-type]
+        _answerer(_Canister(length=5)).answer(question, listener, cancel)
     assert listener.tokens == []
     with pytest.raises(Cancelled):
-        CanisterAnswerer(_Canister(length=5), Place.PRACTICE).prepare(CONVERSATION, [1], cancel)  # type: ignore[arg-type]
+        _answerer(_Canister(length=5)).prepare(CONVERSATION, [1], cancel)
 
 
 def test_the_hash_of_a_prefix_is_of_little_endian_words() -> None:

@@ -72,10 +72,10 @@ def test_instructions_come_before_all_else() -> None:
 
 
 def test_facts_of_a_reply_that_was_carried_on_are_sums() -> None:
-    begun = ReplyFacts(Place.CANISTER, 3, 1.0, "cancelled", calls=1, instructions=10)
+    begun = ReplyFacts(Place.CANISTER, 3, 1.0, "cancelled", calls=1, instructions=10, cycles=30)
     rest = ReplyFacts(Place.LOCAL, 2, 0.5, "end", fallback_reason="away")
     assert begun.followed_by(rest) == ReplyFacts(
-        Place.LOCAL, 5, 1.5, "end", calls=1, instructions=10, fallback_reason="away", continued_locally_at=3
+        Place.LOCAL, 5, 1.5, "end", calls=1, instructions=10, cycles=30, fallback_reason="away", continued_locally_at=3
     )
     assert begun.followed_by(begun).continued_locally_at is None
 

@@ -53,7 +53,7 @@ class _Side:
 
     def answer(self, question: Question, listener: Listener, cancel: Cancel) -> Finish:
         self.questions.append(question)
-        listener.call(100)
+        listener.call(100, 107)
         for position, character in enumerate(self.text):
             if position == self.fail_at and self.fail is not None:
                 self.fail()
@@ -102,6 +102,7 @@ def test_the_canister_is_asked_first_and_the_reply_says_so() -> None:
     assert [(turn.role, turn.text) for turn in replied.turns] == [("user", "hi"), ("assistant", "yes")]
     facts = replied.turns[-1].facts
     assert facts is not None
+    assert facts.cycles == 107 * facts.calls
     assert (facts.place, facts.tokens, facts.calls, facts.instructions, facts.finish) == (
         Place.PRACTICE,
         4,

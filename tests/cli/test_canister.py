@@ -43,6 +43,10 @@ def test_from_its_first_status_to_its_end(run: Run, canister: Ask, password_file
     shown = run("canister", "status", listed["canister_id"], *unlock).output
     assert "It is running." in shown and "a day" in shown and "Engine " in shown
 
+    billed = {line["what"]: line for line in canister("bill", "Rowan")["bill"]}
+    assert billed["upload"]["spent"] == pytest.approx(billed["upload"]["planned"], rel=0.05)
+    assert "upload               planned" in run("canister", "bill", "Rowan", *unlock).output
+
     assert canister("stop", "Rowan")["state"] == "stopped"
     assert canister("start", "Rowan")["state"] == "running"
     assert run("canister", "logs", "Rowan", *unlock).output == ""
@@ -58,6 +62,9 @@ def test_from_its_first_status_to_its_end(run: Run, canister: Ask, password_file
     folder = tmp_path / "kept"
     assert canister("snapshot", "download", "Rowan", str(taken), "--out", str(folder))["folder"] == str(folder)
     assert (folder / "snapshot.json").exists()
+    uploaded = canister("snapshot", "upload", "Rowan", "--from", str(folder))["id"]
+    assert uploaded != taken and canister("snapshot", "restore", "Rowan", str(uploaded))["model"] == "small"
+    assert canister("snapshot", "delete", "Rowan", str(uploaded))["id"] == uploaded
     assert canister("snapshot", "delete", "Rowan", str(taken))["id"] == taken
 
     assert canister("upgrade", "Rowan") == {"upgraded": False, "module_hash": listed["module_hash"]}

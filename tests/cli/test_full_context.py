@@ -28,4 +28,4 @@ def test_it_goes_on_as_chosen(run: Run, profile: Paths, monkeypatch: pytest.Monk
     monkeypatch.setattr("sys.stdin", io.StringIO(QUESTIONS))
     done = run("chat", "--local", "--model", "small", "--when-full", way)
     assert done.exit_code == 0, done.errors
-    assert said in done.output and done.output.count("[this computer, ") == 12
+    assert said in done.errors and done.output.count("[this computer, ") == 12

@@ -47,6 +47,7 @@ def test_deploy_chat_and_go_on_offline(run: Run, profile: Paths, password_file: 
     assert run("network", "status").output.startswith("http://127.0.0.1:")
     assert run("network", "stop").exit_code == 0
     assert run("network", "status").output == "not running\n"
+    assert json.loads(run("network", "status", "--json").output) == {"running": False, "url": None}
     offline = run("chat", *unlock, "Hello", "there")
     assert offline.exit_code == 0
     assert "This computer answers instead" in offline.output and "[this computer, " in offline.output
@@ -61,18 +62,28 @@ def test_a_finished_model_is_deployed_anew_under_another_name_and_identity(
     run: Run, profile: Paths, password_file: str
 ) -> None:
     unlock = ("--password-file", password_file)
-    for name in ("Rowan", "Birch"):
-        assert run("deploy", "--model", "small", *unlock).output.startswith(name)
+    assert run("deploy", "--model", "small", *unlock).output.startswith("Rowan")
+    birch = json.loads(run("deploy", "--model", "small", *unlock, "--json").output)
+    assert (birch["name"], birch["state"], birch["network"]) == ("Birch", "active", "practice")
     principals = {line.split()[0] for line in run("vault", "identities", *unlock).output.splitlines()}
     assert len(principals) == 2
     calls = run("network", "calls").output
     assert calls.count('"method": "install_code"') == 2 and calls.count('"method": "create_canister"') == 2
+
+    assert run("network", "reset").exit_code == 1, "it is not asked for"
+    assert json.loads(run("network", "reset", "--yes", "--json").output) == {"deleted": ["Birch", "Rowan"]}
+    assert run("deployments").output == "" and not profile.practice_network.exists()
+    assert len(run("vault", "identities", *unlock).output.splitlines()) == 2, "identities stay"
+    started = json.loads(run("network", "start", "--pace", "ic", "--json").output)
+    assert started["running"] and run("network", "calls").output == ""
 
 
 def test_lines_are_answered_one_after_the_other(run: Run, profile: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO("What are you?\n\nWho controls you?\n"))
     asked = run("chat", "--local")
     assert asked.exit_code == 0 and asked.output.count("[this computer, ") == 2
+    told = json.loads(run("chat", "--local", "--json", "What are you?").output)
+    assert told["text"] and (told["place"], told["calls"]) == ("local", 0) and told["tokens"] > 0
 
 
 def test_local_chat_needs_no_vault_and_no_network(run: Run, own_home: Path, tmp_path: Path) -> None:

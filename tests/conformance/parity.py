@@ -25,6 +25,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -35,7 +36,7 @@ from tokenizers import Tokenizer
 from personal_ai.compiler.compile import compile_onnx
 from personal_ai.compiler.onnx_graph import read_onnx
 from personal_ai.models.local.session import Session
-from personal_ai.models.local.session_layers import prompt_graph, session_graph
+from personal_ai.models.local.session_layers import head_graph, prompt_graph, session_graph
 from personal_ai.models.manifest import MODEL_FILE
 from personal_ai.models.runtime import onnxruntime
 from tests.canister.engine.wasm_engine import WasmEngine, compile_harness
@@ -80,13 +81,14 @@ class Sides:
 def open_sides(checkpoint: Path, folder: Path, harness: wasmtime.Module) -> Sides:
     """Imports and compiles the checkpoint in the new `folder`."""
     decoder = write_onnx(checkpoint, folder, "int8")
-    session = Session(session_graph(decoder, read_onnx(folder / MODEL_FILE).constants), threads=1)
-    session.read_prompts_with(prompt_graph(decoder, read_onnx(folder / MODEL_FILE).constants))
+    tensors = read_onnx(folder / MODEL_FILE).constants
+    session = Session(session_graph(decoder, tensors), partial(head_graph, decoder, tensors), threads=1)
+    session.read_prompts_with(prompt_graph(decoder, tensors))
     compile_onnx(folder / MODEL_FILE, folder / "program", end_tokens=(), context_length=decoder.context_length)
     kept = as_kept(folder / MODEL_FILE, decoder, "int8")
     return Sides(
         canister=WasmEngine(harness, (folder / "program").read_bytes()).forward,
-        local=lambda tokens, past: session.step(list(tokens), past).copy(),
+        local=lambda tokens, past: session.step(tokens, past)[0].copy(),
         exact=OnnxSteps(folder, decoder, onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL, file=kept.name).forward,
     )
 

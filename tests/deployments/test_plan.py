@@ -10,14 +10,14 @@ import pytest
 from personal_ai.canister.instructions import engine_costs
 from personal_ai.canister.upload import CHUNK_SIZE_BYTES
 from personal_ai.compiler.foretelling import foretell
-from personal_ai.deployments.plan import Contents, Plan, Replies, contents_of, plan
+from personal_ai.deployments.plan import DOCUMENTED_STORAGE_PER_GIB_SECOND, Contents, Plan, Replies, contents_of, plan
 from personal_ai.ic.profile import IC
 from personal_ai.models.library import starter
 from tests.benchmarks.spending import compare
 from tests.compiler.decoders import LLAMA
 
 GIB = 1 << 30
-TOLERANCE = 0.02
+TOLERANCE = 0.01
 PROGRAM = foretell(LLAMA, "int8")
 
 
@@ -51,6 +51,13 @@ def test_engine_and_heap_are_rented_too() -> None:
     assert larger.rent_per_day - bill().rent_per_day in range(317_499 * 86_400, 317_501 * 86_400)
     per_byte = 2_000 + engine_costs().install
     assert larger.cycles("install") - bill().cycles("install") == pytest.approx(per_byte * GIB)
+
+
+def test_a_snapshot_costs_what_is_stored_once_more() -> None:
+    costs = bill(upload_bytes=GIB)
+    assert 0.9 < costs.snapshot_per_day / costs.rent_per_day <= 1
+    ratio = costs.snapshot_per_day / costs.snapshot_per_day_documented
+    assert ratio == pytest.approx(costs.storage_per_gib_second / DOCUMENTED_STORAGE_PER_GIB_SECOND, rel=0.001)
 
 
 def test_a_larger_subnet_costs_more_in_proportion() -> None:

@@ -1,6 +1,7 @@
+"""The vault: what it gives, keeps from everybody else, and has on the disk."""
+
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import stat
 import threading
@@ -8,51 +9,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ed25519
-from hypothesis import given
-from hypothesis import strategies as st
 
-from personal_ai.common.errors import BadInputError, IdentityError, StorageError, UnknownVersionError
+from personal_ai.common.errors import BadInputError, IdentityError, StorageError
 from personal_ai.ic import cbor
 from personal_ai.ic.identity import verify_signature
-from personal_ai.ic.principal import ANONYMOUS, Principal
+from personal_ai.ic.principal import ANONYMOUS
 from personal_ai.identities import vault_file, vault_storage
 from personal_ai.identities.errors import KeyImportError, PhraseError
-from personal_ai.identities.keys import SecretKey
 from personal_ai.identities.vault import (
     ScryptCost,
     Vault,
-    VaultDamagedError,
     VaultExistsError,
     VaultLockedError,
     WrongPasswordError,
     opens_with_password,
 )
-from personal_ai.identities.vault_content import Content, Entry
-from personal_ai.identities.vault_file import KeyringLock, PasswordLock
+from personal_ai.identities.vault_file import PasswordLock
 from personal_ai.identities.vault_notes import Notes
-
-PHRASE = "abandon " * 11 + "about"
-FIRST = Principal.from_text("tgzar-4lpln-fq34h-6hxo4-wlm3x-6g3or-6hxvr-d6jbw-ooh2b-lzsw4-aqe")
-PASSWORD = "correct horse"
-CHEAP = ScryptCost(n=1 << 4)
-GOLDEN_1 = Path(__file__).parent / "golden" / "vault-v1.bin"
-GOLDEN_2 = Path(__file__).parent / "golden" / "vault-v2.bin"
-PEM = ed25519.Ed25519PrivateKey.from_private_bytes(b"\x09" * 32).private_bytes(
-    serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-)
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "profile" / "vault"
-
-
-@pytest.fixture
-def vault(path: Path) -> Vault:
-    return Vault.create(path, PHRASE, PASSWORD, cost=CHEAP)
-
+from tests.identities.conftest import CHEAP, FIRST, GOLDEN_1, GOLDEN_2, PASSWORD, PEM, PHRASE
 
 # ---- the plain way
 
@@ -308,245 +282,3 @@ def test_a_vault_of_version_1_is_taken_over_and_kept(path: Path) -> None:
     opened.new_identity("newer")
     assert vault_storage.of_version(path, 1).read_bytes() == GOLDEN_1.read_bytes()
     assert len(Vault.open(path, "golden password").identities) == 5
-
-
-# ---- what changes after it was made
-
-
-def test_an_identity_gets_another_name(vault: Vault, path: Path) -> None:
-    record = vault.new_identity("main")
-    assert vault.rename(record.principal, " mine ").label == "mine"
-    assert [one.label for one in Vault.open(path, PASSWORD).identities] == ["mine"]
-    with pytest.raises(BadInputError):
-        vault.rename(record.principal, "")
-    with pytest.raises(IdentityError, match="no identity"):
-        vault.rename(ANONYMOUS, "x")
-
-
-def test_an_identity_goes_only_when_it_can_be_brought_back(vault: Vault) -> None:
-    derived, imported = vault.new_identity("main"), vault.import_pem("old", PEM)
-    for record, step in ((derived, "Verify your recovery phrase"), (imported, "Export its key")):
-        with pytest.raises(IdentityError, match=step):
-            vault.remove(record.principal)
-    vault.confirm_phrase({1: "abandon", 12: "about"})
-    vault.remove(derived.principal)
-    assert [record.label for record in vault.identities] == ["old"]
-    assert vault.new_identity("next").index == 1  # a number is never given twice
-    assert vault.restore_identity("again", 0).principal == derived.principal
-    exported = vault.export_pem(imported.principal, "word")
-    vault.confirm_export(imported.principal, exported, "word")
-    vault.remove(imported.principal)
-    assert vault.import_pem("back", exported, "word").principal == imported.principal
-
-
-def test_wrong_words_confirm_nothing(vault: Vault) -> None:
-    with pytest.raises(PhraseError, match="word 12, 'above'"):
-        vault.confirm_phrase({1: "abandon", 12: "above"})
-    assert not vault.phrase_confirmed
-
-
-def test_a_file_with_another_key_confirms_nothing(vault: Vault) -> None:
-    derived, imported = vault.new_identity("main"), vault.import_pem("old", PEM)
-    with pytest.raises(IdentityError, match="another identity"):
-        vault.confirm_export(imported.principal, vault.export_pem(derived.principal))
-    assert not any(record.restorable for record in vault.identities)
-
-
-def test_notes_are_kept(vault: Vault, path: Path) -> None:
-    vault.change_notes(lambda notes: notes.with_contact("Ann", "aaaaa-aa").with_hub_token("hf_x"))
-    vault.change_notes(lambda notes: notes.watching("cold", FIRST))
-    opened = Vault.open(path, PASSWORD)
-    assert opened.notes == vault.notes
-    assert (opened.notes.contacts[0].name, opened.notes.hub_token) == ("Ann", "hf_x")
-    assert b"hf_x" not in path.read_bytes()
-
-
-def test_the_file_before_the_last_change_is_kept(vault: Vault, path: Path) -> None:
-    vault.new_identity("a")
-    before = path.read_bytes()
-    vault.new_identity("b")
-    assert vault_storage.previous(path).read_bytes() == before
-
-
-def test_another_password_alone_opens(path: Path) -> None:
-    path.parent.mkdir(parents=True)
-    path.write_bytes(GOLDEN_1.read_bytes())
-    vault = Vault.open(path, "golden password")
-    vault.new_identity("x")
-    vault.check_password("golden password")
-    with pytest.raises(WrongPasswordError):
-        vault.check_password("another")
-    with pytest.raises(BadInputError):
-        vault.lock_with_password("")
-    vault.lock_with_password("the new one", cost=CHEAP)
-    made = vault.new_identity("after")
-    assert made in Vault.open(path, "the new one").identities
-    assert {file.name for file in path.parent.iterdir()} == {"vault", "vault.previous", "vault.lock"}
-    for file in (path, vault_storage.previous(path)):
-        with pytest.raises(WrongPasswordError):
-            Vault.open(file, "golden password")
-
-
-def test_a_changed_password_locks_other_processes_out(vault: Vault, path: Path) -> None:
-    other = Vault.open(path, PASSWORD)
-    vault.lock_with_password("the new one", cost=CHEAP)
-    with pytest.raises(VaultLockedError):
-        other.new_identity("x")
-
-
-def test_from_keyring_to_password_and_back(vault: Vault, path: Path) -> None:
-    assert vault.keyring_entry is None
-    vault.lock_with_key("vault-1", b"\x07" * 32)
-    assert vault.keyring_entry == "vault-1" and not opens_with_password(path)
-    assert Vault.open_with_key(path, lambda entry: b"\x07" * 32 if entry == "vault-1" else b"").identities == ()
-    with pytest.raises(IdentityError, match="keyring"):
-        vault.check_password("x")
-    vault.lock_with_password("word", cost=CHEAP)
-    assert vault.keyring_entry is None and not Vault.open(path, "word").locked
-
-
-# ---- merging
-
-
-def test_what_a_backup_has_comes_in_beside_what_is_there(vault: Vault, tmp_path: Path) -> None:
-    vault.new_identity("main")
-    old = Vault.create(tmp_path / "old", PHRASE, "x", cost=CHEAP)
-    for label in ("first", "second"):
-        old.new_identity(label)
-    old.import_pem("key", PEM)
-    old.change_notes(lambda notes: notes.with_contact("Ann", "aaaaa-aa"))
-    old.confirm_phrase({1: "abandon"})
-    for _ in range(2):  # a second time changes nothing
-        vault.merge(old.content())
-        assert [record.label for record in vault.identities] == ["main", "second", "key"]
-    assert vault.phrase_confirmed and vault.notes.contacts == old.notes.contacts
-    assert vault.new_identity("next").index == 2
-
-
-def test_identities_of_another_phrase_come_in_as_keys(vault: Vault, tmp_path: Path) -> None:
-    other = "legal winner thank year wave sausage worth useful legal winner thank yellow"
-    old = Vault.create(tmp_path / "old", other, "x", cost=CHEAP)
-    old.confirm_phrase({1: "legal"})
-    principal = old.new_identity("theirs").principal
-    vault.merge(old.content())
-    [record] = vault.identities
-    assert (record.kind, record.principal, record.restorable) == ("imported", principal, False)
-    assert not vault.phrase_confirmed
-
-
-# ---- bytes of the file
-
-
-@pytest.mark.parametrize("lock", [PasswordLock(bytes(16), CHEAP), KeyringLock("vault-1")])
-@given(content=st.binary(max_size=100))
-def test_round_trip(lock: vault_file.Lock, content: bytes) -> None:
-    sealed = vault_file.parse(vault_file.seal(content, lock, b"\x05" * 32))
-    assert sealed.lock == lock
-    assert sealed.open(b"\x05" * 32) == content
-    with pytest.raises(WrongPasswordError):
-        sealed.open(b"\x06" * 32)
-
-
-SEALED = vault_file.seal(b"content", PasswordLock(bytes(16), CHEAP), b"\x05" * 32)
-
-
-@given(st.integers(9, len(SEALED) - 1), st.integers(0, 7))
-def test_an_accident_is_damage_and_no_wrong_password(place: int, bit: int) -> None:
-    changed = bytearray(SEALED)
-    changed[place] ^= 1 << bit
-    with pytest.raises(VaultDamagedError):
-        vault_file.parse(bytes(changed))
-
-
-@given(st.integers(11, len(SEALED) - 33), st.integers(0, 7))
-def test_what_somebody_changed_with_care_does_not_open(place: int, bit: int) -> None:
-    """With a right checksum the seal still sees it, in the header too: the cost cannot be lowered."""
-    changed = bytearray(SEALED[:-32])
-    changed[place] ^= 1 << bit
-    whole = bytes(changed) + hashlib.sha256(changed).digest()
-    with pytest.raises((WrongPasswordError, VaultDamagedError)):
-        vault_file.parse(whole).open(b"\x05" * 32)
-
-
-@pytest.mark.parametrize("cut", [0, 5, 8, 9, 10, 11, 40, len(SEALED) - 1])
-def test_a_file_that_is_cut_short_is_damaged(cut: int) -> None:
-    with pytest.raises(VaultDamagedError, match="phrase"):
-        vault_file.parse(SEALED[:cut])
-
-
-@given(st.binary(max_size=200))
-def test_any_bytes_are_a_vault_or_refused(data: bytes) -> None:
-    for candidate in (data, b"PAIVAULT\x01" + data, b"PAIVAULT\x02" + data):
-        whole = candidate + hashlib.sha256(candidate).digest()
-        for file in (candidate, whole):
-            with contextlib.suppress(VaultDamagedError, UnknownVersionError):
-                vault_file.parse(file)
-
-
-def test_an_unknown_version_is_refused(path: Path) -> None:
-    path.parent.mkdir(parents=True)
-    path.write_bytes(b"PAIVAULT\x03" + bytes(100))
-    with pytest.raises(UnknownVersionError, match="version 3"):
-        Vault.open(path, PASSWORD)
-
-
-def _with_header(header: object) -> bytes:
-    encoded = cbor.encode(header, self_described=False)
-    whole = b"PAIVAULT\x01" + len(encoded).to_bytes(2, "big") + encoded + bytes(28)
-    return whole + hashlib.sha256(whole).digest()
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"n": 1 << 21},  # 2 GiB of memory
-        {"n": 3},
-        {"n": 1},
-        {"n": -16},
-        {"r": 0},
-        {"r": 1 << 30},
-        {"p": 17},
-        {"p": 0},
-        {"salt": b""},
-        {"lock": "none"},
-        {"lock": "keyring"},
-        {"lock": "keyring", "entry": "x" * 65},
-    ],
-)
-def test_headers_that_nobody_should_follow(change: dict[str, Any]) -> None:
-    good = {"lock": "password", "salt": bytes(16), "n": 16, "r": 8, "p": 1}
-    vault_file.parse(_with_header(good))
-    with pytest.raises(VaultDamagedError, match="header"):
-        vault_file.parse(_with_header(good | change))
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        b"",
-        cbor.encode({}),
-        cbor.encode({"phrase": PHRASE, "secret": bytes(31), "identities": []}),
-        cbor.encode({"phrase": PHRASE, "secret": bytes(32), "identities": [{"label": "a"}]}),
-        cbor.encode({"phrase": PHRASE, "secret": bytes(32), "identities": [{"label": "a", "index": 1 << 31}]}),
-        cbor.encode(
-            {"phrase": PHRASE, "secret": bytes(32), "identities": [{"label": "a", "algorithm": "x", "key": bytes(32)}]}
-        ),
-    ],
-)
-def test_content_that_is_malformed_is_damage(path: Path, content: bytes) -> None:
-    lock = PasswordLock(bytes(16), CHEAP)
-    path.parent.mkdir(parents=True)
-    path.write_bytes(vault_file.seal(content, lock, lock.key(PASSWORD)))
-    with pytest.raises(VaultDamagedError):
-        Vault.open(path, PASSWORD)
-
-
-def test_content_round_trips() -> None:
-    key = SecretKey("ed25519", b"\x09" * 32)
-    notes = Notes().with_contact("Ann", "aaaaa-aa").watching("cold", FIRST).with_hub_token("hf_x").with_idle_lock(60)
-    content = Content(PHRASE, bytes(32), notes=notes.with_proxy("socks5h://127.0.0.1:9050"), phrase_confirmed=True)
-    for entry in (Entry("a", index=0), Entry("b", index=5), Entry("c", imported=key, exported=True)):
-        content = content.with_entry(entry)
-    assert Content.from_bytes(content.to_bytes()) == content
-    assert content.next_index == 6
-    assert "hf_x" not in repr(content) and "9050" not in repr(content)

@@ -5,8 +5,13 @@ from typing import Any
 import pytest
 
 from personal_ai.common.errors import BadInputError, FormatError
-from personal_ai.ic.principal import ANONYMOUS, MANAGEMENT
+from personal_ai.ic.principal import ANONYMOUS, MANAGEMENT, Principal
 from personal_ai.identities.vault_notes import MAX_ENTRIES, Contact, Notes, Watched
+
+
+def test_a_contact_is_a_principal_or_an_account_alone() -> None:
+    assert Contact("Ann", "2vxsx-fae").principal == Principal(b"\x04")
+    assert Contact("Exchange", "0f" * 32).principal is None
 
 
 def test_contacts_come_change_and_go() -> None:

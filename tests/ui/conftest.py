@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ui.tour.scripted import ScriptedCore
+from ui.tour.scripted import ScriptedCore, deployment
 from ui.tour.stage import Stage
 
 StageMaker = Callable[..., Stage]
@@ -44,3 +44,31 @@ def make_stage(qapp: object, own_home: Path) -> Iterator[StageMaker]:
 def stage(make_stage: StageMaker) -> Stage:
     """A window whose chat page is open, with nothing deployed."""
     return make_stage().enter()
+
+
+@pytest.fixture
+def deployed() -> ScriptedCore:
+    """One deployment, whose practice network runs."""
+    core = ScriptedCore(all_deployments=[deployment("Rowan")])
+    core.practice_network.running = True
+    return core
+
+
+@pytest.fixture
+def answering(make_stage: StageMaker) -> Stage:
+    """A reply stands still after its first words, "Only you. "."""
+    stage = make_stage()
+    stage.hold_word(2)
+    stage.enter().chat.send("Who controls it?")
+    stage.until(lambda: stage.chat.heard == "Only you. ")
+    return stage
+
+
+@pytest.fixture
+def deploying(make_stage: StageMaker) -> Stage:
+    """A deployment stands still while it uploads."""
+    stage = make_stage()
+    stage.hold_step("Uploading the weights")
+    stage.enter().shell.ais.deploy()
+    stage.until(lambda: stage.shell.ais.step == "Uploading the weights")
+    return stage

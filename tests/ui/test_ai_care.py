@@ -227,6 +227,24 @@ def test_ones_own_identity_is_added_knowing_what_it_ties_together(stage: Stage) 
     assert "Nobody answers." in words(page)
 
 
+def test_a_contact_is_added_by_name_where_it_can_control_anything(stage: Stage) -> None:
+    notes = stage.core.vault.notes.with_contact("Ann", str(FRIEND)).with_contact("Exchange", "0f" * 32)
+    stage.core.vault.change_notes(lambda _: notes)
+    page = detail(stage)
+    page.controllers.add.click()
+    stage.settle()
+    dialog = stage.find(AddControllerDialog)
+    assert [dialog.who.itemText(at) for at in range(dialog.who.count())][1:] == ["Your contact Ann"]
+    dialog.who.setCurrentIndex(1)
+    assert dialog.principal.text() == str(FRIEND) and dialog.principal.isReadOnly()
+    dialog.who.setCurrentIndex(0)
+    assert dialog.principal.text() == "" and not dialog.principal.isReadOnly()
+    dialog.who.setCurrentIndex(1)
+    dialog.go.click()
+    stage.settle()
+    assert canister(stage).added == [FRIEND]
+
+
 # Cycles by itself, settings
 
 

@@ -43,6 +43,8 @@ def test_it_says_how_it_is_and_why_it_lasts_so_long(stage: Stage) -> None:
         "0.86 T of them are held back, its rent for 90 days",
         "Its rent takes 9.6 B a day",
         "2.7 B a day on top",
+        "The upload: planned 0.31 T cycles, really 0.31 T.",
+        "Checking the upload: planned 9.1 B cycles.",
     ):
         assert told in shown
     assert "It freezes below 0.86" in detail(stage).cycles.chart.accessibleName().replace("it freezes", "It freezes")
@@ -189,3 +191,23 @@ def test_a_top_up_under_way_is_stopped(stage: Stage) -> None:
     assert stage.window.findChild(QDialog) is None
     assert "Activity goes on with it" in toast(stage)
     assert stage.core.ais.payments[0].state is State.INTENDED
+
+
+def test_a_deployment_that_changes_meanwhile_keeps_its_page_and_the_open_dialog(stage: Stage) -> None:
+    page = detail(stage)
+    page.top_up()
+    stage.settle()
+    dialog = stage.find(TopUpDialog)
+    stage.core.all_deployments[0] = replace(page.deployment, name="Birch", model="gone")
+    stage.chat.profile.refresh()
+    stage.settle()
+    assert detail(stage) is page
+    assert dialog.isVisible()
+    for told in ("Birch", "This model is not in the library of this computer any more."):
+        assert told in words(page)
+    page.snapshots.take_wanted.emit()
+    stage.settle()
+    dialog.go.click()
+    stage.settle()
+    assert {"take", "top_up"} <= set(stage.core.ais.asked)
+    assert "are in Birch" in toast(stage)

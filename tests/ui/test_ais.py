@@ -224,6 +224,18 @@ def test_what_cannot_be_reached_says_so_with_what_was_seen_last(make_stage: Make
     assert "Seen just now: answers; 3.41 T cycles. Enough until" in words(stage)
 
 
+def test_a_network_that_was_stopped_shows_on_the_cards_at_once(make_stage: MakeStage) -> None:
+    core = ScriptedCore()
+    core.all_deployments.append(deployment("Rowan"))
+    core.practice_network.running = True
+    stage = go(make_stage(core).enter())
+    assert "does not answer" not in words(stage)
+    core.ais.before = unreached
+    button(stage, "Stop the network").click()
+    stage.settle()
+    assert "The practice network does not answer." in words(stage)
+
+
 def unreached(name: str, _: Cancel) -> None:
     if name == "look":
         raise UNREACHED

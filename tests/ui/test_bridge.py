@@ -89,6 +89,19 @@ def test_a_user_facing_error_goes_to_its_operation(bridge: Bridge) -> None:
     assert seen == [error, "end"]
 
 
+def test_who_begins_work_and_who_asked_for_it_both_hear(bridge: Bridge) -> None:
+    seen: list[str] = []
+    operation = (
+        bridge.run(lambda task: task.tell("news"))
+        .on_success(lambda _: seen.append("first"))
+        .on_end(lambda: seen.append("first end"))
+    )
+    operation.on(str, lambda _: seen.append("heard")).on(str, lambda _: seen.append("heard, too"))
+    operation.on_success(lambda _: seen.append("second")).on_end(lambda: seen.append("second end"))
+    until(lambda: "second end" in seen)
+    assert seen == ["heard", "heard, too", "first", "second", "first end", "second end"]
+
+
 def test_an_error_that_no_operation_minds_goes_to_the_window(bridge: Bridge) -> None:
     error = StorageError("The disk is full.")
     seen: list[object] = []

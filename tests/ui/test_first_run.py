@@ -82,6 +82,33 @@ def test_from_the_first_start_to_an_answer_by_keyboard_alone(make_stage: MakeSta
     assert stage.chat.conversation.turns[-1].text == "Only you. Your key controls it."
 
 
+def test_the_first_run_goes_on_with_the_words_after_a_restart(make_stage: MakeStage) -> None:
+    core = ScriptedCore(has_vault=True)
+    core.setup.due = (2, 7, 11)
+    stage = make_stage(core).show()
+    stage.find(UnlockPage).chosen.emit(PASSWORD)
+    stage.settle()
+    assert stage.window.shell is None and stage.find(WelcomePage).places_asked == (2, 7, 11)
+    for place in (2, 7, 11):
+        assert focused().accessibleName() == f"Word {place}"
+        QTest.keyClicks(focused(), PHRASE.split()[place - 1])
+        press(Qt.Key.Key_Return)
+    stage.until(lambda: stage.window.shell is not None)
+    assert stage.core.vault.phrase_confirmed
+
+
+def test_the_words_can_be_put_off_again(make_stage: MakeStage) -> None:
+    core = ScriptedCore(has_vault=True)
+    core.setup.due = (2, 7, 11)
+    stage = make_stage(core).show()
+    stage.find(UnlockPage).chosen.emit(PASSWORD)
+    stage.settle()
+    tab_to("Later")
+    press(Qt.Key.Key_Space)
+    stage.until(lambda: stage.window.shell is not None)
+    assert not stage.core.vault.phrase_confirmed
+
+
 def test_the_core_is_never_called_on_the_windows_thread(make_stage: MakeStage) -> None:
     stage = make_stage().enter()
     stage.chat.send("Who controls it?")

@@ -90,7 +90,11 @@ def test_no_private_word_leaves_the_window(kind: NoticeKind) -> None:
     assert outside and not any(word in outside for word in ("Diagnosis", "Ada", "3", "practice"))
 
 
-def test_it_looks_by_the_hour(stage: Stage) -> None:
+def test_it_looks_soon_then_by_the_hour_and_no_more_once_the_window_closes(stage: Stage) -> None:
     herald = stage.shell.herald
     assert isinstance(herald, Herald)
+    assert herald._timer.isActive() and herald._timer.interval() == 30_000
+    herald._timer.timeout.emit()
     assert herald._timer.isActive() and herald._timer.interval() == 3_600_000
+    stage.window.close()
+    assert not herald._timer.isActive()

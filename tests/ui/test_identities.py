@@ -11,36 +11,16 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QDialog, QFileDialog, QLabel, QPushButton
 
 from personal_ai.ic.account_identifier import AccountIdentifier
+from tests.ui.forms import fill, opened, problem
 from ui.tour.scenes_identities import EXCHANGE, SISTER, Unreadable, card, page, several
 from ui.tour.scripted import PASSWORD, PHRASE
 from ui.tour.stage import Stage
 from ui.widgets.file_field import FileField
-from ui.widgets.form_dialog import FormDialog
 from ui.widgets.identity_card import AddressRow
 from ui.widgets.identity_dialogs import CodeDialog, ImportDialog, PhraseDialog
 from ui.widgets.notice import Problem
 
 MakeStage = Callable[..., Stage]
-
-
-def opened(stage: Stage) -> FormDialog:
-    stage.settle()
-    (dialog,) = [one for one in stage.window.findChildren(FormDialog) if one.isVisible()]
-    return dialog
-
-
-def fill(stage: Stage, *texts: str) -> FormDialog:
-    """Types into the lines of the open dialog and presses its button."""
-    dialog = opened(stage)
-    for line, text in zip(dialog.lines, texts, strict=True):
-        line.setText(text)
-    dialog.go.click()
-    stage.settle()
-    return dialog
-
-
-def problem(stage: Stage) -> str:
-    return stage.find(Problem).accessibleName()
 
 
 def labels(stage: Stage) -> list[str]:

@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QDialog, QPushButton
 
 from personal_ai.deployments.journal import DeploymentState
 from tests.support.keyrings import MemoryKeyring
+from tests.ui.talks import only_talk
 from ui.bridge import Lane
 from ui.pages.unlock import UnlockPage
 from ui.presence import IdleWatch, Presence
@@ -67,17 +68,10 @@ def test_the_shortcut(stage: Stage) -> None:
     unlock_page(stage)
 
 
-def test_a_reply_under_way_is_stopped_and_kept(make_stage: MakeStage) -> None:
-    stage = make_stage()
-    stage.hold_word(2)
-    stage.enter().chat.send("Who controls it?")
-    stage.until(lambda: stage.chat.heard == "Only you. ")
-    stage.window.lock()
-    unlock_page(stage)
-    (kept,) = stage.core.conversations.list()
-    talk = stage.core.conversations.get(kept.id)
-    assert talk is not None
-    assert talk.turns[-1].text == "Only you. "
+def test_a_reply_under_way_is_stopped_and_kept(answering: Stage) -> None:
+    answering.window.lock()
+    unlock_page(answering)
+    assert only_talk(answering.core).turns[-1].text == "Only you. "
 
 
 def test_the_vault_locks_between_two_uses_of_the_conversations(
@@ -107,24 +101,16 @@ def test_the_vault_locks_between_two_uses_of_the_conversations(
     assert used_by == ["search on lane desk", "lock on lane desk"]
 
 
-def test_a_deployment_under_way_is_paused(make_stage: MakeStage) -> None:
-    stage = make_stage()
-    stage.hold_step("Uploading the weights")
-    stage.enter().shell.ais.deploy()
-    stage.until(lambda: stage.shell.ais.step == "Uploading the weights")
-    stage.window.lock()
-    unlock_page(stage)
-    assert stage.core.all_deployments[0].state is DeploymentState.RUNNING
+def test_a_deployment_under_way_is_paused(deploying: Stage) -> None:
+    deploying.window.lock()
+    unlock_page(deploying)
+    assert deploying.core.all_deployments[0].state is DeploymentState.RUNNING
 
 
-def test_the_window_can_be_closed_while_it_locks(make_stage: MakeStage) -> None:
-    stage = make_stage()
-    stage.hold_word(2)
-    stage.enter().chat.send("Who controls it?")
-    stage.until(lambda: stage.chat.heard == "Only you. ")
-    stage.window.lock()
-    stage.window.close()
-    stage.until(lambda: stage.core.closed)
+def test_the_window_can_be_closed_while_it_locks(answering: Stage) -> None:
+    answering.window.lock()
+    answering.window.close()
+    answering.until(lambda: answering.core.closed)
 
 
 def test_a_closing_window_looks_for_nobody_any_more(make_stage: MakeStage) -> None:
@@ -149,15 +135,11 @@ def test_it_stays_open_while_somebody_types(stage: Stage) -> None:
     assert stage.window.shell is not None
 
 
-def test_it_stays_open_while_a_deployment_goes_on(make_stage: MakeStage) -> None:
-    stage = make_stage()
-    stage.hold_step("Uploading the weights")
-    stage.enter().shell.ais.deploy()
-    stage.until(lambda: stage.shell.ais.step == "Uploading the weights")
-    grow_old(stage)
-    stage.find(IdleWatch).look()
-    stage.until(lambda: not stage.core.door.idle)
-    assert stage.window.shell is not None
+def test_it_stays_open_while_a_deployment_goes_on(deploying: Stage) -> None:
+    grow_old(deploying)
+    deploying.find(IdleWatch).look()
+    deploying.until(lambda: not deploying.core.door.idle)
+    assert deploying.window.shell is not None
 
 
 def test_what_it_does_by_itself_is_nobodys_presence(make_stage: MakeStage) -> None:

@@ -11,9 +11,9 @@ def plain(words: str) -> str:
 
 
 def test_facts_of_a_canisters_reply() -> None:
-    facts = ReplyFacts(Place.CANISTER, 41, 2.25, "end", calls=4, instructions=884_000_000)
+    facts = ReplyFacts(Place.CANISTER, 41, 2.25, "end", calls=4, instructions=884_000_000, cycles=912_000_000)
     assert plain(reply_text.facts_line(facts)) == (
-        "Your canister  ·  41 tokens  ·  18.2 tokens/s  ·  4 calls  ·  884 M instructions"
+        "Your canister  ·  41 tokens  ·  18.2 tokens/s  ·  4 calls  ·  884 M instructions  ·  about 912 M cycles"
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,13 +13,13 @@ from PySide6.QtWidgets import QCheckBox, QLabel, QPlainTextEdit
 
 from personal_ai.common.errors import StorageError
 from personal_ai.common.jobs import Cancel
-from personal_ai.common.paths import Paths
+from tests.ui.forms import problem
 from ui.tour.scenes_identities import Unreadable, several
 from ui.tour.scenes_settings import fill, press, settings_page
 from ui.tour.scripted import PASSWORD, PHRASE, ScriptedCore
 from ui.tour.stage import Stage
 from ui.widgets.form_dialog import FormDialog
-from ui.widgets.notice import Notice, Problem
+from ui.widgets.notice import Notice
 from ui.widgets.settings_dialogs import ShortcutsDialog
 
 MakeStage = Callable[..., Stage]
@@ -41,10 +40,6 @@ def shown(stage: Stage) -> str:
 
 def fill_lines(stage: Stage, *texts: str) -> None:
     fill(stage, "", *texts)
-
-
-def problem(stage: Stage) -> str:
-    return stage.find(Problem).accessibleName()
 
 
 def test_the_time_until_it_locks_itself_is_chosen(stage: Stage) -> None:
@@ -102,17 +97,6 @@ def test_a_proxy_is_checked_and_used_and_left(stage: Stage) -> None:
     press(stage, "Use a proxy…")
     fill_lines(stage, "")
     assert stage.core.vault.notes.proxy is None
-
-
-def test_networks_are_listed(make_stage: MakeStage, own_home: Path) -> None:
-    folder = Paths(own_home).networks
-    folder.mkdir(parents=True)
-    profile = {"version": 1, "name": "mine", "kind": "local", "gateways": ["http://127.0.0.1:4943"]}
-    (folder / "mine.json").write_text(json.dumps(profile))
-    stage = make_stage()
-    settings_page(stage)
-    assert "Internet Computer" in shown(stage)
-    assert "mine | http://127.0.0.1:4943" in shown(stage)
 
 
 def test_a_backup_is_made_with_progress(stage: Stage, tmp_path: Path) -> None:

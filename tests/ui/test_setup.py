@@ -16,7 +16,8 @@ from ui.pages.setup import SetupPage
 from ui.tour.scripted import ScriptedCore, deployment
 from ui.tour.scripted_wallet import LINKED
 from ui.tour.stage import Stage
-from ui.widgets.notice import Problem
+from ui.widgets.identity_choice import IdentityChoice
+from ui.widgets.notice import LinkNotice, Problem
 from ui.widgets.rail import Page
 
 MakeStage = Callable[..., Stage]
@@ -61,6 +62,7 @@ def test_from_the_model_to_a_deployment_on_the_practice_network(make_stage: Make
     assert made.canister_id and made.network == "practice"
     assert stage.chat.isVisible() and stage.chat.conversation.deployment == made.id
     assert stage.window.focusWidget() is stage.chat.composer.focusProxy()
+    assert not stage.chat.findChildren(Problem)
 
 
 def test_who_has_gone_elsewhere_meanwhile_is_told_and_stays_there(make_stage: MakeStage) -> None:
@@ -130,7 +132,7 @@ def test_it_says_what_to_send_where_and_looks_again(make_stage: MakeStage) -> No
 
 def test_what_paying_gives_away_is_read_before(make_stage: MakeStage) -> None:
     core = ScriptedCore()
-    core.setup.available, core.setup.warning = 9 * _TRILLION, LINKED
+    core.setup.available, core.setup.warnings = 9 * _TRILLION, (LINKED,)
     _, page = setting_up(make_stage, Choices("starter", "ic"), core)
     assert "ties Wallet and Rowan together" in words_of(page)
     assert not page.go.isEnabled()
@@ -181,3 +183,26 @@ def test_now_for_real_begins_with_the_model_that_was_rehearsed(make_stage: MakeS
     stage.settle()
     assert stage.shell.setup.isVisible()
     assert core.setup.chosen == Choices("starter") and stage.shell.setup.step is Step.NETWORK
+
+
+def test_an_identity_that_is_there_is_chosen_knowing_what_it_ties_together(make_stage: MakeStage) -> None:
+    core = ScriptedCore()
+    core.setup.warnings = (LINKED,)
+    walnut = core.vault.new_identity("Walnut")
+    stage, page = setting_up(make_stage, Choices("starter", "practice"), core)
+    who = page.findChild(IdentityChoice)
+    assert who is not None and who.box.currentData() is None, "by default each AI has one of its own"
+    assert page.go.isEnabled() and not page.findChildren(LinkNotice)
+    who.box.setCurrentIndex(1)
+    who.box.activated.emit(1)
+    stage.settle()
+    assert stage.core.setup.chosen == Choices("starter", "practice", identity=str(walnut.principal))
+    assert page.findChildren(LinkNotice) and not page.go.isEnabled()
+    (known,) = page.findChildren(QCheckBox)
+    known.click()
+    assert page.go.isEnabled()
+
+
+def test_where_no_identity_is_there_nothing_is_asked(make_stage: MakeStage) -> None:
+    _, page = setting_up(make_stage, Choices("starter", "practice"))
+    assert page.findChild(IdentityChoice) is None

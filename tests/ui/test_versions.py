@@ -198,7 +198,7 @@ def test_a_word_in_earlier_messages_is_brought_into_view(make_stage: MakeStage) 
 
 def test_rename_star_and_duplicate(stage: Stage) -> None:
     talk = stage.chat.conversation
-    stage.chat.rename(talk.id)
+    stage.chat.kept.rename(talk.id)
     dialog = stage.chat.findChild(QInputDialog)
     dialog.setTextValue("  Keys  ")
     dialog.accept()
@@ -215,7 +215,7 @@ def test_rename_star_and_duplicate(stage: Stage) -> None:
 
 
 def test_leaving_the_rename_dialog_changes_nothing(stage: Stage) -> None:
-    stage.chat.rename(stage.chat.conversation.id)
+    stage.chat.kept.rename(stage.chat.conversation.id)
     stage.chat.findChild(QInputDialog).reject()
     stage.settle()
     assert stage.chat.conversation.title == "Who?"

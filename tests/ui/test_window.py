@@ -13,9 +13,10 @@ import pytest
 from PySide6.QtCore import QObject, QPoint, QRect, Qt
 from PySide6.QtGui import QAccessible, QColor
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QWidget
+from PySide6.QtWidgets import QApplication, QScrollArea, QWidget
 
 from personal_ai.common.paths import Paths
+from tests.ui.talks import only_talk
 from ui.preferences import load_appearance, save_appearance
 from ui.system_signals import SystemSignals
 from ui.theme import Appearance, theme
@@ -109,6 +110,17 @@ def test_the_side_columns_fold_away_in_a_narrow_window(stage: Stage) -> None:
     assert chats.isVisible()
 
 
+@pytest.mark.parametrize("scene", [scene for scene in scenes() if scene.state == "narrow"], ids=lambda one: one.page)
+def test_a_narrow_window_cuts_nothing_off(make_stage: MakeStage, scene: Scene) -> None:
+    assert scene.size is not None
+    stage = make_stage(scene.core(), size=scene.size)
+    scene.lead(stage, Appearance.LIGHT)
+    stage.draw()
+    areas = [area for area in stage.window.findChildren(QScrollArea) if area.isVisible()]
+    assert areas
+    assert [area for area in areas if area.widget().width() > area.viewport().width()] == []
+
+
 def test_every_page_fits_at_double_scale() -> None:
     """Qt takes the scale at its start only, so this is a process of its own."""
     environment = {**os.environ, "QT_SCALE_FACTOR": "2", "PYTHONPATH": str(ROOT)}
@@ -148,28 +160,17 @@ def test_the_focus_ring_shows_for_tab_only(stage: Stage) -> None:
     assert not ring.isVisible()
 
 
-def test_closing_while_a_reply_streams_keeps_what_was_said(make_stage: MakeStage) -> None:
-    stage = make_stage()
-    stage.hold_word(2)
-    stage.enter().chat.send("Who controls it?")
-    stage.until(lambda: stage.chat.heard == "Only you. ")
-    stage.window.close()
-    assert not stage.window.isVisible()
-    stage.until(lambda: stage.core.closed)
-    (kept,) = stage.core.conversations.list()
-    talk = stage.core.conversations.get(kept.id)
-    assert talk is not None
-    assert talk.turns[-1].text == "Only you. "
+def test_closing_while_a_reply_streams_keeps_what_was_said(answering: Stage) -> None:
+    answering.window.close()
+    assert not answering.window.isVisible()
+    answering.until(lambda: answering.core.closed)
+    assert only_talk(answering.core).turns[-1].text == "Only you. "
 
 
-def test_closing_while_a_deployment_runs_pauses_it(make_stage: MakeStage) -> None:
-    stage = make_stage()
-    stage.hold_step("Uploading the weights")
-    stage.enter().shell.ais.deploy()
-    stage.until(lambda: stage.shell.ais.step == "Uploading the weights")
-    stage.window.close()
-    stage.until(lambda: stage.core.closed)
-    assert stage.core.all_deployments[0].state == "running"
+def test_closing_while_a_deployment_runs_pauses_it(deploying: Stage) -> None:
+    deploying.window.close()
+    deploying.until(lambda: deploying.core.closed)
+    assert deploying.core.all_deployments[0].state == "running"
 
 
 def test_the_look_is_chosen_and_kept(stage: Stage, own_home: Path) -> None:

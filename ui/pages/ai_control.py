@@ -19,6 +19,7 @@ from ui.widgets.toast import Toast
 if TYPE_CHECKING:
     from personal_ai.deployments.controllers import Controller
     from personal_ai.identities.vault import IdentityRecord
+    from personal_ai.identities.vault_notes import Contact
 
 
 class AiControl(ControllersCard):
@@ -30,33 +31,34 @@ class AiControl(ControllersCard):
         super().__init__(deployment.principal)
         self._desk = desk
         self._toast = toast
-        self._deployment = deployment
+        self.deployment = deployment
         self.add_wanted.connect(self._add_controller)
         self.prove_wanted.connect(self._prove)
         self.remove_wanted.connect(self._remove_controller)
 
     def _add_controller(self) -> None:
-        self._desk.identities().on_success(self._ask_for_controller)
+        self._desk.people().on_success(lambda people: self._ask_for_controller(*people))
 
-    def _ask_for_controller(self, identities: Sequence[IdentityRecord]) -> None:
-        sight = self._desk.view(self._deployment).sight
+    def _ask_for_controller(self, identities: Sequence[IdentityRecord], contacts: Sequence[Contact]) -> None:
+        sight = self._desk.view(self.deployment).sight
         present = () if sight is None else tuple(one.principal for one in sight.control.controllers)
         own = [one for one in identities if one.principal not in present]
-        dialog = AddControllerDialog(self, self._desk, self._deployment, own)
+        others = [one for one in contacts if one.principal is not None and one.principal not in present]
+        dialog = AddControllerDialog(self, self._desk, self.deployment, own, others)
         dialog.accepted.connect(lambda: self._toast.tell(tr("The network's own list shows it now.")))
         dialog.open()
 
     def _prove(self, controller: Controller) -> None:
         name = "" if controller.identity is None else controller.identity.label
         said = tr("{who} did what only a controller can.").format(who=name)
-        proving = self._desk.prove_controller(self._deployment, controller.principal)
+        proving = self._desk.prove_controller(self.deployment, controller.principal)
         self.asked.emit(proving.owned_by(self).on_success(lambda _: self._toast.tell(said)))
 
     def _remove_controller(self, controller: Controller) -> None:
         def remove() -> None:
-            removing = self._desk.remove_controller(self._deployment, controller.principal)
+            removing = self._desk.remove_controller(self.deployment, controller.principal)
             self.asked.emit(
                 removing.owned_by(self).on_success(lambda _: self._toast.tell(tr("It has no power any more.")))
             )
 
-        ask(ai_dialogs.remove_controller_question(self, self._deployment.name, controller), remove)
+        ask(ai_dialogs.remove_controller_question(self, self.deployment.name, controller), remove)

@@ -59,35 +59,34 @@ class AiDetail(QWidget):
         self._toast = toast
         self._models = models
         self.deployment = deployment
-        model = next((one for one in models() if one.name == deployment.model), None)
         self.back = Button(tr("All AIs"), "quiet", icon="left", on_click=self.left.emit)
         self.chat = Button(tr("Chat"), "primary", icon="chat", on_click=lambda: self.chat_wanted.emit(self.deployment))
-        self.chat.setAccessibleName(tr("Chat with {name}").format(name=deployment.name))
         self.again = Button(tr("Look again"), "quiet", icon="again", on_click=lambda: self._desk.look(self.deployment))
+        self._name, self._line = label("", "heading1"), label("", "small", wrap=True)
         self._mark, self._engine = chip("", "plain"), chip("", "plain")
         self._news = column(spacing=SPACE_L)
         self._trouble = column()
         self._work_place = column()
         self._work: AiWorkCard | None = None
         self.cycles = CyclesCard()
-        self.engine = EngineCard(deployment.model, model)
+        self.engine = EngineCard(deployment.model, self._model)
         self.snapshots = AiSnapshots(desk, toast, deployment)
         self.controllers = AiControl(desk, toast, deployment)
         self.settings = AiSettingsCard()
         self.log = LogCard()
         self.life = LifeCard()
-        self._arrange(model)
+        self._arrange()
         self._connect()
-        self._refresh(deployment.id)
+        self._show_deployment()
 
-    def _arrange(self, model: Model | None) -> None:
+    def _arrange(self) -> None:
         way = row()
         way.addWidget(self.back)
         way.addStretch()
         way.addWidget(Button(tr("Deploy it on another network…"), "quiet", on_click=self.elsewhere_wanted.emit))
         way.addWidget(self.again)
         self.column.addLayout(way)
-        self.column.addLayout(self._header(model))
+        self.column.addLayout(self._header())
         self.column.addLayout(self._news)
         self.column.addLayout(self._trouble)
         self.column.addLayout(self._work_place)
@@ -102,12 +101,10 @@ class AiDetail(QWidget):
         ):
             self.column.addWidget(section)
 
-    def _header(self, model: Model | None) -> QHBoxLayout:
+    def _header(self) -> QHBoxLayout:
         words = column(spacing=2)
-        words.addWidget(label(self.deployment.name, "heading1"))
-        line = label(deployment_line(self.deployment, model), "small", wrap=True)
-        line.setToolTip(self.deployment.canister_id or "")
-        words.addWidget(line)
+        words.addWidget(self._name)
+        words.addWidget(self._line)
         marks = row(spacing=SPACE_S)
         for mark in (self._mark, self._engine):
             marks.addWidget(mark)
@@ -145,6 +142,27 @@ class AiDetail(QWidget):
             super().keyPressEvent(event)
 
     # Showing
+
+    @property
+    def _model(self) -> Model | None:
+        return next((one for one in self._models() if one.name == self.deployment.model), None)
+
+    def follow(self, deployment: Deployment) -> None:
+        """It has changed, by what was done here or elsewhere. Open dialogs and the place that is read stay."""
+        self.deployment = self.snapshots.deployment = self.controllers.deployment = deployment
+        self._show_deployment()
+        if self.isVisible():
+            self._desk.look(deployment)
+            self.snapshots.read()
+
+    def _show_deployment(self) -> None:
+        deployment, model = self.deployment, self._model
+        self._name.setText(deployment.name)
+        self._line.setText(deployment_line(deployment, model))
+        self._line.setToolTip(deployment.canister_id or "")
+        self.chat.setAccessibleName(tr("Chat with {name}").format(name=deployment.name))
+        self.engine.show_model(deployment.model, model)
+        self._refresh(deployment.id)
 
     def _refresh(self, deployment_id: str) -> None:
         if deployment_id != self.deployment.id:

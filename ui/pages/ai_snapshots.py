@@ -18,7 +18,7 @@ from ui.widgets.toast import Toast
 
 if TYPE_CHECKING:
     from personal_ai.app.snapshots import SnapshotPrice
-    from personal_ai.ic.management import Snapshot
+    from personal_ai.ic.management_snapshots import Snapshot
 
 
 class AiSnapshots(SnapshotsCard):
@@ -28,14 +28,14 @@ class AiSnapshots(SnapshotsCard):
         super().__init__()
         self._desk = desk
         self._toast = toast
-        self._deployment = deployment
+        self.deployment = deployment
         self.take_wanted.connect(self._take_snapshot)
         self.restore_wanted.connect(self._restore)
         self.download_wanted.connect(self._download)
         self.delete_wanted.connect(self._forget)
 
     def read(self) -> None:
-        reading = self._desk.read_snapshots(self._deployment)
+        reading = self._desk.read_snapshots(self.deployment)
         reading.on_success(self._show_snapshots).on_failure(self._leave_snapshots)
 
     def _show_snapshots(self, found: tuple[list[Snapshot], SnapshotPrice]) -> None:
@@ -48,7 +48,7 @@ class AiSnapshots(SnapshotsCard):
 
     def _take_snapshot(self) -> None:
         self.show_busy()
-        taking = self._desk.take_snapshot(self._deployment)
+        taking = self._desk.take_snapshot(self.deployment)
         taking.on_success(self._tell_taken).on_failure(self._fail_snapshot)
 
     def _tell_taken(self, _: Snapshot) -> None:
@@ -61,8 +61,8 @@ class AiSnapshots(SnapshotsCard):
 
     def _restore(self, snapshot: Snapshot) -> None:
         ask(
-            ai_dialogs.restore_question(self, self._deployment.name, snapshot),
-            lambda: self._desk.work.restore_snapshot(self._deployment, snapshot, self._tell_restored),
+            ai_dialogs.restore_question(self, self.deployment.name, snapshot),
+            lambda: self._desk.work.restore_snapshot(self.deployment, snapshot, self._tell_restored),
         )
 
     def _tell_restored(self, deployment: Deployment) -> None:
@@ -70,14 +70,14 @@ class AiSnapshots(SnapshotsCard):
 
     def _download(self, snapshot: Snapshot) -> None:
         if path := QFileDialog.getExistingDirectory(self, tr("An empty folder for the snapshot")):
-            self._desk.work.download_snapshot(self._deployment, snapshot, Path(path), self._tell_downloaded)
+            self._desk.work.download_snapshot(self.deployment, snapshot, Path(path), self._tell_downloaded)
 
     def _tell_downloaded(self, _: Snapshot) -> None:
         self._toast.tell(tr("The snapshot is downloaded. It holds the model, and lies in the folder unencrypted."))
 
     def _forget(self, snapshot: Snapshot) -> None:
         def forget() -> None:
-            gone = self._desk.delete_snapshot(self._deployment, snapshot)
+            gone = self._desk.delete_snapshot(self.deployment, snapshot)
             gone.on_success(lambda _: self.read()).on_failure(self._fail_snapshot)
 
         ask(ai_dialogs.forget_snapshot_question(self, snapshot), forget)

@@ -7,6 +7,7 @@ from PySide6.QtGui import QHideEvent, QShowEvent
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QWidget
 
 from personal_ai.app.activity import Entry, Undertaking
+from personal_ai.app.networks import PRACTICE
 from personal_ai.common.errors import UserFacingError
 from personal_ai.common.jobs import Progress
 from personal_ai.deployments.journal import Deployment, DeploymentState
@@ -24,7 +25,6 @@ from ui.widgets.network_row import NetworkRow
 from ui.widgets.scroll_page import ScrollPage
 from ui.widgets.toast import Toast
 
-_PRACTICE = "practice"
 _LOOK_AGAIN_MS = 60_000
 
 
@@ -53,6 +53,7 @@ class AisPage(ScrollPage):
         self._operation: Operation[Deployment] | None = None
         self._run: RunCard | None = None
         self._run_name = ""
+        self._network_ran = profile.overview.network_running
         self.models = QComboBox()
         self.models.setAccessibleName(tr("Model to deploy"))
         self.models.setMinimumWidth(170)
@@ -93,7 +94,7 @@ class AisPage(ScrollPage):
         """Begins a new deployment of the model that is chosen."""
         overview = self._profile.overview
         model = self.models.currentData()
-        self._start(model, _PRACTICE, next_name([one.name for one in overview.deployments]), None)
+        self._start(model, PRACTICE, next_name([one.name for one in overview.deployments]), None)
 
     def resume(self, deployment: Deployment) -> None:
         """Goes on with one that was paused, failed or killed."""
@@ -220,19 +221,24 @@ class AisPage(ScrollPage):
         self._network.setVisible(self._operation is None and bool(overview.deployments))
         self._network.refresh()
         self._show_all()
+        if overview.network_running is not self._network_ran:
+            self._network_ran = overview.network_running
+            if self.isVisible():
+                self._look()
 
     def _drop_stale(self) -> None:
-        """Cards of what has changed or gone, and the open AI that is no more."""
+        """Cards of what has changed or gone; the open AI follows, or goes."""
         there = {one.id: one for one in self._profile.overview.deployments}
         for gone in [key for key, card in self._ais.items() if there.get(key) != card.deployment]:
             card = self._ais.pop(gone)
             card.hide()
             card.deleteLater()
-        if self.detail is not None and there.get(self.detail.deployment.id) != self.detail.deployment:
+        if self.detail is not None:
             renewed = there.get(self.detail.deployment.id)
-            self.close_ai()
-            if renewed is not None:
-                self.open_ai(renewed)
+            if renewed is None:
+                self.close_ai()
+            elif renewed != self.detail.deployment:
+                self.detail.follow(renewed)
 
     def _card(self, deployment: Deployment) -> QWidget:
         model = self._profile.overview.model(deployment.model)
@@ -265,11 +271,11 @@ class AisPage(ScrollPage):
     def open_ai(self, deployment: Deployment) -> None:
         """Shows all of one AI in the place of the list."""
         self.close_ai()
-        self.detail = AiDetail(self.desk, self._toast, deployment, lambda: self._profile.overview.models)
+        self.detail = detail = AiDetail(self.desk, self._toast, deployment, lambda: self._profile.overview.models)
         self.detail.left.connect(self._leave_ai)
         self.detail.chat_wanted.connect(self.chat_wanted)
         self.detail.wallet_wanted.connect(self.wallet_wanted)
-        self.detail.elsewhere_wanted.connect(lambda: self.setup_wanted.emit(deployment.model))
+        self.detail.elsewhere_wanted.connect(lambda: self.setup_wanted.emit(detail.deployment.model))
         self.detail.problem_shown.connect(lambda: self.verticalScrollBar().setValue(0))
         self._list.hide()
         self.column.addWidget(self.detail)

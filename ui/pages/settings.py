@@ -23,13 +23,14 @@ from personal_ai.common.errors import UserFacingError
 from personal_ai.common.paths import Paths
 from ui.preferences import load_notifications, save_notifications
 from ui.profile import Profile
-from ui.text import count, duration, network_name, tr
+from ui.text import count, duration, tr
 from ui.theme import Appearance
-from ui.theme.tokens import READING_WIDTH_MAX, SPACE_L, SPACE_S, SPACE_XL, SPACE_XS
+from ui.theme.tokens import READING_WIDTH_MAX, SPACE_L, SPACE_S, SPACE_XL
 from ui.upkeep import Settings, Upkeep
 from ui.widgets import settings_dialogs as dialogs
 from ui.widgets.basic import Button, clear, column, frame, label, row
 from ui.widgets.form_dialog import FormDialog
+from ui.widgets.networks_card import NetworksCard
 from ui.widgets.notice import Notice, Problem
 from ui.widgets.scroll_page import ScrollPage
 from ui.widgets.toast import Toast
@@ -53,6 +54,7 @@ class SettingsPage(ScrollPage):
         self._toast = toast
         self._upkeep = Upkeep(profile.core, profile.bridge, paths, self)
         self._settings: Settings | None = None
+        self._networks = NetworksCard(profile, toast)
         self._news = column()
         self.column.addWidget(label(tr("Settings"), "heading1"))
         self.column.addLayout(self._news)
@@ -60,7 +62,8 @@ class SettingsPage(ScrollPage):
             self._appearance(appearance),
             self._notifications(),
             self._locks(),
-            self._networks(),
+            self._way(),
+            self._networks,
             self._backups(),
             self._data(),
             self._help(),
@@ -123,13 +126,11 @@ class SettingsPage(ScrollPage):
         layout.addLayout(_line(self._password, self._keyring))
         return card
 
-    def _networks(self) -> QFrame:
-        card, layout = _card(tr("Networks"))
+    def _way(self) -> QFrame:
+        card, layout = _card(tr("The way into networks"))
         self._proxy = label("", wrap=True)
         layout.addWidget(self._proxy)
         layout.addLayout(_line(Button(tr("Use a proxy…"), on_click=self._change_proxy)))
-        self._profiles = column(spacing=SPACE_XS)
-        layout.addLayout(self._profiles)
         return card
 
     def _backups(self) -> QFrame:
@@ -191,6 +192,7 @@ class SettingsPage(ScrollPage):
         self.refresh()
 
     def refresh(self) -> None:
+        self._networks.refresh()
         self._upkeep.read().on_success(self._show_settings).on_failure(self._show_problem)
 
     def _show_settings(self, settings: Settings) -> None:
@@ -213,10 +215,6 @@ class SettingsPage(ScrollPage):
             if proxy
             else tr("Networks are reached directly: they see this computer's address.")
         )
-        clear(self._profiles)
-        for one in settings.networks:
-            self._profiles.addWidget(label(network_name(one.name), "strong"))
-            self._profiles.addWidget(label(", ".join(one.gateways), "small", wrap=True))
 
     def _show_problem(self, error: UserFacingError) -> None:
         clear(self._news)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QWidget
 
+from personal_ai.app.networks import PRACTICE
 from personal_ai.app.setup import Bill, Choices, Step
 from personal_ai.common.errors import UserFacingError
 from ui.model_words import facts
@@ -17,10 +18,11 @@ from ui.theme.tokens import SPACE_L, SPACE_S
 from ui.widgets.basic import Button, chip, clear, column, label, row
 from ui.widgets.bill_card import BillCard, pay_words
 from ui.widgets.choice_list import ChoiceList
+from ui.widgets.identity_choice import IdentityChoice
 from ui.widgets.notice import Problem
 from ui.widgets.scroll_page import ScrollPage
 
-_PRACTICE, _INTERNET_COMPUTER = "practice", "ic"
+_INTERNET_COMPUTER = "ic"
 
 
 class SetupPage(ScrollPage):
@@ -114,6 +116,10 @@ class SetupPage(ScrollPage):
         self._offered = bill
         self.bill = BillCard(bill)
         self.bill.agreed.connect(self._show_go)
+        if self.desk.identities:
+            who = IdentityChoice(self.desk.identities, self.desk.choices.identity)
+            who.chosen.connect(lambda identity: self.desk.choose(replace(self.desk.choices, identity=identity)))
+            self._body.addWidget(who)
         self._body.addWidget(self.bill)
         self._show_go()
         self.go.setFocus()
@@ -172,7 +178,7 @@ def _mark(marks: QHBoxLayout, step: Step) -> None:
 
 def _network_meaning(network: str) -> str:
     return {
-        _PRACTICE: tr(
+        PRACTICE: tr(
             "On this computer, as on the real network, for nothing. Made for trying things out: it is there while this "
             "computer runs, and nobody else can reach it."
         ),

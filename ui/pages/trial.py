@@ -7,6 +7,7 @@ from PySide6.QtCore import Signal
 from personal_ai.common.errors import UserFacingError
 from personal_ai.common.jobs import Progress
 from ui.text import tr
+from ui.theme.tokens import SPACE_M
 from ui.widgets.basic import Button, clear, column, label
 from ui.widgets.form import FormPage, Mark, buttons
 from ui.widgets.notice import Problem
@@ -34,7 +35,7 @@ class TrialPage(FormPage):
                 wrap=True,
             )
         )
-        self._news = column()
+        self._news = column(spacing=SPACE_M)
         self.column.addLayout(self._news)
         self._steps = Steps()
         self.leave = Button(tr("Back"), on_click=self.left.emit)

@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QShowEvent
-from PySide6.QtWidgets import QComboBox, QDialog, QFrame, QHBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QWidget
 
+from personal_ai.app.networks import PRACTICE
 from personal_ai.common.errors import UserFacingError
 from personal_ai.wallet.journal import Kind, Payment
 from ui.payment_words import kind_words
 from ui.profile import Profile
 from ui.text import network_name, tr
 from ui.theme.tokens import SPACE_L, SPACE_M, SPACE_S, SPACE_XL
-from ui.till import PRACTICE, Till
+from ui.till import Till
 from ui.widgets.balance_card import BalanceCard
 from ui.widgets.basic import Button, clear, column, frame, label, row
 from ui.widgets.notice import Problem
@@ -82,7 +83,7 @@ class WalletPage(ScrollPage):
         dialog = PayDialog(self.till, title, kinds, self)
         dialog.paid.connect(self._tell_done)
         dialog.stopped.connect(lambda: self._toast.tell(tr("Stopped. If anything was sent, you can go on here.")))
-        _open(dialog)
+        dialog.open()
 
     def _receive(self) -> None:
         account, purse = self.till.account, self.till.purse
@@ -90,7 +91,7 @@ class WalletPage(ScrollPage):
         assert purse is not None
         dialog = ReceiveDialog(purse.label, account.account, account.principal, self)
         dialog.copied.connect(lambda: self._toast.tell(tr("The address is on the clipboard.")))
-        _open(dialog)
+        dialog.open()
 
     def _get_gift(self) -> None:
         self.balance.gift.setEnabled(False)
@@ -208,8 +209,3 @@ def _failed(error: UserFacingError, again: Callable[[], object]) -> QWidget:
 def _reading() -> QWidget:
     card, _ = _card(tr("Reading the ledgers…"), (tr("Balances and history come from the network itself."),))
     return card
-
-
-def _open(dialog: QDialog) -> None:
-    dialog.finished.connect(dialog.deleteLater)
-    dialog.open()

@@ -63,7 +63,7 @@ QLabel[kind="word"] {{ background: {t.surface}; border: 1px solid {t.line}; bord
 
 def _buttons(t: Tokens) -> str:
     return f"""
-QPushButton {{ background: transparent; color: {t.text}; border: 1px solid {t.line};
+QPushButton {{ background: transparent; color: {t.text}; border: 1px solid {t.edge};
     border-radius: {RADIUS_CONTROL}px; padding: 7px 13px; }}
 QPushButton:hover {{ background: {t.hover}; }}
 QPushButton:disabled {{ color: {t.muted}; background: transparent; }}
@@ -112,7 +112,7 @@ def _fields(t: Tokens) -> str:
     tick = _picture("tick-on-dark" if t.dark else "tick-on-light")
     return f"""
 QLineEdit, QComboBox, QSpinBox, QDoubleSpinBox, QPlainTextEdit[kind="field"] {{ background: {t.surface};
-    border: 1px solid {t.line}; border-radius: {RADIUS_CONTROL}px; padding: 8px 11px;
+    border: 1px solid {t.edge}; border-radius: {RADIUS_CONTROL}px; padding: 8px 11px;
     selection-background-color: {t.accent}; selection-color: {t.on_accent}; }}
 QLineEdit:hover, QComboBox:hover, QSpinBox:hover, QDoubleSpinBox:hover,
     QPlainTextEdit[kind="field"]:hover {{ border-color: {t.muted}; }}
@@ -164,7 +164,7 @@ QFrame[kind="message"]:focus {{ border-color: {t.accent}; }}
 QFrame[kind="code"] {{ background: {t.code}; border: 1px solid {t.line}; border-radius: {RADIUS_CONTROL}px; }}
 QFrame[kind="notice"] {{ background: {t.surface}; border: 1px solid {t.line}; border-radius: {RADIUS_BUBBLE}px; }}
 QFrame[kind="notice"][tone="bad"] {{ background: {t.bad_soft}; border-color: {t.bad}; }}
-QFrame[kind="composer"] {{ background: {t.surface}; border: 1px solid {t.line};
+QFrame[kind="composer"] {{ background: {t.surface}; border: 1px solid {t.edge};
     border-radius: {RADIUS_BUBBLE}px; }}
 QFrame[kind="composer"][focused="true"] {{ border-color: {t.accent}; }}
 QFrame[kind="toast"] {{ background: {t.text}; border-radius: {RADIUS_CARD}px; }}

@@ -16,7 +16,10 @@ CODE_FAMILY = "JetBrains Mono"
 
 
 class Tokens(NamedTuple):
-    """One set of colours as "#RRGGBB". `*_soft` are grounds for text of the colour they are named after."""
+    """One set of colours as "#RRGGBB". `*_soft` are grounds for text of the colour they are named after.
+
+    line: between things. edge: of what can be pressed or written in, so that it is told from the words beside it.
+    """
 
     dark: bool
     ground: str
@@ -24,6 +27,7 @@ class Tokens(NamedTuple):
     surface: str
     hover: str
     line: str
+    edge: str
     text: str
     muted: str
     accent: str
@@ -52,6 +56,7 @@ LIGHT = Tokens(
     surface="#FFFFFF",
     hover="#E9E6DF",
     line="#E5E1D8",
+    edge="#D6D1C6",
     text="#1E2024",
     muted="#6A6D73",
     accent="#3B5BDB",
@@ -80,6 +85,7 @@ DARK = Tokens(
     surface="#202327",
     hover="#2A2D33",
     line="#2F3238",
+    edge="#4B505A",
     text="#E9E8E4",
     muted="#9A9DA4",
     accent="#8FA8FF",

@@ -143,7 +143,7 @@ def _talked_of_code() -> ScriptedCore:
 
 
 def _with_talk(core: ScriptedCore, question: str, answer: str) -> ScriptedCore:
-    facts = ReplyFacts(Place.PRACTICE, 41, 2.25, "end", calls=4, instructions=884_000_000)
+    facts = ReplyFacts(Place.PRACTICE, 41, 2.25, "end", calls=4, instructions=884_000_000, cycles=912_000_000)
     talk = Conversation("starter", "rowan-1").with_turn(Turn("user", question))
     core.conversations.save(talk.with_turn(Turn("assistant", answer, facts)))
     return core
@@ -239,7 +239,7 @@ def _chat_error(stage: Stage, look: Appearance) -> None:
 
 def _deleted(stage: Stage, look: Appearance) -> None:
     _open_newest(stage, look)
-    stage.chat.delete(stage.chat.conversation.id)
+    stage.chat.kept.delete(stage.chat.conversation.id)
     stage.settle()
 
 

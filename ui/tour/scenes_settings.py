@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from PySide6.QtWidgets import QPushButton
 
-from personal_ai.common.errors import StorageError
+from personal_ai.app.own_networks import Described
+from personal_ai.common.errors import NetworkUnreachableError, StorageError
 from personal_ai.common.jobs import Cancel
 from ui.pages.settings import SettingsPage
 from ui.theme import Appearance
 from ui.tour.scene import Scene
 from ui.tour.scenes_identities import Unreadable
+from ui.tour.scripted import deployment
 from ui.tour.stage import Stage
 from ui.widgets.form_dialog import FormDialog
 from ui.widgets.rail import Page
@@ -26,6 +29,10 @@ def settings_scenes() -> list[Scene]:
         Scene("settings", "error", settings_page, core=Unreadable),
         Scene("settings", "password", _dialog("Change the password…")),
         Scene("settings", "proxy", _dialog("Use a proxy…")),
+        Scene("settings", "networks", _networks, _TALL),
+        Scene("settings", "network-new", _dialog("Add a network…")),
+        Scene("settings", "network-refused", _network_refused),
+        Scene("settings", "network-removal", _network_removal),
         Scene("settings", "backup", _dialog("Make a backup…")),
         Scene("settings", "backup-failed", _backup_failed),
         Scene("settings", "restored", _restored),
@@ -66,6 +73,41 @@ def _dialog(words: str) -> Callable[[Stage, Appearance], object]:
         press(stage, words)
 
     return lead
+
+
+def _with_own_network(stage: Stage, look: Appearance) -> None:
+    stage.core.own_networks.add(Described("pocketic", "http://127.0.0.1:4943"))
+    stage.core.all_deployments.append(replace(deployment("Rowan"), network="pocketic"))
+    settings_page(stage, look)
+
+
+def _networks(stage: Stage, look: Appearance) -> None:
+    """One was checked and answers, the other does not."""
+
+    def fail(_: str) -> None:
+        raise NetworkUnreachableError("The network pocketic does not answer.", next_step="Start it on this computer.")
+
+    _with_own_network(stage, look)
+    first, second = [
+        one for one in stage.shell.settings.findChildren(QPushButton) if one.text() == "Check the connection"
+    ]
+    first.click()
+    stage.settle()
+    stage.core.own_networks.before = fail
+    second.click()
+    stage.settle()
+    stage.core.own_networks.before = lambda _: None
+
+
+def _network_refused(stage: Stage, look: Appearance) -> None:
+    _dialog("Add a network…")(stage, look)
+    fill(stage, "", "elsewhere", "https://example.org", "")
+
+
+def _network_removal(stage: Stage, look: Appearance) -> None:
+    _with_own_network(stage, look)
+    press(stage, "Remove…")
+    stage.draw()
 
 
 def _backup_failed(stage: Stage, look: Appearance) -> None:

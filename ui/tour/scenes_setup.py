@@ -39,7 +39,7 @@ def _core(choices: Choices) -> ScriptedCore:
 def _rich() -> ScriptedCore:
     core = _core(Choices("starter", "ic"))
     core.setup.available = 9 * _TRILLION
-    core.setup.warning = LINKED
+    core.setup.warnings = (LINKED,)
     return core
 
 

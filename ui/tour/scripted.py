@@ -20,7 +20,7 @@ from personal_ai.chat.conversation import Conversation, Place, ReplyFacts, Turn
 from personal_ai.chat.presets import Preset
 from personal_ai.chat.session import ContextUse
 from personal_ai.chat.store import ConversationSummary
-from personal_ai.common.errors import Cancelled, IdentityError
+from personal_ai.common.errors import Cancelled, IdentityError, NetworkUnreachableError
 from personal_ai.common.jobs import Cancel, Progress, ProgressCallback
 from personal_ai.deployments.journal import Deployment, DeploymentState
 from personal_ai.identities.vault import Vault
@@ -35,6 +35,7 @@ from ui.tour.scripted_ais import (
 )
 from ui.tour.scripted_identities import open_door, trial_door
 from ui.tour.scripted_models import ScriptedModels
+from ui.tour.scripted_networks import ScriptedNetworks
 from ui.tour.scripted_safekeeping import ScriptedSafekeeping
 from ui.tour.scripted_setup import ScriptedSetup
 from ui.tour.scripted_trial import ScriptedTrial
@@ -189,6 +190,7 @@ class ScriptedChat:
             finish=finish,  # type: ignore[arg-type]
             calls=0 if place is Place.LOCAL else 1 + len(said) // 8,
             instructions=0 if place is Place.LOCAL else 21_400_000 * max(1, len(said)),
+            cycles=0 if place is Place.LOCAL else 21_400_000 * max(1, len(said)) + 7_100_000,
             fallback_reason=reason if place is Place.LOCAL else None,
         )
         if asked.turns[-1].role == "assistant":
@@ -231,6 +233,7 @@ class ScriptedCore:
     def __post_init__(self) -> None:
         self.practice_network = ScriptedNetwork()
         self.conversations = ScriptedConversations(self.script)
+        self.own_networks = ScriptedNetworks()
         self.money = ScriptedMoney()
         self.activity = ScriptedActivity(lambda: self.all_deployments, lambda: self.money)
         self.safekeeping = ScriptedSafekeeping(self._restored, self._adopted)
@@ -350,6 +353,8 @@ class ScriptedCore:
 
     def open_chat(self, *, model: str, deployment: Deployment | None) -> ScriptedChat:
         self._note_thread()
+        if deployment is not None and deployment.canister_id is None:
+            raise NetworkUnreachableError(f"{deployment.name} has no canister yet.")
         return ScriptedChat(self.script, self.practice_network, deployment)
 
     def _restored(self, new_password: str | None) -> None:

@@ -16,12 +16,14 @@ from personal_ai.app.snapshots import SnapshotPrice
 from personal_ai.common.errors import BadInputError, NetworkUnreachableError
 from personal_ai.common.jobs import Cancel, Progress, ProgressCallback
 from personal_ai.deployments import controllers, runway
+from personal_ai.deployments.bill import Line
 from personal_ai.deployments.burn_history import Budget
 from personal_ai.deployments.health import Health
 from personal_ai.deployments.journal import Deployment
 from personal_ai.deployments.removal import Loss
 from personal_ai.deployments.runway import Reading
-from personal_ai.ic.management import CanisterSettings, CanisterStatus, LogLine, RunState, Snapshot
+from personal_ai.ic.management import CanisterSettings, CanisterStatus, LogLine, RunState
+from personal_ai.ic.management_snapshots import Snapshot
 from personal_ai.ic.principal import Principal
 from personal_ai.identities.linking import LinkWarning
 from personal_ai.identities.vault import IdentityRecord
@@ -36,6 +38,12 @@ _FEE = 100_000_000
 _RENT_PER_DAY = 9_600_000_000
 _FREEZING_DAYS = 90
 _MEMORY_BYTES = 143_000_000
+_BILL = (
+    Line("create and install", 528_000_000_000, 527_300_000_000),
+    Line("upload", 314_000_000_000, 313_900_000_000),
+    Line("verify", 9_100_000_000, None),
+    Line("storage of a day", _RENT_PER_DAY, _RENT_PER_DAY),
+)
 _CANISTER_OF_NOBODY = "bkyz2-fmaaa-aaaaa-qaaaq-cai"
 UNREACHED = NetworkUnreachableError(
     "The practice network does not answer.",
@@ -110,7 +118,7 @@ class ScriptedCanisters:
         status = _status(found, deployment)
         health = Health.STOPPED if found.stopped else found.health
         seen = runway.forecast(status, found.readings)
-        return Look(status, health, found.engine, seen, found.budget, None)
+        return Look(status, health, found.engine, seen, found.budget, None, _BILL)
 
     def stop(self, deployment: Deployment) -> CanisterStatus:
         found = self.ais.call("stop", deployment)

@@ -32,9 +32,10 @@ class ScriptedSetup:
     def __init__(self, core: ScriptedCore) -> None:
         self._core = core
         self.chosen: Choices | None = None
+        self.due: tuple[int, ...] = ()
         self.available = 0
         self.icp_e8s = 0
-        self.warning: LinkWarning | None = None
+        self.warnings: tuple[LinkWarning, ...] = ()
         self.before: Callable[[str, Cancel], None] = lambda _, __: None
         self.agreed: list[Bill] = []
 
@@ -45,12 +46,15 @@ class ScriptedSetup:
         self.chosen = choices
         return choices
 
+    def words_due(self) -> tuple[int, ...]:
+        return self.due
+
     def bill(self, cancel: Cancel) -> Bill:
         self.before("bill", cancel)
         assert self.chosen is not None and self.chosen.step is Step.COST
         bill = Bill(starter_plan())
         if self.chosen.network == "practice":
-            return bill
+            return replace(bill, warnings=self.warnings if self.chosen.identity else ())
         needs = Needs(bill.plan.total + 100_000_000, self.available)
         return replace(
             bill,
@@ -58,7 +62,7 @@ class ScriptedSetup:
             account=str(AccountIdentifier.of(OWN)),
             principal=str(OWN),
             conversion=self._conversion(needs.lacking) if needs.lacking else None,
-            warning=self.warning,
+            warnings=self.warnings,
         )
 
     def _conversion(self, cycles: int) -> Preview:

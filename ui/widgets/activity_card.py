@@ -141,7 +141,8 @@ def _standing(entry: Entry) -> tuple[str, str]:
 def _facts(entry: Entry) -> list[str]:
     subject = entry.subject
     if isinstance(subject, Deployment):
-        facts = [(tr("Canister {value}"), subject.canister_id), (tr("Engine {value}"), subject.module_hash)]
+        engine = whole_address(subject.module_hash or "")
+        facts = [(tr("Canister {value}"), subject.canister_id), (tr("Engine {value}"), engine)]
     else:
         block = None if subject.block_index is None else str(subject.block_index)
         fee = subject.kind.token.show(subject.fee)

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QCheckBox, QComboBox, QWidget
 from personal_ai.common.errors import UserFacingError
 from personal_ai.deployments.journal import Deployment
 from personal_ai.ic.principal import Principal
+from personal_ai.identities.vault_notes import Contact
 from ui.bridge import Operation
 from ui.text import tr
 from ui.theme.tokens import SPACE_M
@@ -26,8 +27,15 @@ if TYPE_CHECKING:
 class AddControllerDialog(FormDialog):
     """`done_with` carries who controls it then."""
 
-    def __init__(self, parent: QWidget, desk: AiDesk, deployment: Deployment, own: Sequence[IdentityRecord]) -> None:
-        """own: the identities that do not control it yet."""
+    def __init__(
+        self,
+        parent: QWidget,
+        desk: AiDesk,
+        deployment: Deployment,
+        own: Sequence[IdentityRecord],
+        contacts: Sequence[Contact],
+    ) -> None:
+        """own, contacts: those that do not control it yet."""
         super().__init__(
             parent,
             tr("A backup controller for {name}").format(name=deployment.name),
@@ -45,6 +53,8 @@ class AddControllerDialog(FormDialog):
         self.who.addItem(tr("Somebody else, by their principal"), None)
         for identity in own:
             self.who.addItem(tr("Your identity {name}").format(name=identity.label), identity.principal)
+        for contact in contacts:
+            self.who.addItem(tr("Your contact {name}").format(name=contact.name), contact)
         self.add(tr("Who"), self.who)
         self.principal = self.add_line(tr("Principal: the public number of their identity"))
         self._outcome = column(spacing=SPACE_M)
@@ -59,12 +69,17 @@ class AddControllerDialog(FormDialog):
 
     @property
     def _own(self) -> Principal | None:
-        chosen: Principal | None = self.who.currentData()
-        return chosen
+        chosen = self.who.currentData()
+        return chosen if isinstance(chosen, Principal) else None
 
     @property
     def _wanted(self) -> str:
         return self.principal.text() if self._own is None else str(self._own)
+
+    @property
+    def _contact(self) -> Contact | None:
+        chosen = self.who.currentData()
+        return chosen if isinstance(chosen, Contact) else None
 
     def _complete(self) -> bool:
         if self._own is None:
@@ -77,6 +92,8 @@ class AddControllerDialog(FormDialog):
         self._asking, self._checked = None, False
         self.agreed.setChecked(False)
         self.agreed.hide()
+        self.principal.setText("" if self._contact is None else self._contact.address)
+        self.principal.setReadOnly(self._contact is not None)
         self.principal.setEnabled(self._own is None)
         if self._own is not None:
             self._outcome.addWidget(label(tr("Looking at what it would tie together…"), "muted"))
@@ -94,10 +111,8 @@ class AddControllerDialog(FormDialog):
         if warning is not None:
             self._outcome.addWidget(LinkNotice(warning))
         self.refresh()
-        self.fit()
 
     def _show_failure(self, asking: Operation[LinkWarning | None], error: UserFacingError) -> None:
         if asking is self._asking:
             clear(self._outcome)
             self._outcome.addWidget(Problem(error))
-            self.fit()

@@ -23,7 +23,8 @@ from ui.widgets.question import Question
 if TYPE_CHECKING:
     from personal_ai.deployments.controllers import Controller
     from personal_ai.deployments.removal import Loss
-    from personal_ai.ic.management import CanisterStatus, Snapshot
+    from personal_ai.ic.management import CanisterStatus
+    from personal_ai.ic.management_snapshots import Snapshot
     from ui.ai_desk import AiDesk
     from ui.core import Model
 

@@ -15,6 +15,7 @@ from ui.payment_words import whole_address
 from ui.text import FIRM, tr
 from ui.theme.tokens import SPACE_L, SPACE_M, SPACE_S, SPACE_XL
 from ui.widgets.basic import Button, column, frame, label, row
+from ui.widgets.notice import LinkNotice
 from ui.widgets.qr_code import QrCode
 
 if TYPE_CHECKING:
@@ -36,24 +37,18 @@ class BillCard(QWidget):
         self._known.toggled.connect(self.agreed)
         layout = column(self, spacing=SPACE_L)
         layout.addWidget(_items(bill.plan))
-        if bill.needs is None:
-            layout.addWidget(
-                label(
-                    tr("The practice network's faucet pays all of it: the cycles there are worth nothing."), wrap=True
-                )
-            )
-            return
         layout.addWidget(label(_account_words(bill), wrap=True))
         if not bill.payable:
             layout.addWidget(_where_to_send(bill))
-        if bill.warning is not None:
-            layout.addWidget(label(str(bill.warning), wrap=True))
+        for warning in bill.warnings:
+            layout.addWidget(LinkNotice(warning))
+        if bill.warnings:
             layout.addWidget(self._known)
 
     @property
     def may_pay(self) -> bool:
         """Whether a yes is all that is missing, and what it gives away was read."""
-        return self._bill.payable and (self._bill.warning is None or self._known.isChecked())
+        return self._bill.payable and (not self._bill.warnings or self._known.isChecked())
 
 
 def pay_words(bill: Bill) -> str:
@@ -109,7 +104,8 @@ def _dollars(cycles: int) -> str:
 
 
 def _account_words(bill: Bill) -> str:
-    assert bill.needs is not None
+    if bill.needs is None:
+        return tr("The practice network's faucet pays all of it: the cycles there are worth nothing.")
     there = tr("On this AI's own account lie {there} cycles.").format(there=cycles_words(bill.needs.available))
     if bill.conversion is None:
         more = tr("That is enough.")

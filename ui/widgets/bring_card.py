@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 QUANTISATIONS = ("int8", "int4")
 
+_CHOICE_WIDTH_MIN = 140
+
 
 class BringCard(QFrame):
     """look_up_wanted: an id. token_kept: the hub's access token, to be kept in the vault; "" to forget it."""
@@ -40,6 +42,7 @@ class BringCard(QFrame):
         self.look_up = Button(tr("Look up"), on_click=self._look_up)
         self.quantisation = QComboBox()
         self.quantisation.setAccessibleName(tr("How a folder's or file's weights are kept"))
+        self.quantisation.setMinimumWidth(_CHOICE_WIDTH_MIN)  # the longest choice is wider than a narrow window
         for quantisation in QUANTISATIONS:
             self.quantisation.addItem(packing(quantisation), quantisation)
         self._token = TokenRow()

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from functools import partial
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QAction, QResizeEvent
-from PySide6.QtWidgets import QLabel, QMenu, QWidget
+from PySide6.QtGui import QAction
+from PySide6.QtWidgets import QMenu, QWidget
 
 from personal_ai.chat.conversation import Conversation, Place
 from personal_ai.deployments.journal import Deployment
@@ -15,6 +15,7 @@ from ui.reply_text import place_name
 from ui.text import DOT, network_name, tr
 from ui.theme.tokens import SPACE_L, SPACE_S, SPACE_XXL
 from ui.widgets.basic import Button, centred, column, label, row, set_look
+from ui.widgets.elided import Elided
 
 _TONES = {Place.LOCAL: "plain", Place.PRACTICE: "accent", Place.CANISTER: "good"}
 
@@ -35,7 +36,7 @@ class ChatHeader(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self._title = _Elided()
+        self._title = Elided("heading2")
         self._whom = label("", "small")
         self._chip = Button("", "chip")
         self._chip.setAccessibleDescription(tr("Opens a menu to send your words elsewhere"))
@@ -119,27 +120,3 @@ class ChatHeader(QWidget):
         elif not network_running:
             self._places.addSeparator()
             self._places.addAction(tr("Start the practice network"), self.network_wanted.emit)
-
-
-class _Elided(QLabel):
-    """A title that gives way: it ends in an ellipsis where it is too long."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.setProperty("kind", "heading2")
-        self.setTextFormat(Qt.TextFormat.PlainText)
-        self.setMinimumWidth(60)
-        self._words = ""
-
-    def set_words(self, words: str) -> None:
-        self._words = words
-        self.setToolTip(words)
-        self.setAccessibleName(words)
-        self._fit()
-
-    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 - Qt's name
-        super().resizeEvent(event)
-        self._fit()
-
-    def _fit(self) -> None:
-        self.setText(self.fontMetrics().elidedText(self._words, Qt.TextElideMode.ElideRight, self.width()))

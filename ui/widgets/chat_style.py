@@ -9,7 +9,6 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
     QAbstractSpinBox,
     QComboBox,
-    QDialog,
     QDoubleSpinBox,
     QGridLayout,
     QInputDialog,
@@ -21,8 +20,9 @@ from PySide6.QtWidgets import (
 from personal_ai.chat.presets import BALANCED, EXACT, INVENTIVE, Preset
 from personal_ai.models.sampling import Sampling
 from ui.text import tr
-from ui.theme.tokens import SPACE_L, SPACE_M, SPACE_S, SPACE_XL
+from ui.theme.tokens import SPACE_L, SPACE_M, SPACE_S
 from ui.widgets.basic import Button, column, label, row, seat
+from ui.widgets.dialog import Dialog
 from ui.widgets.form import buttons
 
 _WIDTH = 520
@@ -30,16 +30,14 @@ _INSTRUCTIONS_HEIGHT = 110
 _SEED_MAX = (1 << 31) - 1  # as far as a spin box counts
 
 
-class ChatStyleDialog(QDialog):
+class ChatStyleDialog(Dialog):
     """Read `instructions` and `sampling` once it is accepted. Presets are kept and removed by signals."""
 
     preset_kept = Signal(Preset)
     preset_removed = Signal(str)
 
     def __init__(self, instructions: str, sampling: Sampling | None, parent: QWidget) -> None:
-        super().__init__(parent)
-        self.setWindowTitle(tr("Instructions and style"))
-        self.setMinimumWidth(_WIDTH)
+        super().__init__(parent, tr("Instructions and style"), width=_WIDTH)
         self._presets: list[Preset] = []
         self._preset = QComboBox()
         self._preset.setAccessibleName(tr("Preset"))
@@ -84,7 +82,7 @@ class ChatStyleDialog(QDialog):
         self._remove.setEnabled(self._preset.currentIndex() > 0)
 
     def _arrange(self) -> None:
-        layout = column(self, margins=(SPACE_XL, SPACE_XL, SPACE_XL, SPACE_XL), spacing=SPACE_M)
+        layout = column(spacing=SPACE_M)
         layout.addWidget(label(tr("Preset"), "strong"))
         line = row(spacing=SPACE_S)
         line.addWidget(self._preset, 1)
@@ -97,9 +95,9 @@ class ChatStyleDialog(QDialog):
         layout.addWidget(label(tr("Style"), "strong"))
         layout.addWidget(self._style)
         layout.addWidget(self._numbers)
-        layout.addSpacing(SPACE_S)
+        self.column.addLayout(layout)
         cancel = Button(tr("Cancel"), on_click=self.reject)
-        layout.addLayout(buttons(cancel, Button(tr("Use in this chat"), "primary", on_click=self.accept)))
+        self.column.addLayout(buttons(cancel, Button(tr("Use in this chat"), "primary", on_click=self.accept)))
 
     def _take_preset(self, at: int) -> None:
         self._remove.setEnabled(at > 0)

@@ -10,6 +10,7 @@ from ui.text import tr
 from ui.theme.tokens import SPACE_L, SPACE_M, SPACE_S
 from ui.widgets.basic import Button, column, label, row, set_look
 from ui.widgets.context_meter import ContextMeter
+from ui.widgets.elided import Elided
 
 _LINES_MAX = 8
 _SENDING_KEYS = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
@@ -34,7 +35,7 @@ class Composer(QFrame):
         self._words.textChanged.connect(self._refresh)
         self._words.textChanged.connect(self.changed)
         self._words.escaped.connect(self._escape)
-        self._note = label("", "small")
+        self._note = Elided("small")
         self.meter = ContextMeter()
         self._leave = Button(tr("Leave it as it was"), "action", icon="cross", on_click=self.edit_left.emit)
         self._editing = self._edit_line()
@@ -88,7 +89,7 @@ class Composer(QFrame):
 
     def set_note(self, text: str) -> None:
         """The grey line: which model listens."""
-        self._note.setText(text)
+        self._note.set_words(text)
 
     def set_answering(self, answering: bool, *, hold: str = "") -> None:
         """While a reply comes the button stops it; `hold` says why nothing can be sent though no reply is seen."""

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QFrame, QWidget
 
 from personal_ai.deployments.health import Health
 from ui.ai_words import (
+    bill_words,
     cycles_words,
     runway_advice,
     runway_number,
@@ -22,7 +23,6 @@ from ui.widgets.burn_chart import BurnChart
 
 if TYPE_CHECKING:
     from personal_ai.deployments.burn_history import Budget
-    from personal_ai.deployments.runway import Runway
     from ui.ai_desk import AiView
 
 _BUDGET_DAYS = 30
@@ -83,12 +83,12 @@ class CyclesCard(QFrame):
         frozen = sight.look.health is Health.FROZEN  # which the page says above all
         self._advice.setText("" if frozen else runway_advice(runway))
         self._advice.setVisible(bool(self._advice.text()))
-        self._show_reasons(runway)
+        self._show_reasons([*runway_reasons(runway), *bill_words(sight.look.bill)])
         self._show_budget(sight.look.budget)
 
-    def _show_reasons(self, runway: Runway) -> None:
+    def _show_reasons(self, reasons: list[str]) -> None:
         clear(self._reasons_lines)
-        for reason in runway_reasons(runway):
+        for reason in reasons:
             self._reasons_lines.addWidget(label(reason, wrap=True))
 
     def _show_budget(self, budget: Budget | None) -> None:

@@ -9,6 +9,7 @@ from PySide6.QtCore import Qt, Signal
 from personal_ai.app.canisters import Engine
 from ui.ai_words import engine_meaning
 from ui.model_words import facts
+from ui.payment_words import whole_address
 from ui.text import tr
 from ui.widgets.basic import Button, label
 from ui.widgets.section import Section, from_the_left
@@ -26,8 +27,10 @@ class EngineCard(Section):
 
     def __init__(self, model_name: str, model: Model | None) -> None:
         super().__init__(tr("Model and engine"))
-        self.body.addWidget(label(model.label if model and model.label else model_name, "strong", wrap=True))
-        self.body.addWidget(label(_model_facts(model), "small", wrap=True))
+        self._name, self._facts = label("", "strong", wrap=True), label("", "small", wrap=True)
+        self.body.addWidget(self._name)
+        self.body.addWidget(self._facts)
+        self.show_model(model_name, model)
         self._meaning = label("", wrap=True)
         self._hash = label("", "mono", wrap=True)
         self._hash.setTextInteractionFlags(
@@ -38,6 +41,10 @@ class EngineCard(Section):
         self.replace = Button(tr("Replace the model…"), on_click=self.replace_wanted.emit)
         self.upgrade = Button(tr("Upgrade the engine…"), on_click=self.upgrade_wanted.emit)
         self.body.addLayout(from_the_left(self.replace, self.upgrade))
+
+    def show_model(self, model_name: str, model: Model | None) -> None:
+        self._name.setText(model.label if model and model.label else model_name)
+        self._facts.setText(_model_facts(model))
 
     def show_view(self, view: AiView, *, busy: bool) -> None:
         """busy: something long is under way already."""
@@ -52,7 +59,7 @@ class EngineCard(Section):
         module_hash = sight.look.status.module_hash
         self._hash.setVisible(module_hash is not None)
         if module_hash is not None:
-            self._hash.setText(_grouped(module_hash.hex()))
+            self._hash.setText(whole_address(module_hash.hex()))
             self._hash.setAccessibleName(tr("Hash of the engine: {hash}").format(hash=module_hash.hex()))
         self.upgrade.setToolTip(
             tr("It has this program's engine already") if sight.look.engine is Engine.SHIPPED else ""
@@ -63,8 +70,3 @@ def _model_facts(model: Model | None) -> str:
     if model is None:
         return tr("This model is not in the library of this computer any more.")
     return facts(model)
-
-
-def _grouped(digits: str) -> str:
-    """In groups that wrap and can be compared."""
-    return " ".join(digits[at : at + 8] for at in range(0, len(digits), 8))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QEvent
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QVBoxLayout, QWidget
 
 from ui.text import tr
 from ui.theme import pixmap, theme
@@ -52,16 +52,22 @@ class PasswordField(QWidget):
         super().__init__()
         self.field = QLineEdit()
         self.field.setEchoMode(QLineEdit.EchoMode.Password)
-        self.field.setAccessibleName(name)
-        layout = column(self, spacing=SPACE_XS)
-        title = label(name, "strong")
-        title.setBuddy(self.field)
-        layout.addWidget(title)
-        layout.addWidget(self.field)
+        self.setLayout(named(name, self.field))
 
     @property
     def text(self) -> str:
         return self.field.text()
+
+
+def named(name: str, control: QWidget) -> QVBoxLayout:
+    """A control under its name, which those who do not see it are told, too."""
+    control.setAccessibleName(name)
+    title = label(name, "strong")
+    title.setBuddy(control)
+    made = column(spacing=SPACE_XS)
+    made.addWidget(title)
+    made.addWidget(control)
+    return made
 
 
 def buttons(*widgets: QWidget) -> QHBoxLayout:

@@ -5,24 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from PySide6.QtCore import QTimer, Signal
-from PySide6.QtWidgets import QDialog, QLineEdit, QWidget
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QLineEdit, QWidget
 
 from personal_ai.common.errors import UserFacingError
 from personal_ai.common.jobs import Progress
 from ui.bridge import Operation
 from ui.text import tr
-from ui.theme.tokens import SPACE_L, SPACE_M, SPACE_XL, SPACE_XS
+from ui.theme.tokens import SPACE_M
 from ui.widgets.basic import Button, clear, column, label
+from ui.widgets.dialog import Dialog
 from ui.widgets.file_field import FileField
-from ui.widgets.form import buttons
+from ui.widgets.form import buttons, named
 from ui.widgets.notice import Problem
 from ui.widgets.steps import Steps
 
-_WIDTH = 480
 
-
-class FormDialog(QDialog):
+class FormDialog(Dialog):
     """`act` begins the work when the button `go` is pressed; `done_with` carries its result, and the dialog closes.
 
     Left while the work goes on, it asks the work to stop and closes when that has stopped.
@@ -31,9 +30,7 @@ class FormDialog(QDialog):
     done_with = Signal(object)
 
     def __init__(self, parent: QWidget, title: str, intro: str = "", *, go: str) -> None:
-        super().__init__(parent)
-        self.setWindowTitle(title)
-        self.setMinimumWidth(_WIDTH)
+        super().__init__(parent, title)
         self.act: Callable[[], Operation[Any]] | None = None
         self._ready: Callable[[], bool] = lambda: True
         self._operation: Operation[Any] | None = None
@@ -44,24 +41,16 @@ class FormDialog(QDialog):
         self._news = column(spacing=SPACE_M)
         self.go = Button(go, "primary", on_click=self._begin)
         self.leave = Button(tr("Cancel"), on_click=self.reject)
-        layout = column(self, margins=(SPACE_XL, SPACE_XL, SPACE_XL, SPACE_L), spacing=SPACE_L)
-        layout.addWidget(label(title, "heading1", wrap=True))
+        layout = self.column
         if intro:
             layout.addWidget(label(intro, wrap=True))
         layout.addLayout(self.fields)
         layout.addLayout(self._news)
         layout.addLayout(buttons(self.leave, self.go))
-        self.finished.connect(self.deleteLater)
 
     def add(self, name: str, field: QWidget) -> None:
         """A field under its name."""
-        under = column(spacing=SPACE_XS)
-        title = label(name, "strong")
-        title.setBuddy(field)
-        field.setAccessibleName(name)
-        under.addWidget(title)
-        under.addWidget(field)
-        self.fields.addLayout(under)
+        self.fields.addLayout(named(name, field))
 
     def add_line(self, name: str, text: str = "", *, secret: bool = False) -> QLineEdit:
         """A line to type, under its name."""
@@ -112,7 +101,6 @@ class FormDialog(QDialog):
             self._steps = Steps()
             self._news.addWidget(self._steps)
         self._steps.report(progress)
-        self.fit()
 
     def _succeed(self, result: object) -> None:
         self._operation = None
@@ -123,17 +111,6 @@ class FormDialog(QDialog):
         if self._steps:
             self._steps.hold()
         self._news.addWidget(Problem(error))
-        self.fit()
-
-    def fit(self) -> None:
-        """Grows for what has come in, once it is laid out: lines that wrap do not ask for their height before."""
-        QTimer.singleShot(0, self, self._grow)
-
-    def _grow(self) -> None:
-        layout = self.layout()
-        if layout is not None:
-            layout.activate()
-            self.resize(self.width(), max(self.height(), layout.totalHeightForWidth(self.width())))
 
     def _end(self) -> None:
         self._operation = None

@@ -10,7 +10,6 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication, QIntValidator
 from PySide6.QtWidgets import (
     QComboBox,
-    QDialog,
     QHBoxLayout,
     QLineEdit,
     QPlainTextEdit,
@@ -21,8 +20,9 @@ from personal_ai.ic.account_identifier import AccountIdentifier
 from ui.bridge import Operation
 from ui.keys import Keys
 from ui.text import tr
-from ui.theme.tokens import SPACE_L, SPACE_S, SPACE_XL
+from ui.theme.tokens import SPACE_L, SPACE_S
 from ui.widgets.basic import Button, column, label, row
+from ui.widgets.dialog import Dialog
 from ui.widgets.file_field import FileField
 from ui.widgets.form import buttons
 from ui.widgets.form_dialog import FormDialog
@@ -137,30 +137,25 @@ def reveal_dialog(parent: QWidget, keys: Keys, *, with_password: bool) -> FormDi
     return dialog
 
 
-class PhraseDialog(QDialog):
+class PhraseDialog(Dialog):
     """The words, to be written down."""
 
     def __init__(self, parent: QWidget, phrase: str) -> None:
-        super().__init__(parent)
-        self.setWindowTitle(tr("Your recovery words"))
+        super().__init__(parent, tr("Your recovery words"))
         words = WordsGrid()
         words.set_phrase(phrase)
-        layout = column(self, margins=(SPACE_XL, SPACE_XL, SPACE_XL, SPACE_L), spacing=SPACE_L)
-        layout.addWidget(label(tr("Your recovery words"), "heading1"))
+        layout = self.column
         layout.addWidget(label(tr("Write them on paper, in this order."), wrap=True))
         layout.addWidget(words)
         layout.addLayout(buttons(Button(tr("Done"), "primary", on_click=self.accept)))
-        self.finished.connect(self.deleteLater)
 
 
-class CodeDialog(QDialog):
+class CodeDialog(Dialog):
     """The public numbers of an identity, as codes to scan and texts to copy."""
 
     def __init__(self, parent: QWidget, record: IdentityRecord) -> None:
-        super().__init__(parent)
-        self.setWindowTitle(record.label)
-        layout = column(self, margins=(SPACE_XL, SPACE_XL, SPACE_XL, SPACE_L), spacing=SPACE_L)
-        layout.addWidget(label(record.label, "heading1"))
+        super().__init__(parent, record.label)
+        layout = self.column
         layout.addLayout(
             _code(
                 tr("Principal"),
@@ -176,7 +171,6 @@ class CodeDialog(QDialog):
             )
         )
         layout.addLayout(buttons(Button(tr("Close"), "primary", on_click=self.accept)))
-        self.finished.connect(self.deleteLater)
 
 
 def _code(name: str, about: str, text: str) -> QHBoxLayout:
@@ -269,7 +263,6 @@ class ImportDialog(FormDialog):
             (self.index, not self._from_file),
         ):
             widget.setVisible(shown)
-        self.fit()
         self.refresh()
 
     def _complete(self) -> bool:

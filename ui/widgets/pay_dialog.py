@@ -5,43 +5,33 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QCheckBox, QComboBox, QLineEdit, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QLineEdit, QWidget
 
-from personal_ai.common.errors import UserFacingError
 from personal_ai.wallet.amounts import Token
-from personal_ai.wallet.journal import Kind, Payment
+from personal_ai.wallet.journal import Kind
 from personal_ai.wallet.wallet import Preview
-from ui.bridge import Operation
 from ui.payment_words import kind_words, short_address, whole_address
 from ui.text import DOT, tr
-from ui.theme.tokens import SPACE_L, SPACE_M, SPACE_S, SPACE_XL, SPACE_XS
-from ui.widgets.basic import Button, clear, column, frame, label
-from ui.widgets.fitted_dialog import FittedDialog
-from ui.widgets.form import buttons
-from ui.widgets.notice import LinkNotice, Problem
+from ui.theme.tokens import SPACE_L, SPACE_M, SPACE_S, SPACE_XS
+from ui.widgets.basic import clear, column, frame, label
+from ui.widgets.form import buttons, named
+from ui.widgets.notice import LinkNotice
+from ui.widgets.payment_dialog import PaymentDialog
 
 if TYPE_CHECKING:
     from personal_ai.app.money import Offer
     from personal_ai.identities.vault_notes import Contact
     from ui.till import Till
 
-_WIDTH = 520
 
-
-class PayDialog(FittedDialog):
-    """`paid` carries the payment that was made; `stopped` follows one that was stopped and can be gone on with."""
-
-    paid = Signal(object)
-    stopped = Signal()
+class PayDialog(PaymentDialog):
+    """From one purse, what is chosen among some kinds of payments."""
 
     def __init__(self, till: Till, title: str, kinds: Sequence[Kind], parent: QWidget) -> None:
-        super().__init__(parent)
+        where = tr("Where it is not certain whether it was sent, the wallet lists the payment and goes on with it.")
+        super().__init__(parent, title, listed_in=where)
         self._till = till
         self._offer: Offer | None = None
-        self._payment: Operation[Payment] | None = None
-        self.setWindowTitle(title)
-        self.setMinimumWidth(_WIDTH)
         self.kind = QComboBox()
         for kind in kinds:
             self.kind.addItem(kind_words(kind), kind)
@@ -49,11 +39,8 @@ class PayDialog(FittedDialog):
         self.target = QComboBox()
         self.target.setEditable(True)
         self.target.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
-        self._outcome = column(spacing=SPACE_M)
-        self.agreed = QCheckBox(tr("I know that this cannot be undone. Pay all the same."))
         self.agreed.toggled.connect(self._show_buttons)
-        self.go = Button("", "primary", on_click=self._go)
-        self.leave = Button(tr("Cancel"), on_click=self.reject)
+        self.go.clicked.connect(self._go)
         self._arrange()
         self.kind.currentIndexChanged.connect(self._change_kind)
         self.amount.textEdited.connect(self._start_over)
@@ -63,16 +50,16 @@ class PayDialog(FittedDialog):
         self.amount.setFocus()
 
     def _arrange(self) -> None:
-        layout = column(self, margins=(SPACE_XL, SPACE_XL, SPACE_XL, SPACE_L), spacing=SPACE_L)
-        layout.addLayout(_field(tr("What"), self.kind))
-        layout.addLayout(_field(tr("How much"), self.amount))
+        layout = self.column
+        layout.addLayout(named(tr("What"), self.kind))
+        layout.addLayout(named(tr("How much"), self.amount))
         self._to = QWidget()
         self._to_meaning = label("", "small", wrap=True)
         inside = column(self._to, spacing=SPACE_XS)
-        inside.addLayout(_field(tr("To"), self.target))
+        inside.addLayout(named(tr("To"), self.target))
         inside.addWidget(self._to_meaning)
         layout.addWidget(self._to)
-        layout.addLayout(self._outcome)
+        layout.addLayout(self.outcome)
         layout.addWidget(self.agreed)
         layout.addStretch()
         layout.addLayout(buttons(self.leave, self.go))
@@ -107,8 +94,7 @@ class PayDialog(FittedDialog):
     def _start_over(self) -> None:
         """What was previewed is no longer what the fields say."""
         self._offer = None
-        clear(self._outcome)
-        self.agreed.setChecked(False)
+        self.start_over()
         self._show_buttons()
 
     # What it costs
@@ -122,16 +108,16 @@ class PayDialog(FittedDialog):
     def _ask(self) -> None:
         kind = self._chosen
         target = None if kind is Kind.CONVERT else self.target.currentText().strip()
-        clear(self._outcome)
+        clear(self.outcome)
         self._set_busy(True)
         operation = self._till.offer(kind, self.amount.text(), target).owned_by(self)
-        operation.on_success(self._show_offer).on_failure(self._show_problem).on_end(lambda: self._set_busy(False))
+        operation.on_success(self._show_offer).on_failure(self.show_problem).on_end(lambda: self._set_busy(False))
 
     def _show_offer(self, offer: Offer) -> None:
         self._offer = offer
-        self._outcome.addWidget(_described(offer.preview))
+        self.outcome.addWidget(_described(offer.preview))
         if offer.warning is not None:
-            self._outcome.addWidget(LinkNotice(offer.warning))
+            self.outcome.addWidget(LinkNotice(offer.warning))
         self._show_buttons()
         (self.agreed if self.agreed.isVisible() else self.go).setFocus()
 
@@ -152,44 +138,7 @@ class PayDialog(FittedDialog):
 
     def _pay(self, preview: Preview) -> None:
         self._set_busy(True)
-        self.go.setText(tr("Paying…"))
-        self.leave.setText(tr("Stop"))
-        self.leave.setFocus()
-        self._payment = self._till.pay(preview)
-        self._payment.on_success(self._end_paid).on_failure(self._end_failed).on_cancelled(self._end_stopped)
-
-    def _end_paid(self, payment: Payment) -> None:
-        self._payment = None
-        self.paid.emit(payment)
-        self.accept()
-
-    def _end_stopped(self) -> None:
-        self._payment = None
-        self.stopped.emit()
-        self.reject()
-
-    def _end_failed(self, error: UserFacingError) -> None:
-        """No second try from here, which would be a second payment: the wallet lists this one if it is still open."""
-        self._payment = None
-        self._show_problem(error)
-        where = tr("Where it is not certain whether it was sent, the wallet lists the payment and goes on with it.")
-        self._outcome.addWidget(label(where, "small", wrap=True))
-        self.go.hide()
-        self.leave.setText(tr("Close"))
-        self.leave.setEnabled(True)
-        self.leave.setFocus()
-
-    def reject(self) -> None:
-        """While a payment is under way it is stopped at a safe place first, and the dialog goes with its end."""
-        if self._payment is None:
-            super().reject()
-            return
-        self._payment.cancel()
-        self.leave.setText(tr("Stopping…"))
-        self.leave.setEnabled(False)
-
-    def _show_problem(self, error: UserFacingError) -> None:
-        self._outcome.addWidget(Problem(error))
+        self.follow(self._till.pay(preview))
 
     def _set_busy(self, busy: bool) -> None:
         for widget in (self.kind, self.amount, self.target, self.agreed):
@@ -198,16 +147,6 @@ class PayDialog(FittedDialog):
             self.go.setEnabled(False)
         else:
             self._show_buttons()
-
-
-def _field(name: str, widget: QWidget) -> QVBoxLayout:
-    widget.setAccessibleName(name)
-    title = label(name, "strong")
-    title.setBuddy(widget)
-    layout = column(spacing=SPACE_XS)
-    layout.addWidget(title)
-    layout.addWidget(widget)
-    return layout
 
 
 def _target_meaning(kind: Kind) -> str:

@@ -7,30 +7,24 @@ from collections.abc import Callable, Sequence
 from PySide6.QtWidgets import QWidget
 
 from ui.text import tr
-from ui.theme.tokens import SPACE_L, SPACE_M, SPACE_XL
+from ui.theme.tokens import SPACE_M
 from ui.widgets.basic import Button, column, label
-from ui.widgets.fitted_dialog import FittedDialog
+from ui.widgets.dialog import Dialog
 from ui.widgets.form import buttons
 
-_WIDTH = 480
 
-
-class Question(FittedDialog):
+class Question(Dialog):
     """`accepted` follows a yes. Add to `fields` what else is to be chosen."""
 
     def __init__(self, parent: QWidget, title: str, paragraphs: Sequence[str], *, go: str) -> None:
-        super().__init__(parent)
-        self.setWindowTitle(title)
-        self.setMinimumWidth(_WIDTH)
+        super().__init__(parent, title)
         self.go = Button(go, "primary", on_click=self.accept)
-        layout = column(self, margins=(SPACE_XL, SPACE_XL, SPACE_XL, SPACE_L), spacing=SPACE_L)
-        layout.addWidget(label(title, "heading1", wrap=True))
+        layout = self.column
         for text in paragraphs:
             layout.addWidget(label(text, wrap=True))
         self.fields = column(spacing=SPACE_M)
         layout.addLayout(self.fields)
         layout.addLayout(buttons(Button(tr("Cancel"), on_click=self.reject), self.go))
-        self.finished.connect(self.deleteLater)
 
 
 def ask(question: Question, act: Callable[[], object]) -> None:

@@ -8,25 +8,23 @@ from PySide6.QtWidgets import QFrame, QWidget
 
 from ui.payment_words import whole_address
 from ui.text import tr
-from ui.theme.tokens import SPACE_L, SPACE_M, SPACE_S, SPACE_XL
+from ui.theme.tokens import SPACE_L, SPACE_M, SPACE_S
 from ui.widgets.basic import Button, column, frame, label, row
-from ui.widgets.fitted_dialog import FittedDialog
+from ui.widgets.dialog import Dialog
 from ui.widgets.form import buttons
 from ui.widgets.qr_code import QrCode
 
 _WIDTH = 560
 
 
-class ReceiveDialog(FittedDialog):
+class ReceiveDialog(Dialog):
     """`copied` follows an address that was put on the clipboard."""
 
     copied = Signal()
 
     def __init__(self, name: str, account: str, principal: str, parent: QWidget) -> None:
-        super().__init__(parent)
-        self.setWindowTitle(tr("Receive as {name}").format(name=name))
-        self.setMinimumWidth(_WIDTH)
-        layout = column(self, margins=(SPACE_XL, SPACE_XL, SPACE_XL, SPACE_L), spacing=SPACE_L)
+        super().__init__(parent, tr("Receive as {name}").format(name=name), width=_WIDTH)
+        layout = self.column
         layout.addWidget(
             self._address(
                 tr("For ICP"),

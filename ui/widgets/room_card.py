@@ -8,7 +8,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFrame, QLabel
 
 from personal_ai.common.errors import UserFacingError
-from ui.room import Way
+from ui.chat.room import Way
 from ui.text import tr
 from ui.theme.tokens import SPACE_L, SPACE_M, SPACE_S
 from ui.widgets.basic import Button, column, label

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtWidgets import QCheckBox, QDialog, QGridLayout, QPlainTextEdit, QWidget
+from PySide6.QtWidgets import QCheckBox, QGridLayout, QPlainTextEdit, QWidget
 
 from ui.text import tr
-from ui.theme.tokens import SPACE_L, SPACE_M, SPACE_XL
+from ui.theme.tokens import SPACE_M, SPACE_S, SPACE_XL
 from ui.upkeep import Upkeep
-from ui.widgets.basic import Button, column, label
+from ui.widgets.basic import Button, frame, label
+from ui.widgets.dialog import Dialog
 from ui.widgets.form import buttons
 from ui.widgets.form_dialog import FormDialog
+from ui.widgets.rail import Page
 
 _DIAGNOSTICS_HEIGHT = 260
 
@@ -52,7 +54,8 @@ def proxy_dialog(parent: QWidget, upkeep: Upkeep, proxy: str | None) -> FormDial
         tr("The way into networks"),
         tr(
             "Through Tor, a network does not learn where you are, and each identity takes a way of its own. Tor "
-            "listens at socks5h://127.0.0.1:9050, the Tor Browser at port 9150. Leave it empty to go directly."
+            "listens at socks5h://127.0.0.1:9050, the Tor Browser at port 9150. Leave it empty to go directly. My AIs "
+            "looks at all your AIs at about the same time: who sees all those ways could guess that they are yours."
         ),
         go=tr("Use"),
     )
@@ -131,30 +134,28 @@ def diagnostics_dialog(parent: QWidget, upkeep: Upkeep, text: str, suggestion: P
     shown.setAccessibleName(tr("What is saved"))
     shown.setTabChangesFocus(True)
     shown.setFixedHeight(_DIAGNOSTICS_HEIGHT)
-    dialog.fields.addWidget(shown)
+    box, inside = frame("code", margins=(SPACE_M, SPACE_S, SPACE_M, SPACE_S), spacing=0)
+    inside.addWidget(shown)
+    dialog.fields.addWidget(box)
     file = dialog.add_file(str(suggestion), to_write=True)
     dialog.ready_when(lambda: bool(file.line.text()))
     dialog.act = lambda: upkeep.save_text(file.path, text)
     return dialog
 
 
-class ShortcutsDialog(QDialog):
+class ShortcutsDialog(Dialog):
     """All keys that do something everywhere in the window."""
 
     def __init__(self, parent: QWidget) -> None:
-        super().__init__(parent)
-        self.setWindowTitle(tr("Keyboard shortcuts"))
+        super().__init__(parent, tr("Keyboard shortcuts"))
         grid = QGridLayout()
         grid.setHorizontalSpacing(SPACE_XL)
         grid.setVerticalSpacing(SPACE_M)
         for at, (keys, words) in enumerate(_shortcuts()):
             grid.addWidget(label(keys, "mono"), at, 0)
             grid.addWidget(label(words), at, 1)
-        layout = column(self, margins=(SPACE_XL, SPACE_XL, SPACE_XL, SPACE_L), spacing=SPACE_L)
-        layout.addWidget(label(tr("Keyboard shortcuts"), "heading1"))
-        layout.addLayout(grid)
-        layout.addLayout(buttons(Button(tr("Close"), "primary", on_click=self.accept)))
-        self.finished.connect(self.deleteLater)
+        self.column.addLayout(grid)
+        self.column.addLayout(buttons(Button(tr("Close"), "primary", on_click=self.accept)))
 
 
 def _shortcuts() -> tuple[tuple[str, str], ...]:
@@ -163,7 +164,7 @@ def _shortcuts() -> tuple[tuple[str, str], ...]:
         ("Ctrl+F", tr("Find words in this chat")),
         ("Ctrl+Shift+F", tr("Find a chat")),
         ("Ctrl+Z", tr("Undo what was deleted")),
-        ("Ctrl+1 … 9", tr("The pages, from the top")),
+        (f"Ctrl+1 … {len(Page)}", tr("The pages, from the top")),
         ("Ctrl+L", tr("Lock")),
         ("F1, Ctrl+/", tr("This list")),
         ("Esc", tr("Leave a dialog; stop a reply")),

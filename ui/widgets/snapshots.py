@@ -19,7 +19,7 @@ from ui.widgets.section import Section, from_the_left
 
 if TYPE_CHECKING:
     from personal_ai.app.snapshots import SnapshotPrice
-    from personal_ai.ic.management import Snapshot
+    from personal_ai.ic.management_snapshots import Snapshot
 
 
 class SnapshotsCard(Section):

@@ -90,6 +90,7 @@ class _Step(QWidget):
         if self._bar.maximum() == 0:
             self._bar.setRange(0, _RESOLUTION)
         self._line.setText(tr("stands still"))
+        self._line.show()
 
     def changeEvent(self, event: QEvent) -> None:  # noqa: N802 - Qt's name
         super().changeEvent(event)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QCheckBox, QComboBox, QLineEdit, QWidget
+from PySide6.QtWidgets import QComboBox, QLineEdit, QWidget
 
 from personal_ai.app.networks import PRACTICE
 from personal_ai.common.errors import BadInputError, UserFacingError
@@ -15,53 +15,48 @@ from personal_ai.wallet.amounts import Token
 from ui.ai_words import cycles_words, runway_words
 from ui.bridge import Operation
 from ui.text import tr
-from ui.theme.tokens import SPACE_L, SPACE_M, SPACE_S, SPACE_XL, SPACE_XS
-from ui.widgets.basic import Button, clear, column, frame, label
-from ui.widgets.fitted_dialog import FittedDialog
-from ui.widgets.form import buttons
-from ui.widgets.notice import LinkNotice, Problem
+from ui.theme.tokens import SPACE_L, SPACE_M, SPACE_S
+from ui.widgets.basic import Button, clear, frame, label
+from ui.widgets.form import buttons, named
+from ui.widgets.notice import LinkNotice
+from ui.widgets.payment_dialog import PaymentDialog
 
 if TYPE_CHECKING:
     from personal_ai.app.money import Offer
     from personal_ai.deployments.runway import Runway
-    from personal_ai.wallet.journal import Payment
     from ui.ai_desk import AiDesk, Sight
 
-_WIDTH = 520
 _CHOSEN_DAYS = 365
 _OWN_AMOUNT = "1"
 
 
-class TopUpDialog(FittedDialog):
-    """`paid` carries the payment, `stopped` follows one that can be gone on with; `wallet_wanted` to bring cycles."""
+class TopUpDialog(PaymentDialog):
+    """`wallet_wanted`: cycles must be brought first."""
 
-    paid = Signal(object)
-    stopped = Signal()
     wallet_wanted = Signal()
 
     def __init__(self, desk: AiDesk, deployment: Deployment, sight: Sight, parent: QWidget) -> None:
-        super().__init__(parent)
+        super().__init__(
+            parent,
+            tr("Top up {name}").format(name=deployment.name),
+            listed_in=tr(
+                "Where it is not certain whether it was sent, Activity lists the payment and goes on with it."
+            ),
+        )
         self._desk = desk
         self._deployment = deployment
         self._sight = sight
         self._offer: Offer | None = None
         self._asking: Operation[Offer] | None = None
-        self._payment: Operation[Payment] | None = None
-        self.setWindowTitle(tr("Top up {name}").format(name=deployment.name))
-        self.setMinimumWidth(_WIDTH)
         self.how_long = QComboBox()
         self.amount = QLineEdit(_OWN_AMOUNT)
-        self._outcome = column(spacing=SPACE_M)
-        self.agreed = QCheckBox(tr("I know that this cannot be undone. Pay all the same."))
-        self.go = Button("", "primary", on_click=self._pay)
-        self.leave = Button(tr("Cancel"), on_click=self.reject)
+        self.go.clicked.connect(self._pay)
         self.wallet = Button(tr("To the wallet"), on_click=self._go_to_wallet)
         self._fill()
         self._arrange()
         self.how_long.currentIndexChanged.connect(self._ask)
         self.amount.textEdited.connect(self._ask)
         self.agreed.toggled.connect(self._show_buttons)
-        self.finished.connect(self.deleteLater)
         self._ask()
 
     def _fill(self) -> None:
@@ -74,12 +69,12 @@ class TopUpDialog(FittedDialog):
         self.how_long.setCurrentIndex(max(at, 0))
 
     def _arrange(self) -> None:
-        layout = column(self, margins=(SPACE_XL, SPACE_XL, SPACE_XL, SPACE_L), spacing=SPACE_L)
-        layout.addWidget(label(self.windowTitle(), "heading1", wrap=True))
-        layout.addWidget(_field(tr("To last from now"), self.how_long))
-        self._own = _field(tr("Trillions of cycles"), self.amount)
+        layout = self.column
+        layout.addLayout(named(tr("To last from now"), self.how_long))
+        self._own = QWidget()
+        self._own.setLayout(named(tr("Trillions of cycles"), self.amount))
         layout.addWidget(self._own)
-        layout.addLayout(self._outcome)
+        layout.addLayout(self.outcome)
         layout.addWidget(self.agreed)
         foot = buttons(self.leave, self.go)
         foot.insertWidget(1, self.wallet)
@@ -100,33 +95,32 @@ class TopUpDialog(FittedDialog):
         """Finds out what the choice costs; an older question no longer counts."""
         self._own.setVisible(self.how_long.currentData() is None)
         self._offer, self._asking = None, None
-        clear(self._outcome)
-        self.agreed.setChecked(False)
+        self.start_over()
         self._show_buttons()
         try:
             wanted = self._wanted()
         except BadInputError as error:
-            self._outcome.addWidget(Problem(error))
+            self.show_problem(error)
             return
-        self._outcome.addWidget(label(tr("Working out what it costs…"), "muted"))
+        self.outcome.addWidget(label(tr("Working out what it costs…"), "muted"))
         asking = self._asking = self._desk.offer_top_up(self._deployment, wanted).owned_by(self)
         asking.on_success(lambda offer: self._show_offer(asking, offer))
-        asking.on_failure(lambda error: self._show_problem(asking, error))
+        asking.on_failure(lambda error: self._tell(asking, error))
 
     def _show_offer(self, asking: Operation[Offer], offer: Offer) -> None:
         if asking is not self._asking:
             return
-        clear(self._outcome)
+        clear(self.outcome)
         self._offer = offer
-        self._outcome.addWidget(self._described(offer))
+        self.outcome.addWidget(self._described(offer))
         if offer.warning is not None:
-            self._outcome.addWidget(LinkNotice(offer.warning))
+            self.outcome.addWidget(LinkNotice(offer.warning))
         self._show_buttons()
 
-    def _show_problem(self, asking: Operation[Offer], error: UserFacingError) -> None:
+    def _tell(self, asking: Operation[Offer], error: UserFacingError) -> None:
         if asking is self._asking:
-            clear(self._outcome)
-            self._outcome.addWidget(Problem(error))
+            clear(self.outcome)
+            self.show_problem(error)
 
     def _described(self, offer: Offer) -> QWidget:
         """What it costs, who pays, and what comes of it."""
@@ -172,43 +166,9 @@ class TopUpDialog(FittedDialog):
     def _pay(self) -> None:
         if self._offer is None:
             return
-        for widget in (self.how_long, self.amount, self.agreed, self.go):
+        for widget in (self.how_long, self.amount):
             widget.setEnabled(False)
-        self.go.setText(tr("Paying…"))
-        self.leave.setText(tr("Stop"))
-        self.leave.setFocus()
-        self._payment = self._desk.top_up(self._deployment, self._offer.preview)
-        self._payment.on_success(self._end_paid).on_failure(self._end_failed).on_cancelled(self._end_stopped)
-
-    def _end_paid(self, payment: Payment) -> None:
-        self._payment = None
-        self.paid.emit(payment)
-        self.accept()
-
-    def _end_stopped(self) -> None:
-        self._payment = None
-        self.stopped.emit()
-        self.reject()
-
-    def _end_failed(self, error: UserFacingError) -> None:
-        """No second try from here, which would be a second payment: Activity lists this one if it is still open."""
-        self._payment = None
-        self._outcome.addWidget(Problem(error))
-        where = tr("Where it is not certain whether it was sent, Activity lists the payment and goes on with it.")
-        self._outcome.addWidget(label(where, "small", wrap=True))
-        self.go.hide()
-        self.leave.setText(tr("Close"))
-        self.leave.setEnabled(True)
-        self.leave.setFocus()
-
-    def reject(self) -> None:
-        """While a payment is under way it is stopped at a safe place first, and the dialog goes with its end."""
-        if self._payment is None:
-            super().reject()
-            return
-        self._payment.cancel()
-        self.leave.setText(tr("Stopping…"))
-        self.leave.setEnabled(False)
+        self.follow(self._desk.top_up(self._deployment, self._offer.preview))
 
 
 def _times() -> tuple[tuple[int, str], ...]:
@@ -219,14 +179,3 @@ def _times() -> tuple[tuple[int, str], ...]:
         (2 * _CHOSEN_DAYS, tr("Two years")),
         (5 * _CHOSEN_DAYS, tr("Five years")),
     )
-
-
-def _field(name: str, widget: QWidget) -> QWidget:
-    widget.setAccessibleName(name)
-    box = QWidget()
-    inside = column(box, spacing=SPACE_XS)
-    title = label(name, "strong")
-    title.setBuddy(widget)
-    inside.addWidget(title)
-    inside.addWidget(widget)
-    return box

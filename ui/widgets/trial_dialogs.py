@@ -8,9 +8,9 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QDialog, QStackedWidget, QWidget
 
 from ui.text import tr
-from ui.theme.tokens import SPACE_L, SPACE_S, SPACE_XL
+from ui.theme.tokens import SPACE_S
 from ui.widgets.basic import Button, column, label, row
-from ui.widgets.fitted_dialog import FittedDialog
+from ui.widgets.dialog import Dialog
 from ui.widgets.form import Step
 from ui.widgets.vault_steps import CheckStep, PasswordStep, WordsStep
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from ui.keys import Keys
 
 _KEEP_SIZE = (560, 560)
-_END_WIDTH = 460
 
 
 class KeepDialog(QDialog):
@@ -95,17 +94,14 @@ class KeepDialog(QDialog):
         self.deleteLater()
 
 
-class EndDialog(FittedDialog):
+class EndDialog(Dialog):
     """Asked when the window is closed on a trial: accepted it is thrown away, `keep_wanted` keeps it."""
 
     keep_wanted = Signal()
 
     def __init__(self, parent: QWidget) -> None:
-        super().__init__(parent)
-        self.setWindowTitle(tr("Keep what you tried out?"))
-        self.setMinimumWidth(_END_WIDTH)
-        layout = column(self, margins=(SPACE_XL, SPACE_XL, SPACE_XL, SPACE_L), spacing=SPACE_L)
-        layout.addWidget(label(tr("Keep what you tried out?"), "heading1", wrap=True))
+        super().__init__(parent, tr("Keep what you tried out?"))
+        layout = self.column
         layout.addWidget(
             label(
                 tr(
@@ -124,7 +120,6 @@ class EndDialog(FittedDialog):
         foot.addWidget(self.throw_away)
         foot.addWidget(self.keep)
         layout.addLayout(foot)
-        self.finished.connect(self.deleteLater)
         self.keep.setFocus()
 
     def _keep(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,6 +13,7 @@ import numpy.typing as npt
 from personal_ai.common.errors import BadInputError, DamagedFileError, UserFacingError
 from personal_ai.common.jobs import Cancel
 from personal_ai.models.local.devices import Verdict
+from personal_ai.models.local.lookup import PromptLookup
 from personal_ai.models.local.session import Session, open_session
 from personal_ai.models.package import ModelPackage
 from personal_ai.models.sampling import Sampling, sample
@@ -37,12 +38,16 @@ class LocalReply:
 class LocalModel:
     """One loaded model with the cache of the last context it saw. Calls from several threads take turns."""
 
-    def __init__(self, package: ModelPackage, *, threads: int | None = None) -> None:
-        """threads: None leaves it to onnxruntime. Raises DamagedFileError when the model cannot be loaded."""
+    def __init__(self, package: ModelPackage, *, threads: int | None = None, guess_ahead: bool = True) -> None:
+        """threads: None leaves it to onnxruntime. guess_ahead: as `lookup` does, which is faster where words repeat.
+
+        Raises DamagedFileError when the model cannot be loaded.
+        """
         self._decoder = package.manifest.decoder
         self._end_tokens = frozenset(package.manifest.end_tokens)
         self._session: Session | None
         self._session, self.devices = _load(package, threads)
+        self._guess_ahead = guess_ahead
         self._lock = threading.Lock()
         self._seen: list[int] = []
 
@@ -64,17 +69,13 @@ class LocalModel:
         end = min(len(context) + max_tokens, self._decoder.context_length)
         finish: Finish = "max_tokens"
         with self._lock:
-            logits = self._read(context, cancel)
-            while len(context) < end:
+            for logits in self._following(context, end, cancel):
                 token = sample(logits, context, sampling)
                 context.append(token)
                 on_token(token)
                 if token in self._end_tokens:
                     finish = "end"
                     break
-                if len(context) < end:
-                    cancel.raise_if_cancelled()
-                    logits = self._step([token], rows=1)[0]
         return LocalReply(tuple(context[len(tokens) :]), finish)
 
     def logits(self, tokens: Sequence[int]) -> npt.NDArray[np.float32]:
@@ -86,6 +87,24 @@ class LocalModel:
         """Gives the memory back; the model cannot be used any more."""
         with self._lock:
             self._session = None
+
+    def _following(self, context: list[int], end: int, cancel: Cancel) -> Iterator[npt.NDArray[np.float32]]:
+        """The logits after `context`, and again after each token that is appended to it, until it has `end` tokens."""
+        logits = self._read(context, cancel)
+        if len(context) < end:
+            yield logits
+        lookup = PromptLookup()
+        while (known := len(context)) < end:
+            cancel.raise_if_cancelled()
+            guess = lookup.guess(context)[: end - known - 1] if self._guess_ahead else []
+            rows, right = self._step([context[-1], *guess], rows=1 + len(guess)), 0
+            yield rows[0]
+            while right < len(guess) and context[-1] == guess[right]:
+                cancel.raise_if_cancelled()
+                right += 1
+                yield rows[right]
+            lookup.learn(len(guess), right)
+            del self._seen[known + right :]
 
     def _read(self, context: list[int], cancel: Cancel) -> npt.NDArray[np.float32]:
         """The logits after `context`, computed for as little of it as the cache does not hold."""

@@ -37,8 +37,14 @@ class LocalProcess:
     Calls from several threads take turns.
     """
 
-    def __init__(self, package: ModelPackage, *, threads: int | None = None) -> None:
-        self._load = {"id": pipe.LOAD_ID, "folder": str(package.folder), "threads": threads}
+    def __init__(self, package: ModelPackage, *, threads: int | None = None, guess_ahead: bool = True) -> None:
+        """threads, guess_ahead: as of `LocalModel`."""
+        self._load = {
+            "id": pipe.LOAD_ID,
+            "folder": str(package.folder),
+            "threads": threads,
+            "guess_ahead": guess_ahead,
+        }
         self._name = package.name
         self._running: _Running | None = None
         self._lock = threading.Lock()

@@ -139,3 +139,33 @@ def test_a_closed_model_says_so(package: ModelPackage) -> None:
     model.close()
     with pytest.raises(UserFacingError, match="closed"):
         model.logits([1])
+
+
+@pytest.mark.parametrize(
+    "sampling", [Sampling(), Sampling(temperature=0.05, seed=3), Sampling(temperature=1.0, seed=4)]
+)
+@pytest.mark.parametrize("seed", range(2))
+def test_guessing_ahead_changes_nothing(sampling: Sampling, seed: int, imported: Importer) -> None:
+    """In f32, where several rows at once are rounded as one is; words that repeat make guesses right, and wrong."""
+    package = imported(Shape(), "f32")[1]
+    guessing, plain = LocalModel(package), LocalModel(package, guess_ahead=False)
+    words = [int(token) for token in np.random.default_rng(seed).integers(0, 384, 12)]
+    for prompt in (words * 3, [*words, 1, *words[:6]], words):
+        reply = generate(guessing, prompt, 60, sampling)
+        assert reply == generate(plain, prompt, 60, sampling)
+        longer = [*prompt, *reply.tokens, 5]
+        assert generate(guessing, longer, 9, sampling) == generate(plain, longer, 9, sampling), "its cache is as true"
+
+
+def test_right_guesses_save_steps(imported: Importer, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = imported(Shape(), "f32")[1]
+    text = [int(token) for token in np.random.default_rng(1).integers(0, 384, 50)]
+    monkeypatch.setattr("personal_ai.models.local.model.sample", lambda _, context, __: text[len(context) - 50])
+    fed: list[int] = []
+    step = LocalModel._step
+    monkeypatch.setattr(LocalModel, "_step", lambda self, tokens, rows: fed.append(rows) or step(self, tokens, rows))
+    for guess_ahead in (True, False):
+        fed.clear()
+        model = LocalModel(package, guess_ahead=guess_ahead)
+        assert list(generate(model, text, 50).tokens) == text
+        assert (len(fed), sum(fed)) == ((11, 50) if guess_ahead else (50, 50))

@@ -9,11 +9,13 @@ import os
 import signal
 import sqlite3
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from personal_ai.replica import state as state_module
 from personal_ai.replica.canister import CanisterSettings
 from personal_ai.replica.execution import Entry, Executor, InstallMode, Message, Outcome
+from personal_ai.replica.memory_files import Piece
 from personal_ai.replica.state import StateStore
 
 CANISTER = b"\x00\x00\x00\x00\x00\x00\x00\x01\x01\x01"
@@ -55,7 +57,7 @@ def die_at(moment: str) -> None:
     if moment == "logging":
         log = StateStore._log
 
-        def log_half(self: StateStore, pieces: list[state_module.Piece]) -> None:
+        def log_half(self: StateStore, pieces: list[Piece]) -> None:
             log(self, pieces[: len(pieces) // 2])
             die()
 
@@ -63,7 +65,7 @@ def die_at(moment: str) -> None:
     elif moment == "before the commit":
         log_all = StateStore._log
 
-        def log_then_die(self: StateStore, pieces: list[state_module.Piece]) -> None:
+        def log_then_die(self: StateStore, pieces: list[Piece]) -> None:
             log_all(self, pieces)
             die()
 
@@ -71,18 +73,18 @@ def die_at(moment: str) -> None:
     elif moment == "after the commit":
         StateStore._apply = die  # type: ignore[method-assign]
     elif moment == "writing":
-        write = state_module._write
+        write = state_module.write_piece
         written = 0
 
-        def write_some(path: Path, offset: int, content: bytes) -> None:
+        def write_some(piece: Piece) -> None:
             nonlocal written
             written += 1
             if written == 2:
-                write(path, offset, content[: len(content) // 2])
+                write(replace(piece, content=piece.content[: len(piece.content) // 2]))
                 die()
-            write(path, offset, content)
+            write(piece)
 
-        state_module._write = write_some
+        state_module.write_piece = write_some
 
 
 if __name__ == "__main__":

@@ -18,7 +18,8 @@ from personal_ai.common.errors import StorageError, UnknownVersionError
 from personal_ai.replica.canister import CanisterSettings, CanisterState, Global, Status, from_document, to_document
 from personal_ai.replica.execution import Entry, Executor, InstallMode, Message
 from personal_ai.replica.locks import ReadWriteLock
-from personal_ai.replica.state import Piece, StateStore, create_memory_file
+from personal_ai.replica.memory_files import Piece, create_memory_file
+from personal_ai.replica.state import StateStore
 from tests.replica.execution.driver import CANISTER, CYCLES, OWNER, Driver, error_code, number, numbers
 
 RUNNER = Path(__file__).parent / "committing.py"
@@ -191,7 +192,7 @@ def test_what_reached_only_the_log_is_written_again(echo: Driver, monkeypatch: p
     written: list[Path] = []
     echo.update("inc")
     with monkeypatch.context() as patch:
-        patch.setattr("personal_ai.replica.state._write", lambda path, *_: written.append(path))
+        patch.setattr("personal_ai.replica.state.write_piece", lambda piece: written.append(piece.path))
         assert echo.update("count_everywhere").committed
     assert {path.name for path in written} == {"heap-1", "stable-1"}
     assert not written[-1].exists()
@@ -206,7 +207,7 @@ def test_a_disk_that_fails_after_the_commit_needs_a_restart(echo: Driver, monkey
         raise StorageError("Could not write heap-1: the disk is full.")
 
     with monkeypatch.context() as patch:
-        patch.setattr("personal_ai.replica.state._write", full)
+        patch.setattr("personal_ai.replica.state.write_piece", full)
         with pytest.raises(StorageError, match="start the practice network again"):
             echo.update("inc")
     for run in (lambda: echo.query("get"), lambda: echo.update("inc")):  # never half a message
@@ -222,7 +223,7 @@ def test_the_log_is_cut_when_it_grows(echo: Driver, monkeypatch: pytest.MonkeyPa
 
     echo.update("inc")
     assert logged() > 0
-    monkeypatch.setattr("personal_ai.replica.state._REDO_LIMIT_BYTES", 1 << 20)
+    monkeypatch.setattr("personal_ai.replica.state.REDO_LIMIT_BYTES", 1 << 20)
     echo.update("touch_write", numbers(0, 2 << 20, 4096))
     assert logged() == 0
     crash(echo)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import sqlite3
+from dataclasses import replace
 
 import pytest
 
 from personal_ai.common.errors import OutOfCyclesError, RejectedError
 from personal_ai.ic.agent import Agent
 from personal_ai.ic.identity import AnonymousIdentity
-from personal_ai.ic.management import CanisterSettings, InstallMode, Management, SnapshotPart
+from personal_ai.ic.management import CanisterSettings, InstallMode, Management
+from personal_ai.ic.management_snapshots import SNAPSHOT_WRITE_MAX_BYTES, SnapshotPart
 from personal_ai.ic.principal import Principal
 from personal_ai.ic.profile import CostTable
 from personal_ai.replica.snapshot_methods import TAKE_INSTRUCTIONS
@@ -146,6 +149,24 @@ def test_they_outlive_a_kill_and_half_copies_do_not(own_network: Running, echo_w
     assert own_network.control("GET", "audit").json()["unaccounted_cycles"] == 0
 
 
+def test_snapshots_of_a_state_that_knew_no_uploads_are_there(own_network: Running, echo_wasm: bytes) -> None:
+    agent = own_network.agent()
+    canister_id = own_network.install(agent, echo_wasm)
+    snapshot = Management(agent).take_snapshot(canister_id)
+    agent.close()
+    own_network.kill()
+    with sqlite3.connect(own_network.folder / "state.sqlite") as db:
+        db.execute("ALTER TABLE snapshot DROP COLUMN uploaded")
+    db.close()
+    own_network.start()
+    agent = own_network.agent()
+    management = Management(agent)
+    assert management.snapshots(canister_id) == [snapshot]
+    assert not management.snapshot_contents(canister_id, snapshot.id).uploaded
+    management.load_snapshot(canister_id, snapshot.id)
+    agent.close()
+
+
 def test_logs_are_followed_by_number(network: Running, owner_agent: Agent, counting: Principal) -> None:
     management = Management(owner_agent)
     for line in (b"one", b"two"):
@@ -162,3 +183,47 @@ def test_logs_are_followed_by_number(network: Running, owner_agent: Agent, count
     management.update_settings(counting, CanisterSettings(log_visibility="controllers"))
     assert refused(lambda: reading.logs(counting)) == "IC0406"
     agent.close()
+
+
+def test_a_snapshot_that_was_read_out_is_put_back_into_another_canister(
+    network: Running, owner_agent: Agent, counting: Principal, echo_wasm: bytes
+) -> None:
+    management = Management(owner_agent)
+    taken = management.take_snapshot(counting)
+    contents = management.snapshot_contents(counting, taken.id)
+    other = network.create_canister(owner_agent)
+    uploaded = management.begin_snapshot(other, contents)
+    assert refused(lambda: management.load_snapshot(other, uploaded)) == "IC0408", "its module has not come yet"
+    for part, size in contents.sizes.items():
+        for offset in range(0, size, SNAPSHOT_WRITE_MAX_BYTES):
+            length = min(SNAPSHOT_WRITE_MAX_BYTES, size - offset)
+            piece = management.read_snapshot(counting, taken.id, part, offset, length)
+            for _ in range(2):  # an answer may be lost
+                management.write_snapshot(other, uploaded, part, offset, piece)
+        assert refused(lambda part=part, size=size: management.write_snapshot(other, uploaded, part, size, b"!"))
+    shown = management.snapshot_contents(other, uploaded)
+    assert shown.uploaded and replace(shown, uploaded=False) == contents
+    assert [one.size_bytes for one in management.snapshots(other)] == [taken.size_bytes]
+    management.load_snapshot(other, uploaded)
+    assert owner_agent.module_hash(other) == hashlib.sha256(echo_wasm).digest()
+    assert count(owner_agent, other) == 2 and count(owner_agent, counting) == 2
+
+
+def test_what_no_canister_could_be_is_not_taken_in(owner_agent: Agent, counting: Principal) -> None:
+    management = Management(owner_agent)
+    taken = management.take_snapshot(counting)
+    contents = management.snapshot_contents(counting, taken.id)
+    assert refused(lambda: management.write_snapshot(counting, taken.id, SnapshotPart.HEAP, 0, b"!")) == "IC0408"
+    for part, size in ((SnapshotPart.HEAP, 1), (SnapshotPart.STABLE, 1 << 50), (SnapshotPart.MODULE, 1 << 40)):
+        wrong = replace(contents, sizes={**contents.sizes, part: size})
+        assert refused(lambda wrong=wrong: management.begin_snapshot(counting, wrong)) == "IC0408"
+    assert refused(lambda: management.begin_snapshot(counting, replace(contents, globals=(("v128", -0),) * 1_001)))
+    unfit = management.begin_snapshot(
+        counting, replace(contents, globals=(*contents.globals, ("i64", -7), ("f32", 0.5)))
+    )
+    assert management.snapshot_contents(counting, unfit).globals[-2:] == (("i64", -7), ("f32", 0.5))
+    size = contents.sizes[SnapshotPart.MODULE]
+    module = management.read_snapshot(counting, taken.id, SnapshotPart.MODULE, 0, size)
+    management.write_snapshot(counting, unfit, SnapshotPart.MODULE, 0, module)
+    assert refused(lambda: management.load_snapshot(counting, unfit)) == "IC0408"
+    assert count(owner_agent, counting) == 2, "nothing was changed"

@@ -8,7 +8,7 @@ from pathlib import Path
 from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QFileDialog, QWidget
 
-from ui.shelf import Shelf
+from ui.chat.shelf import Shelf
 from ui.text import count, tr
 from ui.widgets.toast import Toast
 

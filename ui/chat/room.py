@@ -11,7 +11,7 @@ from PySide6.QtCore import QObject, Signal
 from personal_ai.chat.conversation import Conversation
 from personal_ai.deployments.journal import Deployment
 from ui.bridge import Lane, Operation, OwnedBridge, Task
-from ui.exchange import Desk
+from ui.chat.exchange import Desk
 from ui.text import tr
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ from personal_ai.chat.conversation import Conversation, Place
 from personal_ai.deployments.journal import Deployment
 from ui.bridge import Operation, Task
 from ui.core import Chat, Core
+from ui.text import tr
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +55,11 @@ class Desk:
         self._key: tuple[str, str | None] | None = None
         self._chat: Chat | None = None
 
-    def place(self, conversation: Conversation, deployment: Deployment | None) -> Place:
-        """Where the next words of the conversation would go."""
-        return self.open(conversation, deployment).place(conversation.pinned)
+    def place(self, conversation: Conversation, deployment: Deployment | None) -> Moved:
+        """Where the next words of the conversation would go, after a restart without the practice network too."""
+        place = self.open(conversation, deployment).place(conversation.pinned)
+        away = place is Place.PRACTICE and conversation.pinned is None and not self._core.practice_network.running
+        return Moved(Place.LOCAL, tr("The practice network is not running.")) if away else Moved(place, None)
 
     def prepare(self, conversation: Conversation, deployment: Deployment | None, task: Task) -> None:
         """Has what the next words will follow computed while they are written."""

@@ -8,7 +8,7 @@ from personal_ai.chat.conversation import Conversation
 from personal_ai.common.errors import UserFacingError
 from personal_ai.deployments.journal import Deployment
 from ui.bridge import Lane, Operation, OwnedBridge, Task
-from ui.exchange import Desk, Exchange, Moved
+from ui.chat.exchange import Desk, Exchange, Moved
 
 
 class Replies(QObject):

@@ -1,0 +1,110 @@
+"""Chats that are kept: deleted with a way back, read while another is answered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
+
+from tests.ui.talks import keep_talk, open_talk, shown
+from ui.tour.scripted import ScriptedCore
+from ui.tour.stage import Stage
+from ui.widgets.message import ReplyMessage, UserMessage
+
+MakeStage = Callable[..., Stage]
+
+
+def test_a_question_is_kept_even_if_the_program_dies_before_the_answer(make_stage: MakeStage) -> None:
+    stage = make_stage()
+    stage.hold_word(0)
+    stage.enter().chat.send("Who controls it?")
+    stage.until(lambda: bool(stage.core.conversations.list()))
+    (kept,) = stage.core.conversations.list()
+    reopened = make_stage(ScriptedCore(has_vault=True))
+    found = stage.core.conversations.get(kept.id)
+    assert found is not None
+    reopened.core.conversations.save(found)
+    open_talk(reopened.enter(), found)
+    assert reopened.chat.composer.text == "Who controls it?"
+    assert not shown(reopened, UserMessage)
+
+
+def test_another_chat_can_be_read_while_one_is_answered(make_stage: MakeStage) -> None:
+    core = ScriptedCore()
+    other = keep_talk(core, "Trip notes")
+    stage = make_stage(core)
+    stage.hold_word(2)
+    stage.enter().chat.send("Who controls it?")
+    stage.until(lambda: stage.chat.heard == "Only you. ")
+    asked = stage.chat.conversation.id
+    stage.chat.list.selected.emit(other.id)
+    stage.until(lambda: stage.chat.conversation.id == other.id)
+    stage.chat.composer.set_text("Something else")
+    assert not stage.chat.composer.button.isEnabled()
+    assert len(shown(stage, ReplyMessage)) == 1
+    stage.chat.list.selected.emit(asked)
+    stage.until(lambda: stage.chat.conversation.id == asked)
+    assert shown(stage, ReplyMessage)[0].text == "Only you. "
+    stage.chat.list.selected.emit(other.id)
+    stage.until(lambda: stage.chat.conversation.id == other.id)
+    stage.released.set()
+    stage.settle()
+    kept = core.conversations.get(asked)
+    assert kept is not None
+    assert kept.turns[-1].text == "Only you. Your key controls it."
+    assert stage.chat.conversation.id == other.id
+    assert stage.chat.composer.text == "Something else"
+
+
+def test_a_deleted_chat_comes_back_with_undo(make_stage: MakeStage) -> None:
+    core = ScriptedCore()
+    talk = keep_talk(core, "Trip notes")
+    stage = make_stage(core).enter()
+    open_talk(stage, talk)
+    stage.chat.kept.delete(talk.id)
+    stage.settle()
+    assert stage.chat.list.titles == []
+    assert core.conversations.get(talk.id) is not None
+    QTest.keyClick(QApplication.focusWidget(), Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    stage.settle()
+    assert stage.chat.list.titles == ["Trip notes"]
+    assert stage.chat.conversation.id == talk.id
+
+
+def test_a_deleted_chat_is_gone_when_the_window_closes(make_stage: MakeStage) -> None:
+    core = ScriptedCore()
+    talk = keep_talk(core, "Trip notes")
+    stage = make_stage(core).enter()
+    stage.chat.kept.delete(talk.id)
+    stage.close()
+    assert core.conversations.get(talk.id) is None
+
+
+def test_a_chat_deleted_while_it_is_answered_stays_deleted(make_stage: MakeStage) -> None:
+    stage = make_stage()
+    stage.hold_word(1)
+    stage.enter().chat.send("Who controls it?")
+    stage.until(lambda: stage.chat.heard == "Only ")
+    stage.chat.kept.delete(stage.chat.conversation.id)
+    stage.settle()
+    stage.shell.toast.settle()
+    stage.settle()
+    assert stage.core.conversations.list() == []
+
+
+def test_delete_key_and_arrow_keys_work_in_the_list(make_stage: MakeStage) -> None:
+    core = ScriptedCore()
+    first, second = keep_talk(core, "First"), keep_talk(core, "Second")
+    stage = make_stage(core).enter()
+    stage.chat.list.take_focus()
+    QTest.keyClick(QApplication.focusWidget(), Qt.Key.Key_Down)
+    stage.settle()
+    assert stage.chat.conversation.id == second.id
+    QTest.keyClick(QApplication.focusWidget(), Qt.Key.Key_Down)
+    stage.settle()
+    assert stage.chat.conversation.id == first.id
+    QTest.keyClick(QApplication.focusWidget(), Qt.Key.Key_Delete)
+    stage.settle()
+    assert stage.chat.list.titles == ["Second"]
