@@ -15,6 +15,8 @@ from ui.core import Core
 from ui.report import versions
 from ui.text import FIRM, size
 
+_BLOCK_BYTES = 512  # POSIX's unit of st_blocks
+
 
 def diagnostics(core: Core, paths: Paths) -> str:
     """Plain text. Raises what reading the profile raises."""
@@ -50,5 +52,11 @@ def _known(paths: Paths) -> tuple[Path, ...]:
 
 
 def _size_bytes(path: Path) -> int:
+    """What is taken on the disk: the practice network's files are mostly holes."""
     files = path.rglob("*") if path.is_dir() else (path,)
-    return sum(one.stat().st_size for one in files if one.is_file())
+    return sum(_taken_bytes(one.stat()) for one in files if one.is_file())
+
+
+def _taken_bytes(found: os.stat_result) -> int:
+    blocks: int | None = getattr(found, "st_blocks", None)  # Windows tells none
+    return found.st_size if blocks is None else min(found.st_size, _BLOCK_BYTES * blocks)

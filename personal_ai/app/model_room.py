@@ -13,9 +13,8 @@ from personal_ai.app import advice
 from personal_ai.app.model_summary import ModelSummary
 from personal_ai.common.errors import UserFacingError
 from personal_ai.common.jobs import Cancel, ProgressCallback
-from personal_ai.common.paths import resource
 from personal_ai.deployments.fit import Fit
-from personal_ai.models.catalogue import CATALOGUE_FILE, Entry, read_catalogue
+from personal_ai.models.catalogue import Entry, catalogue
 from personal_ai.models.hub.connection import PUBLIC_ENDPOINT, Hub
 from personal_ai.models.hub.download import discard, unfinished
 from personal_ai.models.hub.planning import HubModel, plan
@@ -88,7 +87,7 @@ class ModelRoom:
 
     def catalogue(self) -> Sequence[Entry]:
         """Models that are known to fit; nothing is fetched."""
-        return read_catalogue(resource(CATALOGUE_FILE))
+        return catalogue(self._workspace.paths.catalogue)
 
     # From the hub
 

@@ -364,8 +364,8 @@ class Workspace:
             local.warm()  # it loads while the user still writes
         else:
             place = Place.PRACTICE if deployment.network == PRACTICE else Place.CANISTER
-            costs = self.networks.known(deployment.network).costs
-            canister = CanisterAnswerer(self.canister_client(deployment), place, costs)
+            client = self.canister_client(deployment)
+            canister = CanisterAnswerer(client, place, self.networks.known(deployment.network).costs)
         chat_model = ChatModel(ChatTokenizer(package), package.manifest.context_length, package.manifest.stop_texts)
         return ChatSession(chat_model, LocalAnswerer(local), canister, sampling=sampling)
 

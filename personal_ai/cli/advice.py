@@ -11,10 +11,10 @@ from personal_ai.app import advice
 from personal_ai.app.workspace import Workspace
 from personal_ai.cli.console import ProgressLine, amount, cycles, duration, first_line, stoppable
 from personal_ai.cli.session import workspace
-from personal_ai.common.paths import resource
+from personal_ai.common.paths import Paths
 from personal_ai.deployments.fit import Fit, InCanister
 from personal_ai.deployments.plan import CYCLES_PER_XDR, STORAGE_DAYS, USD_PER_XDR, Plan, usd
-from personal_ai.models.catalogue import CATALOGUE_FILE, read_catalogue
+from personal_ai.models.catalogue import catalogue
 from personal_ai.models.hub.connection import PUBLIC_ENDPOINT, Hub
 from personal_ai.models.hub.names import is_hub_name
 from personal_ai.models.hub.planning import plan as look_up
@@ -29,13 +29,13 @@ def add_to(group: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     fit.add_argument("--token-file", metavar="FILE", help="file with the hub's access token (-: standard input)")
     fit.add_argument("--json", action="store_true", help="all figures as JSON")
     fit.set_defaults(run=_fit)
-    catalogue = group.add_parser("catalogue", help="models that fit, with their licences; nothing is fetched")
-    catalogue.add_argument("--json", action="store_true", help="all facts as JSON")
-    catalogue.set_defaults(run=_catalogue)
+    known = group.add_parser("catalogue", help="models that fit, with their licences; nothing is fetched")
+    known.add_argument("--json", action="store_true", help="all facts as JSON")
+    known.set_defaults(run=_catalogue)
 
 
 def _catalogue(arguments: argparse.Namespace) -> None:
-    entries = read_catalogue(resource(CATALOGUE_FILE))
+    entries = catalogue(Paths.default().catalogue)
     if arguments.json:
         print(json.dumps([asdict(entry) for entry in entries]))
         return

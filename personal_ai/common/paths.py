@@ -55,6 +55,11 @@ class Paths:
         return self.home / "networks"
 
     @property
+    def catalogue(self) -> Path:
+        """The user's own list of models that fit; not there until one is written."""
+        return self.home / "catalogue.json"
+
+    @property
     def models(self) -> Path:
         """The library, one folder per model package, unless it was moved."""
         return self.home / "models"

@@ -1,4 +1,5 @@
-"""Models that fit: a small list of facts in resources/catalogue.json, for people to edit. Nothing is fetched by it.
+"""Models that fit: a small list of facts, resources/catalogue.json, and for the user to edit, one of their own
+(`catalogue.json` in the home folder). Nothing is fetched by either.
 
 The file: `format`, `version` 1, and `models`, each with id (on the hub), label, architecture, parameters, licence (as
 the makers name it), gated (whether terms must be accepted first) and languages (codes, or "many").
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from personal_ai.common.errors import FormatError, UnknownVersionError
+from personal_ai.common.paths import resource
 from personal_ai.models.fields import Fields, read_json
 from personal_ai.models.hub.names import HubName
 
@@ -30,6 +32,15 @@ class Entry:
     licence: str
     gated: bool
     languages: tuple[str, ...]
+
+
+def catalogue(own: Path) -> tuple[Entry, ...]:
+    """The entries of the user's own file, if there is one, and the program's that it does not name. Raises as
+    `read_catalogue`.
+    """
+    entries = read_catalogue(own) if own.exists() else ()
+    named = {entry.id for entry in entries}
+    return (*entries, *(entry for entry in read_catalogue(resource(CATALOGUE_FILE)) if entry.id not in named))
 
 
 def read_catalogue(path: Path) -> tuple[Entry, ...]:

@@ -10,6 +10,7 @@ guesses are as right as they are for that text, which follows 256 tokens of its 
 accepted_share: right guesses to all. decode_ratio: tokens per second with guesses to those without, the median of
 rounds in turn. same_choice: positions of prose where the starter model finds the same token most likely whether they
 are read together, as guesses are, or one by one: onnxruntime adds up a product of several rows in another order.
+step_costs: a step over so many tokens, with logits for each, to one over one token, in processor time.
 """
 
 from __future__ import annotations
@@ -111,6 +112,17 @@ def same_choice(session: Session, windows: int) -> float:
     return round(same / (windows * WINDOW), 4)
 
 
+def step_costs(session: Session, runs: int = 9) -> dict[int, float]:
+    """By the tokens of the step."""
+    best: dict[int, float] = {}
+    for _ in range(runs):
+        for count in (1, 2, 3, 4, 5, TOGETHER):
+            start_s = time.process_time()
+            session.step(list(range(count)), PROMPT, count)
+            best[count] = min(best.get(count, float("inf")), time.process_time() - start_s)
+    return {count: round(seconds / best[1], 2) for count, seconds in best.items()}
+
+
 def measured(package: Path, threads: int, rounds: int) -> dict[str, Any]:
     """In a process of its own, whose threads are shared as they are where the program answers."""
     command = [sys.executable, "-m", "tests.benchmarks.guessing", str(package), str(threads), str(rounds)]
@@ -120,9 +132,13 @@ def measured(package: Path, threads: int, rounds: int) -> dict[str, Any]:
 
 def main(folder: str, threads: int, rounds: int) -> None:
     share_threads(threads)
-    answering = LocalModel(ModelPackage.open(Path(folder)))
+    package = ModelPackage.open(Path(folder))
+    answering = LocalModel(package)
     own, _ = open_session(starter().manifest.decoder, starter().onnx_path)
-    print(json.dumps({"texts": worth(answering, rounds), "same_choice": same_choice(own, windows=4)}))
+    result = {"texts": worth(answering, rounds), "same_choice": same_choice(own, windows=4)}
+    answering.close()
+    session, _ = open_session(package.manifest.decoder, package.onnx_path)
+    print(json.dumps(result | {"step_costs": step_costs(session)}))
 
 
 if __name__ == "__main__":

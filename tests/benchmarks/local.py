@@ -8,7 +8,10 @@ guessing ahead is worth stands apart (tests.benchmarks.guessing).
 - prefill: prompt tokens per second, from the question to the first token; first_token_s is that time
 - decode: tokens per second after the first, at the prompt's length and on
 - start_s: from nothing to the first token of a short question, the files in the system's cache
-- peak_memory_bytes: of the process, what is mapped from files included
+- peak_memory_bytes: of the process, what is mapped from files included; loading_memory_bytes is the peak before the
+  first question, own_memory_bytes what no file lies behind, after the last
+- prefill_processor_time among the ratios: as prefill, in the processes' own time, which counts on one thread alone
+  (with more they wait for each other in a loop) and there hardly depends on what else the computer does
 
 `--quick` (135M at int8 alone, fewer rounds) ends within 50 s on two quiet cores.
 """
@@ -17,6 +20,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 import sys
 import tempfile
@@ -97,20 +101,23 @@ def measured(
     answer = local_answer(process)
     (start_s,) = answer([1], 1)
     result: dict[str, Any] = {"shape": name, "weights": quantisation, "threads": threads, "start_s": round(start_s, 2)}
+    result["loading_memory_bytes"] = _memory_bytes(process.pid, "VmHWM")
     if not peer:
-        ours = [_round(answer, index) for index in range(rounds)]
-        result |= _figures(ours) | {"peak_memory_bytes": _peak_memory_bytes(process.pid)}
+        ours = [_round(answer, index, process.pid) for index in range(rounds)]
+        result |= _figures(ours) | _memory(process.pid)
     else:
         llama_cpp.write_gguf(folder / "model.gguf", decoder, CheapWeights(), quantisation)
         other = llama_cpp.LlamaCpp(folder / "model.gguf", threads)
         other.answer([1], 1)
-        pairs = [(_round(answer, index), _round(other.answer, index)) for index in range(rounds)]
+        pairs = [
+            (_round(answer, index, process.pid), _round(other.answer, index, other.pid)) for index in range(rounds)
+        ]
         ours, theirs = (list(side) for side in zip(*pairs, strict=True))
-        result |= _figures(ours) | {"peak_memory_bytes": _peak_memory_bytes(process.pid)}
-        result["peer"] = _figures(theirs) | {"peak_memory_bytes": _peak_memory_bytes(other.pid)}
+        result |= _figures(ours) | _memory(process.pid)
+        result["peer"] = _figures(theirs) | _memory(other.pid)
         result["ratios"] = {
-            "prefill": round(statistics.median(theirs[0] / ours[0] for ours, theirs in pairs), 3),
-            "decode": round(statistics.median(theirs[1] / ours[1] for ours, theirs in pairs), 3),
+            kind: round(statistics.median(theirs[index] / ours[index] for ours, theirs in pairs), 3)
+            for index, kind in enumerate(("prefill", "decode", "prefill_processor_time"))
         }
         result["targets"] = TARGETS[quantisation]
         other.close()
@@ -119,14 +126,19 @@ def measured(
     return result
 
 
-def _round(answer: Answer, index: int) -> tuple[float, float]:
-    """Seconds to the first token, and per token from then on. Each round asks something else: nothing is cached."""
+def _round(answer: Answer, index: int, pid: int | None) -> tuple[float, float, float]:
+    """Seconds to the first token, and per token from then on; the processor's to the first token of such a prompt.
+
+    Each round asks something else: nothing is cached.
+    """
     times = answer([(7 * index + 3 * token) % 40_000 for token in range(PROMPT)], REPLY)
-    return times[0], (times[-1] - times[0]) / (len(times) - 1)
+    before_s = _processor_s(pid)
+    answer([(7 * index + 3 * token + 1) % 40_000 for token in range(PROMPT)], 1)
+    return times[0], (times[-1] - times[0]) / (len(times) - 1), _processor_s(pid) - before_s
 
 
-def _figures(rounds: list[tuple[float, float]]) -> dict[str, float]:
-    first_s, token_s = (statistics.median(column) for column in zip(*rounds, strict=True))
+def _figures(rounds: list[tuple[float, float, float]]) -> dict[str, float]:
+    first_s, token_s, _ = (statistics.median(column) for column in zip(*rounds, strict=True))
     return {
         "prefill_tokens_per_s": round(PROMPT / first_s, 1),
         "decode_tokens_per_s": round(1 / token_s, 1),
@@ -134,10 +146,20 @@ def _figures(rounds: list[tuple[float, float]]) -> dict[str, float]:
     }
 
 
-def _peak_memory_bytes(pid: int | None) -> int:
+def _processor_s(pid: int | None) -> float:
+    """Of all threads of the process, by Linux's own count."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _memory(pid: int | None) -> dict[str, int]:
+    return {"peak_memory_bytes": _memory_bytes(pid, "VmHWM"), "own_memory_bytes": _memory_bytes(pid, "RssAnon")}
+
+
+def _memory_bytes(pid: int | None, kind: str) -> int:
     """Linux's own count."""
-    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
-    return int(status.partition("VmHWM:")[2].split()[0]) << 10
+    status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
+    return int(status.partition(f"{kind}:")[2].split()[0]) << 10
 
 
 def run(

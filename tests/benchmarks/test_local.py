@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +21,8 @@ def test_one_shape_is_measured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     result = local.measured(tmp_path, "smollm2-135m", "int4", rounds=2, threads=1, peer=False)
     assert result["prefill_tokens_per_s"] == pytest.approx(local.PROMPT / result["first_token_s"], rel=0.2)
     assert result["decode_tokens_per_s"] > 0
-    assert 10 << 20 < result["peak_memory_bytes"] < 4 << 30
+    assert 10 << 20 < result["loading_memory_bytes"] <= result["peak_memory_bytes"] < 4 << 30
+    assert 1 << 20 < result["own_memory_bytes"] < result["peak_memory_bytes"]
     prose, code, repetition = result["speculation"]["texts"]
     assert prose["guessed"] < 10, "where guesses fail they cease"
     assert code["accepted_share"] > 0.4
@@ -36,7 +38,7 @@ def test_a_round_counts_from_the_question_and_asks_something_new() -> None:
         asked.append(tokens)
         return [0.5 + 0.25 * index for index in range(count)]
 
-    assert local._round(answer, 0) == (0.5, 0.25)
-    local._round(answer, 1)
+    assert local._round(answer, 0, os.getpid())[:2] == (0.5, 0.25)
+    local._round(answer, 1, os.getpid())
     assert len(asked[0]) == local.PROMPT
-    assert asked[0][0] != asked[1][0]
+    assert len({tokens[0] for tokens in asked}) == 4

@@ -16,7 +16,7 @@ const Verdict = enum { refused, past_header, accepted };
 pub fn main() !void {
     const allocator = std.heap.page_allocator;
     const arguments = try std.process.argsAlloc(allocator);
-    const inputs = try std.fmt.parseInt(u64, arguments[1], 10);
+    const inputs = try std.fmt.parseInt(usize, arguments[1], 10);
     var prng = std.Random.DefaultPrng.init(try std.fmt.parseInt(u64, arguments[2], 10));
     const parser = std.meta.stringToEnum(Parser, arguments[3]).?;
     const seeds = try readSeeds(allocator, arguments[4]);

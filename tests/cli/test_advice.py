@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from personal_ai.common.paths import Paths
+from personal_ai.common.paths import Paths, resource
 from personal_ai.models import speed
 from tests.cli.conftest import Run
 from tests.support.checkpoints import Shape, write_checkpoint
@@ -41,6 +41,11 @@ def test_the_catalogue_names_licences(run: Run, own_home: Path) -> None:
     listed = json.loads(run("model", "catalogue", "--json").output)
     words = run("model", "catalogue").output
     assert all(entry["id"] in words and entry["licence"] in words for entry in listed)
+    own = json.loads(resource("catalogue.json").read_text()) | {"models": [listed[1] | {"label": "Mine"}]}
+    own_home.mkdir(parents=True, exist_ok=True)
+    Paths(own_home).catalogue.write_text(json.dumps(own))
+    assert "Mine" not in words
+    assert "Mine" in run("model", "catalogue").output.splitlines()[0]
 
 
 def test_the_plan_in_words(run: Run, own_home: Path) -> None:

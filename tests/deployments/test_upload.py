@@ -11,7 +11,7 @@ import pytest
 
 from personal_ai.canister.client import CanisterClient
 from personal_ai.canister.upload import CHUNK_SIZE_BYTES, Upload
-from personal_ai.common.errors import Cancelled, NetworkError, NetworkTimeoutError, OutOfCyclesError
+from personal_ai.common.errors import Cancelled, NetworkError, NetworkTimeoutError, OutOfCyclesError, RejectedError
 from personal_ai.common.jobs import Cancel, ignore_progress
 from personal_ai.deployments import upload as uploading
 from personal_ai.deployments.upload import PARALLEL_CHUNKS, PARALLEL_CHUNKS_MOST, Pace, upload_missing
@@ -83,6 +83,7 @@ def test_a_busy_network_is_given_time(upload: Upload, monkeypatch: pytest.Monkey
         GatewayRefusedError(429, "slow down"),
         NetworkTimeoutError("late"),
         GatewayRefusedError(503, ""),
+        RejectedError("", reject_code=2, reject_message="its heap delta is rate limited"),
     ]
     send(canister, upload)
     assert sorted(canister.received) == list(range(CHUNKS))

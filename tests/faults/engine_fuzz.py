@@ -1,13 +1,15 @@
 """Changed inputs for everything in the canister that reads foreign bytes.
 
     python -m tests.faults.engine_fuzz [--inputs 20000] [--jobs 2] [--parser candid] [--seed 1] [--json]
+    python -m tests.faults.engine_fuzz --bits 32 [...]
     python -m tests.faults.engine_fuzz --wasm [--inputs 20000] [--json]
     python -m tests.faults.engine_fuzz --prepare DIR    (then, on any Linux: python -m tests.faults.fuzz_batches DIR)
 
 Inputs are valid ones with a few changes. Natively the canister's own sources run with every check of Zig on
-(`tests/canister/shell_fuzz.zig`, `tests/canister/engine/fuzz.zig`), `--inputs` for each parser; with `--wasm` the
-shipped module runs, `--inputs` for all parsers together. A trap is a process that died or a message that trapped; a
-hang is one that did not end in time. Parsers:
+(`tests/canister/shell_fuzz.zig`, `tests/canister/engine/fuzz.zig`), `--inputs` for each parser; with `--bits 32` sizes
+and addresses have 32 bits as in Wasm, where sums overflow that do not in 64 (the kernel must run such programs, as most
+on x86-64 do). With `--wasm` the shipped module runs, `--inputs` for all parsers together. A trap is a process that died
+or a message that trapped; a hang is one that did not end in time. Parsers:
 
     candid    arguments of every method              manifest  upload manifests, from messages and from stable memory
     generate  requests to a model that answers       sampling  parameters and logits of any bit pattern
@@ -60,23 +62,27 @@ _SCREENED_VOCABULARY = 4096  # the smallest whose head is packed although it is 
 _TESTS = Path(__file__).parent.parent / "canister"
 
 
-def prepare(folder: Path, parsers: Sequence[str], mode: str = "ReleaseSafe") -> None:
+_TARGETS = {64: ("-mcpu", "baseline"), 32: ("-target", "x86-linux", "-mcpu", "pentium4")}  # the least that has vectors
+
+
+def prepare(folder: Path, parsers: Sequence[str], mode: str = "ReleaseSafe", bits: int = 64) -> None:
     """Fills the new `folder` with all that tests.faults.fuzz_batches needs: fuzzers that run on any machine of this
     architecture with Linux, and what they are given.
 
-    mode: of the Zig compiler; Debug compiles sooner and runs slower, with the same checks.
+    mode: of the Zig compiler; Debug compiles sooner and runs slower, with the same checks. bits: of an address.
     """
+    options = ("-O", mode, *_TARGETS[bits])
     folder.mkdir(parents=True)
     commands: dict[str, list[list[str]]] = {}
     if shell_parsers := [parser for parser in parsers if parser not in ("program", "packed")]:
-        _compile(folder / "shell_fuzz", _TESTS / "shell_fuzz.zig", mode)
+        _compile(folder / "shell_fuzz", _TESTS / "shell_fuzz.zig", options)
         decoder = decoder_program(folder, "answering", *PROGRAMS[0])
         for parser in shell_parsers:
             program = graph_program(folder, "graph") if parser == "run" else decoder
             _write_seeds(folder / f"{parser}.seeds", _seeds(parser, program))
             commands[parser] = [["./shell_fuzz", parser, f"{parser}.seeds", program.name]]
     if "program" in parsers or "packed" in parsers:
-        _compile(folder / "engine_fuzz", _TESTS / "engine" / "fuzz.zig", mode)
+        _compile(folder / "engine_fuzz", _TESTS / "engine" / "fuzz.zig", options)
     if "program" in parsers:
         programs = [decoder_program(folder, f"{name}-{weights}", name, weights) for name, weights in PROGRAMS]
         programs += [graph_program(folder, f"graph-{number}", drawn) for number, drawn in enumerate(GRAPHS.values())]
@@ -89,10 +95,9 @@ def prepare(folder: Path, parsers: Sequence[str], mode: str = "ReleaseSafe") -> 
     (folder / COMMANDS_FILE).write_text(json.dumps(commands, indent=1))
 
 
-def _compile(binary: Path, root: Path, mode: str) -> None:
-    """For any processor of this computer's architecture; nothing is linked but what Zig brings."""
-    common = ("-O", mode, "-mcpu", "baseline")
-    modules = (*common, "--dep", "shell", f"-Mroot={root}", *common, "-Mshell=shell.zig")
+def _compile(binary: Path, root: Path, options: Sequence[str]) -> None:
+    """Nothing is linked but what Zig brings."""
+    modules = (*options, "--dep", "shell", f"-Mroot={root}", *options, "-Mshell=shell.zig")
     result = build.zig("build-exe", *modules, f"-femit-bin={binary.resolve()}", cwd=build.SOURCES)
     if result.returncode != 0:
         raise SystemExit(result.stderr)
@@ -147,13 +152,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--parser", choices=PARSERS, action="append", help="only this one")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=1, help="processes side by side, natively")
+    parser.add_argument("--bits", type=int, choices=sorted(_TARGETS), default=64, help="of an address, natively")
     parser.add_argument("--wasm", action="store_true", help="the shipped module instead of native code")
     parser.add_argument("--prepare", type=Path, metavar="DIR", help="only write what the native run needs to DIR")
     parser.add_argument("--json", action="store_true")
     chosen = parser.parse_args(arguments)
     parsers = chosen.parser or PARSERS
     if chosen.prepare:
-        prepare(chosen.prepare, parsers)
+        prepare(chosen.prepare, parsers, bits=chosen.bits)
         return 0
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "fuzz"
@@ -161,7 +167,7 @@ def main(arguments: list[str] | None = None) -> int:
             folder.mkdir()
             by_parser = fuzz_in_wasm(folder, parsers, chosen.inputs, chosen.seed)
         else:
-            prepare(folder, parsers)
+            prepare(folder, parsers, bits=chosen.bits)
             by_parser = run_batches(folder, chosen.inputs, chosen.seed, jobs=chosen.jobs)
     figures = report(by_parser)
     print(json.dumps(figures, indent=None if chosen.json else 1))

@@ -89,7 +89,12 @@ def _in_a_process_of_its_own(minutes: float, seed: int, core: str) -> dict[str, 
     """What was counted; a process that dies is a crash."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "tests.faults.monkey", "--in-process"]
-        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2]), "HOME": folder}
+        environment = {
+            **os.environ,
+            "PYTHONPATH": str(Path(__file__).resolve().parents[2]),
+            "HOME": folder,
+            "PYTHONFAULTHANDLER": "1",
+        }
         run = subprocess.run(
             [*command, "--minutes", str(minutes), "--seed", str(seed), "--core", core],
             capture_output=True,
@@ -99,7 +104,7 @@ def _in_a_process_of_its_own(minutes: float, seed: int, core: str) -> dict[str, 
             env=environment,
         )
     if run.returncode:
-        return asdict(Tally(crashes=1, told=[f"the process ended with {run.returncode}", run.stderr[-2000:]]))
+        return asdict(Tally(crashes=1, told=[f"the process ended with {run.returncode}", run.stderr[-4000:]]))
     tally: dict[str, object] = json.loads(run.stdout.splitlines()[-1])
     return tally
 

@@ -9,7 +9,7 @@ import pytest
 
 from personal_ai.common.errors import BadInputError, UnknownVersionError
 from personal_ai.common.paths import resource
-from personal_ai.models.catalogue import CATALOGUE_FILE, read_catalogue
+from personal_ai.models.catalogue import CATALOGUE_FILE, catalogue, read_catalogue
 from personal_ai.models.huggingface import _ARCHITECTURES
 
 SHIPPED = resource(CATALOGUE_FILE)
@@ -35,6 +35,19 @@ def test_mistakes_are_named(tmp_path: Path, change: dict[str, object], named: st
     path.write_text(json.dumps(json.loads(SHIPPED.read_text()) | change))
     with pytest.raises(BadInputError, match=named):
         read_catalogue(path)
+
+
+def test_the_users_own_entries_come_first_and_stand_in_for_those_of_the_same_id(tmp_path: Path) -> None:
+    shipped, own = json.loads(SHIPPED.read_text()), tmp_path / CATALOGUE_FILE
+    assert catalogue(own) == read_catalogue(SHIPPED)
+    changed = shipped["models"][2] | {"label": "As I call it"}
+    own.write_text(json.dumps(shipped | {"models": [changed, changed | {"id": "me/mine"}]}))
+    first, second, *others = catalogue(own)
+    assert (first.label, second.id) == ("As I call it", "me/mine")
+    assert others == [entry for entry in read_catalogue(SHIPPED) if entry.id != changed["id"]]
+    own.write_text("{")
+    with pytest.raises(BadInputError, match=r"catalogue\.json"):
+        catalogue(own)
 
 
 def test_doubles_and_other_versions_are_refused(tmp_path: Path) -> None:

@@ -13,7 +13,9 @@ from PySide6.QtWidgets import QCheckBox, QLabel, QPlainTextEdit
 
 from personal_ai.common.errors import StorageError
 from personal_ai.common.jobs import Cancel
+from personal_ai.common.paths import Paths
 from tests.ui.forms import problem
+from ui.diagnostics import diagnostics
 from ui.tour.scenes_identities import Unreadable, several
 from ui.tour.scenes_settings import fill, press, settings_page
 from ui.tour.scripted import PASSWORD, PHRASE, ScriptedCore
@@ -149,6 +151,14 @@ def test_the_words_go_on_the_sheet_for_the_password_only(stage: Stage, tmp_path:
     press(stage, "Recovery sheet…")
     fill(stage, str(target), "")
     assert stage.core.safekeeping.asked == [("sheet", target, True), ("sheet", target, False)]
+
+
+def test_diagnostics_count_what_files_take_not_their_holes(stage: Stage, own_home: Path) -> None:
+    folder = Paths(own_home).practice_network
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "heap").open("wb") as file:
+        file.truncate(1 << 30)
+    assert "practice-network: 0 B" in diagnostics(stage.core, Paths(own_home))
 
 
 def test_diagnostics_are_shown_before_they_are_saved_and_hold_no_secret(make_stage: MakeStage, tmp_path: Path) -> None:

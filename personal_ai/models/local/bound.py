@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from personal_ai.compiler.onnx_graph import Array
 from personal_ai.models.local.devices import CPU, RECORD_ASSIGNMENT, Device, require_all
-from personal_ai.models.local.session_graph import GIVEN_FILE, SessionGraph, cache_names, is_large
+from personal_ai.models.local.session_graph import GIVEN_FILE, PromptGraph, SessionGraph, cache_names, is_large
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession, OrtValue, SessionOptions  # noqa: TID251 -- for the type checker alone
@@ -38,7 +38,10 @@ class BoundGraph:
         self._decoder, self._device = graph.decoder, device
         self._values = onnxruntime.OrtValue
         self.lent = {name: np.ascontiguousarray(tensor) for name, tensor in graph.tensors.items() if is_large(tensor)}
-        session = self._opened(graph, _options(device, threads))
+        options = _options(device, threads)
+        if isinstance(graph, PromptGraph):
+            options.enable_mem_pattern = False  # else room for all of it is kept beside what the first prompt took
+        session = self._opened(graph, options)
         require_all(session, device)
         self._session, self._binding = session, session.io_binding()
         self._bound: dict[str, OrtValue] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -112,6 +113,10 @@ class Session:
             bound.bind_cache(grown)
 
 
+def _head_of(decoder: Decoder, onnx_path: Path, *, cuda: bool) -> HeadGraph:
+    return head_graph(decoder, read_onnx(onnx_path).constants, cuda=cuda)
+
+
 def open_session(decoder: Decoder, onnx_path: Path, *, threads: int | None = None) -> tuple[Session, list[Verdict]]:
     """The session on the best device that runs the whole model, and what became of each.
 
@@ -121,10 +126,11 @@ def open_session(decoder: Decoder, onnx_path: Path, *, threads: int | None = Non
 
     def open_on(device: Device) -> Session:
         # Graphs for each try: a session takes what it repacks out of them.
-        parts, cuda = read_onnx(onnx_path).constants, device.memory == "cuda"
-        graph = session_graph(decoder, parts, cuda=cuda)
-        session = Session(graph, lambda: head_graph(decoder, parts, cuda=cuda), device, threads=threads)
-        tensors = read_onnx(onnx_path).constants  # mapped anew: nothing of the file stayed in memory while repacking
+        # The file is mapped anew for each: nothing of it stays in memory while the next is repacked.
+        cuda = device.memory == "cuda"
+        graph = session_graph(decoder, read_onnx(onnx_path).constants, cuda=cuda)
+        session = Session(graph, partial(_head_of, decoder, onnx_path, cuda=cuda), device, threads=threads)
+        tensors = read_onnx(onnx_path).constants
         if device is CPU and takes_prompt_graph(tensors):
             session.read_prompts_with(prompt_graph(decoder, tensors))
         return session

@@ -14,12 +14,13 @@ const unpacking = shell.unpacking;
 const page_size = std.heap.pageSize();
 const arena_size_max = 1 << 20;
 const state_size_max = 4 << 20;
-const header_size = 64;
+const header_size = @sizeOf(format.Header);
+const tables_at = header_size + std.meta.fields(format.Section).len * @sizeOf(format.SectionEntry);
 const frame_size = 8;
 const packed_header_size = 16;
 const packed_magic = "PAIPACK\x00";
 const instructions_most = 1 << 24; // of one graph: it must end, but need not end soon
-const weights_offset_at = 64 + 6 * 16 + 4; // in the last section's entry
+const weights_offset_at = tables_at - @sizeOf(format.SectionEntry) + 4; // in the last section's entry
 
 /// Memory between two pages that cannot be accessed.
 const Guarded = struct {
@@ -64,7 +65,7 @@ const Places = struct { file: Guarded, program: Guarded, arena: Guarded, state: 
 pub fn main() !void {
     const allocator = std.heap.page_allocator;
     const arguments = try std.process.argsAlloc(allocator);
-    const inputs = try std.fmt.parseInt(u64, arguments[1], 10);
+    const inputs = try std.fmt.parseInt(usize, arguments[1], 10);
     var prng = std.Random.DefaultPrng.init(try std.fmt.parseInt(u64, arguments[2], 10));
     const original = try std.fs.cwd().readFileAlloc(allocator, arguments[3], 1 << 24);
 
@@ -203,10 +204,10 @@ fn readOutputs(model: *const engine.Model, call: anytype) void {
     }
 }
 
-/// One to four changes to a program that begins at `start`, most of them in its tables, many to numbers that parsers get
-/// wrong or that stand elsewhere in the tables.
+/// One to four changes to a program that begins at `start`, most of them in its tables: to numbers that parsers get wrong,
+/// or to what another record says.
 fn damage(bytes: []u8, start: usize, tables_size: usize, random: std.Random) void {
-    if (bytes.len < start + header_size) return;
+    if (bytes.len < start + tables_at) return;
     const program = bytes[start..];
     for (0..1 + random.uintLessThan(usize, 4)) |_| {
         const reach = switch (random.uintLessThan(u8, 16)) {
@@ -218,15 +219,31 @@ fn damage(bytes: []u8, start: usize, tables_size: usize, random: std.Random) voi
         switch (random.uintLessThan(u8, 8)) {
             0, 1 => program[place] ^= @as(u8, 1) << random.int(u3),
             2 => program[place] = random.int(u8),
-            3 => copyWord(program, random.uintLessThan(usize, reach), place),
-            else => replaceWord(program, place, random),
+            3 => replaceWord(program, place, random),
+            else => crossRecords(program, random),
         }
     }
 }
 
-fn copyWord(bytes: []u8, from: usize, to: usize) void {
-    if (@max(from, to) + 4 > bytes.len) return;
-    std.mem.writeInt(u32, bytes[to & ~@as(usize, 3) ..][0..4], readWord(bytes, from & ~@as(usize, 3)), .little);
+/// Puts a word of one record into another of its table: tensors get other lengths and places, operators other operands
+/// and attributes, and the whole may well hold together.
+fn crossRecords(program: []u8, random: std.Random) void {
+    const tables = [_]struct { format.Section, usize }{
+        .{ .dimensions, @sizeOf(format.Dimension) },
+        .{ .tensors, @sizeOf(format.Tensor) },
+        .{ .operands, @sizeOf(u32) },
+        .{ .operators, @sizeOf(format.Operator) },
+    };
+    const section, const record_size = tables[random.uintLessThan(usize, tables.len)];
+    const entry = header_size + (@intFromEnum(section) - 1) * @sizeOf(format.SectionEntry);
+    const offset = readWord(program, entry + 4);
+    const size = readWord(program, entry + 8); // which may be damaged already
+    if (size < record_size or @as(u64, offset) + size > program.len) return;
+    const word_size: usize = if (random.boolean()) 2 else 4;
+    const field = offset + random.uintLessThan(usize, record_size / word_size) * word_size;
+    const from = field + random.uintLessThan(usize, size / record_size) * record_size;
+    const to = field + random.uintLessThan(usize, size / record_size) * record_size;
+    std.mem.copyForwards(u8, program[to..][0..word_size], program[from..][0..word_size]);
 }
 
 fn replaceWord(bytes: []u8, place: usize, random: std.Random) void {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sqlite3
 from dataclasses import replace
 
 import pytest
@@ -146,6 +147,24 @@ def test_they_outlive_a_kill_and_half_copies_do_not(own_network: Running, echo_w
     assert count(agent, canister_id) == 2
     agent.close()
     assert own_network.control("GET", "audit").json()["unaccounted_cycles"] == 0
+
+
+def test_snapshots_of_a_state_that_knew_no_uploads_are_there(own_network: Running, echo_wasm: bytes) -> None:
+    agent = own_network.agent()
+    canister_id = own_network.install(agent, echo_wasm)
+    snapshot = Management(agent).take_snapshot(canister_id)
+    agent.close()
+    own_network.kill()
+    with sqlite3.connect(own_network.folder / "state.sqlite") as db:
+        db.execute("ALTER TABLE snapshot DROP COLUMN uploaded")
+    db.close()
+    own_network.start()
+    agent = own_network.agent()
+    management = Management(agent)
+    assert management.snapshots(canister_id) == [snapshot]
+    assert not management.snapshot_contents(canister_id, snapshot.id).uploaded
+    management.load_snapshot(canister_id, snapshot.id)
+    agent.close()
 
 
 def test_logs_are_followed_by_number(network: Running, owner_agent: Agent, counting: Principal) -> None:

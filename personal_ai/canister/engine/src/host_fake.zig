@@ -50,13 +50,13 @@ pub fn stable64_grow(pages: u64) u64 {
 }
 
 pub fn stable64_read(target: u64, offset: u64, size_bytes: u64) void {
-    const bytes: [*]u8 = @ptrFromInt(target);
-    @memcpy(bytes[0..size_bytes], stable_bytes.items[offset..][0..size_bytes]);
+    const bytes: [*]u8 = @ptrFromInt(@as(usize, @intCast(target)));
+    @memcpy(bytes[0..@intCast(size_bytes)], stable_bytes.items[@intCast(offset)..][0..@intCast(size_bytes)]);
 }
 
 pub fn stable64_write(offset: u64, source: u64, size_bytes: u64) void {
-    const bytes: [*]const u8 = @ptrFromInt(source);
-    @memcpy(stable_bytes.items[offset..][0..size_bytes], bytes[0..size_bytes]);
+    const bytes: [*]const u8 = @ptrFromInt(@as(usize, @intCast(source)));
+    @memcpy(stable_bytes.items[@intCast(offset)..][0..@intCast(size_bytes)], bytes[0..@intCast(size_bytes)]);
 }
 
 pub fn heapSizePages() u32 {
