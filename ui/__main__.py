@@ -64,7 +64,6 @@ def make_window(paths: Paths) -> tuple[QApplication, Window]:
     door = FrontDoor(paths.home, window)
     door.knocked.connect(window.come_to_front)
     QTimer.singleShot(_SETTLED_AFTER_MS, door, door.open)
-    QTimer.singleShot(_SETTLED_AFTER_MS, gc.enable)
     window.leaving.connect(door.close)
     window.closed.connect(application.quit)
     return application, window

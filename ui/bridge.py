@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from enum import Enum
 from functools import partial
@@ -114,8 +115,7 @@ class Bridge(QObject):
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._lanes: dict[Lane, SimpleQueue[Callable[[], None] | None]] = {}
-        self._threads: list[threading.Thread] = []
+        self._lanes: dict[Lane, _Worker] = {}
         self._operations: set[Operation[Any]] = set()
         self._mail: list[tuple[Operation[Any], object]] = []
         self._mail_lock = threading.Lock()
@@ -141,7 +141,7 @@ class Bridge(QObject):
             lane, owner or self, lambda news: self._post(operation, news), unasked=unasked
         )
         self._operations.add(operation)
-        self._lane(lane).put(lambda: self._carry_out(operation, work))
+        self._lane(lane).put(partial(self._carry_out, operation, work))
         return operation
 
     @property
@@ -174,21 +174,15 @@ class Bridge(QObject):
         self.cancel_long_work()
         self._closed = True
         self._batch.stop()
-        for lane in self._lanes.values():
-            lane.put(None)
+        for worker in self._lanes.values():
+            worker.put(None)
         deadline_s = time.monotonic() + timeout_s
-        for thread in self._threads:
-            thread.join(max(0.0, deadline_s - time.monotonic()))
-        return not any(thread.is_alive() for thread in self._threads)
+        return all(worker.ends_by(deadline_s) for worker in self._lanes.values())
 
-    def _lane(self, lane: Lane) -> SimpleQueue[Callable[[], None] | None]:
+    def _lane(self, lane: Lane) -> _Worker:
         assert not self._closed, "the bridge is closed"
         if lane not in self._lanes:
-            queue: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
-            thread = threading.Thread(target=_work_through, args=(queue,), name=f"lane {lane.value}", daemon=True)
-            self._lanes[lane] = queue
-            self._threads.append(thread)
-            thread.start()
+            self._lanes[lane] = _Worker(lane)
         return self._lanes[lane]
 
     def _carry_out(self, operation: Operation[Result], work: Callable[[Task], Result]) -> None:
@@ -217,6 +211,8 @@ class Bridge(QObject):
         self._delivered_s = time.monotonic()
         with self._mail_lock:
             mail, self._mail = self._mail, []
+        for worker in self._lanes.values():
+            worker.drop_done()
         for operation, news in _merged(mail):
             if self._closed:
                 return
@@ -280,6 +276,42 @@ class OwnedBridge:
         return self._bridge.runs(lane)
 
 
+class _Worker:
+    """The thread of a lane. `put` and `drop_done` are for the window's thread.
+
+    A job refers to pages and dialogs. The last reference to one must not go on this thread, which would destroy it
+    there: jobs are held until the thread has let go of them.
+    """
+
+    def __init__(self, lane: Lane) -> None:
+        self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._held: deque[Callable[[], None] | None] = deque()
+        self._let_go = 0  # so many of all jobs; the thread alone writes it
+        self._dropped = 0
+        self._thread = threading.Thread(target=self._work, name=f"lane {lane.value}", daemon=True)
+        self._thread.start()
+
+    def put(self, job: Callable[[], None] | None) -> None:
+        """None: the last one."""
+        self._held.append(job)
+        self._jobs.put(job)
+
+    def drop_done(self) -> None:
+        while self._dropped < self._let_go:
+            self._held.popleft()
+            self._dropped += 1
+
+    def ends_by(self, deadline_s: float) -> bool:
+        self._thread.join(max(0.0, deadline_s - time.monotonic()))
+        return not self._thread.is_alive()
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            job()
+            del job
+            self._let_go += 1
+
+
 class _Done:
     """How an operation ended."""
 
@@ -297,11 +329,6 @@ def _listener(callback: Callable[..., object]) -> QObject | None:
 def _cancel_all(operations: set[Operation[Any]], *_: object) -> None:
     for operation in operations:
         operation.cancel()
-
-
-def _work_through(queue: SimpleQueue[Callable[[], None] | None]) -> None:
-    while (job := queue.get()) is not None:
-        job()
 
 
 def _merged(mail: list[tuple[Operation[Any], object]]) -> list[tuple[Operation[Any], object]]:

@@ -295,6 +295,24 @@ def test_calls_on_one_lane_never_overlap_and_lanes_do(bridge: Bridge) -> None:
     assert ("chat", "chat") not in together
 
 
+def test_what_work_refers_to_goes_on_this_thread(bridge: Bridge) -> None:
+    gone_on: list[str] = []
+
+    class Page:
+        def __del__(self) -> None:
+            gone_on.append(threading.current_thread().name)
+
+        def work(self, _: Task) -> None:
+            """Refers to the page, as the work of pages does."""
+
+    for _ in range(20):
+        bridge.run(Page().work)
+    until(lambda: not bridge.busy)
+    bridge.run(lambda _: None)
+    until(lambda: len(gone_on) == 20)
+    assert set(gone_on) == {threading.main_thread().name}
+
+
 def test_the_window_goes_on_while_work_is_done(bridge: Bridge) -> None:
     ticks: list[float] = []
     ended: list[bool] = []
