@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import ipaddress
 import logging
 import os
@@ -19,6 +20,16 @@ from tests.support.keyrings import MemoryKeyring
 pytest_plugins = ["tests.support.harness"]
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+
+@pytest.fixture(autouse=True)
+def garbage_between_tests() -> Iterator[None]:
+    """Where there are windows, Python does not look for garbage by itself (ui/garbage.py)."""
+    yield
+    if not gc.isenabled():
+        from ui.garbage import collect_due
+
+        collect_due()
 
 
 @pytest.fixture(autouse=True)

@@ -1,7 +1,8 @@
-"""Python looks for garbage on the window's thread alone.
+"""Python looks for garbage on the window's thread alone, and only between two events.
 
-Left to itself it looks wherever the next object happens to be made. On a lane's thread it would find pages, cursors and
-pictures that refer to each other and destroy them while Qt uses them, which ends the process.
+Left to itself it looks wherever the next object happens to be made. On a lane's thread it would destroy pages, cursors
+and pictures while Qt uses them; on the window's own, in the middle of Qt's walk through all widgets, those that come
+next. Either ends the process.
 """
 
 from __future__ import annotations
@@ -13,26 +14,18 @@ from PySide6.QtCore import QObject, QTimer
 _LOOK_MS = 1000
 
 
-class Garbage(QObject):
-    """As long as it is there and not ended, nothing else looks for garbage. Make it on the window's thread."""
+def look_between_events(application: QObject) -> None:
+    """From now on, as long as there is the application. Call it on the window's thread."""
+    gc.disable()
+    timer = QTimer(application, interval=_LOOK_MS)
+    timer.timeout.connect(collect_due)
+    timer.start()
 
-    def __init__(self, parent: QObject) -> None:
-        super().__init__(parent)
-        gc.disable()
-        self._frozen = False
-        self._timer = QTimer(self, interval=_LOOK_MS)
-        self._timer.timeout.connect(collect_due)
-        self._timer.start()
 
-    def settle(self) -> None:
-        """What the program is made of is there by now, and is not gone through again: that would hold the window up."""
-        if not self._frozen:
-            self._frozen = True
-            gc.freeze()
-
-    def end(self) -> None:
-        self._timer.stop()
-        gc.enable()
+def settle() -> None:
+    """What the program is made of is there by now. It is not gone through again, which would hold the window up."""
+    if not gc.get_freeze_count():
+        gc.freeze()
 
 
 def collect_due() -> None:

@@ -12,8 +12,8 @@ from PySide6.QtWidgets import QMainWindow, QStackedWidget, QWidget
 
 from personal_ai.common.errors import StorageError, UserFacingError
 from personal_ai.common.paths import Paths
+from ui import garbage
 from ui.bridge import Bridge, Lane
-from ui.garbage import Garbage
 from ui.opening import Opening
 from ui.preferences import WindowState, load_appearance, load_window, save_appearance, save_window
 from ui.text import tr
@@ -41,7 +41,6 @@ class Window(QMainWindow):
 
     def __init__(self, open_core: Callable[[], Core], paths: Paths) -> None:
         super().__init__()
-        self._garbage = Garbage(self)
         self._paths = paths
         self._closing = False
         self._crash: CrashDialog | None = None
@@ -91,7 +90,7 @@ class Window(QMainWindow):
 
         core = self.opening.core
         assert core is not None
-        self._garbage.settle()
+        garbage.settle()
         profile = Profile(core, self.bridge, overview)
         self.shell = Shell(profile, self._paths)
         profile.setParent(self.shell)  # it goes with the pages
@@ -224,7 +223,6 @@ class Window(QMainWindow):
             self.opening.close()
         with suppress(StorageError):  # the next window is as the first one was
             save_window(self._paths.settings, self._left)
-        self._garbage.end()
         self.closed.emit()
 
     def _remember(self) -> None:

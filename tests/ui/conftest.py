@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PySide6.QtCore import QObject
 
+from ui.garbage import look_between_events
 from ui.tour.scripted import ScriptedCore, deployment
 from ui.tour.stage import Stage
 
@@ -15,6 +17,12 @@ StageMaker = Callable[..., Stage]
 
 # The offscreen platform has no window manager to tell about sizes.
 _HARMLESS = ("This plugin does not support propagateSizeHints()",)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def garbage_between_events(qapp: QObject) -> None:
+    """As in the program."""
+    look_between_events(qapp)
 
 
 @pytest.fixture(autouse=True)
