@@ -199,9 +199,14 @@ class Opening(QObject):
     def _begin_trial(self, page: TrialPage) -> None:
         page.begin()
         self._trial = self.ask_long(lambda core, task: core.trial.begin(task.tell, task.cancel), Lane.DEPLOY)
-        self._trial.on(Progress, page.report).on_success(self.tried.emit)
+        self._trial.on(Progress, page.report).on_success(lambda deployment: self._end_trial(page, deployment))
         self._trial.on_failure(lambda error: self._tell_trial_failed(page, error))
         self._trial.on_cancelled(self._drop_trial)
+
+    def _end_trial(self, page: TrialPage, deployment: Deployment) -> None:
+        """It is there: what is now read for the pages is not to be thrown away any more."""
+        page.setEnabled(False)
+        self.tried.emit(deployment)
 
     def _tell_trial_failed(self, page: TrialPage, error: UserFacingError) -> None:
         self.ask(lambda core: core.has_vault).owned_by(page).on_success(

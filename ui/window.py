@@ -73,21 +73,25 @@ class Window(QMainWindow):
 
     def _read_overview(self) -> None:
         """The vault is open: the pages appear."""
-        self.opening.ask(_overview).on_success(self._build_shell).on_failure(
-            lambda error: self.opening.cannot_open(error, self._read_overview)
-        )
+        self.opening.ask(_overview).on_success(self._build_shell).on_failure(self._cannot_open)
 
     def _begin_with(self, deployment: Deployment) -> None:
         """Somebody tries it out: the first question is asked for them."""
         self.opening.ask(_overview).on_success(
             lambda overview: self._build_shell(overview).show_first_answer(deployment)
-        ).on_failure(lambda error: self.opening.cannot_open(error, self._read_overview))
+        ).on_failure(self._cannot_open)
+
+    def _cannot_open(self, error: UserFacingError) -> None:
+        if self.shell is None:  # else it was opened twice, by a second press, and the first time went well
+            self.opening.cannot_open(error, self._read_overview)
 
     def _build_shell(self, overview: Overview) -> Shell:
         from ui.presence import IdleWatch  # noqa: PLC0415 - not before there are pages
         from ui.profile import Profile  # noqa: PLC0415 - loaded by `_overview`, off this thread
         from ui.shell import Shell  # noqa: PLC0415
 
+        if self.shell is not None:
+            return self.shell
         core = self.opening.core
         assert core is not None
         garbage.settle()
@@ -144,11 +148,12 @@ class Window(QMainWindow):
 
     def _locked(self) -> None:
         self._remember()
-        self.shell = self._watch = None
         self._locking = False
         self.opening.unlock()
 
     def _show(self, page: QWidget) -> None:
+        if page is not self.shell:
+            self.shell = self._watch = None  # they go with the page that another takes the place of
         before = self._stack.currentWidget()
         self._stack.addWidget(page)
         self._stack.setCurrentWidget(page)

@@ -198,6 +198,33 @@ def test_a_profile_that_cannot_be_read_says_why_and_can_be_tried_again(make_stag
     stage.until(lambda: stage.window.shell is not None)
 
 
+def test_a_second_press_opens_nothing_twice(make_stage: MakeStage) -> None:
+    class SoonUnreadable(ScriptedCore):
+        readable = True
+
+        def models(self) -> list[ScriptedModel]:
+            if not self.readable:
+                raise StorageError("The data folder cannot be read.")
+            return super().models()
+
+    core = SoonUnreadable()
+    stage = make_stage(core).enter()
+    shell = stage.shell
+    for core.readable in (True, False):
+        stage.window.opening.opened.emit()
+        stage.settle()
+        assert stage.window.shell is shell and shell.isVisible()
+
+
+def test_the_pages_are_forgotten_where_another_takes_their_place(make_stage: MakeStage) -> None:
+    stage = make_stage().enter()
+    stage.window.opening.unlock()
+    stage.settle()
+    assert stage.window.shell is None
+    stage.window.resize(900, 700)  # both reached for what was deleted, which ended the process
+    stage.close()
+
+
 def test_a_core_that_does_not_load_can_be_tried_again(qapp: object, own_home: Path) -> None:
     tries: list[ScriptedCore] = []
 
