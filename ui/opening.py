@@ -199,6 +199,7 @@ class Opening(QObject):
     def _begin_trial(self, page: TrialPage) -> None:
         page.begin()
         self._trial = self.ask_long(lambda core, task: core.trial.begin(task.tell, task.cancel), Lane.DEPLOY)
+        self._trial.owned_by(page)  # whoever has gone on without it is not taken anywhere any more
         self._trial.on(Progress, page.report).on_success(lambda deployment: self._end_trial(page, deployment))
         self._trial.on_failure(lambda error: self._tell_trial_failed(page, error))
         self._trial.on_cancelled(self._drop_trial)

@@ -109,6 +109,11 @@ def _in_a_process_of_its_own(minutes: float, seed: int, core: str) -> dict[str, 
     return tally
 
 
+def _where(error: BaseException) -> str:
+    """The error and the innermost calls that led to it."""
+    return "".join(traceback.format_exception(error)[-3:])
+
+
 def play(seconds: float, seed: int, stages: MakeStage) -> Tally:
     """Opens and closes windows for so long."""
     tally = Tally()
@@ -121,7 +126,7 @@ def play(seconds: float, seed: int, stages: MakeStage) -> Tally:
 
     def note_crash(_: type[BaseException], error: BaseException, __: TracebackType | None) -> None:
         tally.crashes += 1
-        tally.told.append("".join(traceback.format_exception(error)[-3:]))
+        tally.told.append(_where(error))
 
     sys.excepthook = note_crash  # where a slot breaks, Qt goes on
     qInstallMessageHandler(note)
@@ -175,7 +180,7 @@ class _Round:
             self._left = 0
             self._leave_dialogs()
             self._tally.crashes += len(stage.crashes)
-            self._tally.told += [repr(crash) for crash in stage.crashes]
+            self._tally.told += map(_where, stage.crashes)
             stage.crashes.clear()
             stage.close()
 
