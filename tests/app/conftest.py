@@ -1,8 +1,9 @@
-"""A profile with a small random model that was taken into a canister on a practice network of its own."""
+"""Profiles: an empty one, and one whose small random model was taken into a canister on a practice network of its own."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,16 @@ from personal_ai.common.jobs import Cancel, ignore_progress
 from personal_ai.common.paths import Paths
 from personal_ai.deployments.journal import Deployment
 from tests.support.checkpoints import Shape, write_checkpoint
+
+
+@pytest.fixture
+def workspace(own_home: Path) -> Iterator[Workspace]:
+    """An open vault with nothing in it, quickly made."""
+    opened = Workspace(Paths(own_home))
+    opened.door.create_for_trial(opened.new_phrase())
+    yield opened
+    opened.practice_network.stop()
+    opened.close()
 
 
 @pytest.fixture(scope="module")

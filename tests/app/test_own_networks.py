@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from personal_ai.app.own_networks import Described
 from personal_ai.app.workspace import Workspace
 from personal_ai.common.errors import BadInputError, FormatError, NetworkUnreachableError, SecurityError
-from personal_ai.common.paths import Paths
 from personal_ai.deployments.practice import PracticeNetwork
 from personal_ai.ic.profile import IC, CostTable, NetworkProfile
 
 LOCAL = Described("mine", "http://127.0.0.1:1")
 KEY = IC.root_key_der
 assert KEY is not None
-
-
-@pytest.fixture
-def workspace(own_home: Path) -> Iterator[Workspace]:
-    opened = Workspace(Paths(own_home))
-    opened.door.create_for_trial(opened.new_phrase())
-    yield opened
-    opened.practice_network.stop()
-    opened.close()
 
 
 def test_a_network_is_added_changed_and_removed(workspace: Workspace) -> None:

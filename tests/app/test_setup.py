@@ -12,20 +12,10 @@ import pytest
 from personal_ai.app.setup import Choices, Step
 from personal_ai.app.workspace import Workspace
 from personal_ai.common.jobs import Cancel, ignore_progress
-from personal_ai.common.paths import Paths
 from personal_ai.deployments.journal import DeploymentState
 from personal_ai.deployments.practice import PracticeNetwork
 from personal_ai.ic.icp_types import E8S_PER_ICP
 from personal_ai.ic.principal import Principal
-
-
-@pytest.fixture
-def workspace(own_home: Path) -> Iterator[Workspace]:
-    opened = Workspace(Paths(own_home))
-    opened.door.create_for_trial(opened.new_phrase())
-    yield opened
-    opened.practice_network.stop()
-    opened.close()
 
 
 @pytest.fixture
