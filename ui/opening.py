@@ -197,17 +197,16 @@ class Opening(QObject):
         self._begin_trial(page)
 
     def _begin_trial(self, page: TrialPage) -> None:
+        def end(deployment: Deployment) -> None:
+            self._trial = None  # what is now read for the pages is not to be thrown away any more
+            self.tried.emit(deployment)
+
         page.begin()
         self._trial = self.ask_long(lambda core, task: core.trial.begin(task.tell, task.cancel), Lane.DEPLOY)
-        self._trial.owned_by(page)  # whoever has gone on without it is not taken anywhere any more
-        self._trial.on(Progress, page.report).on_success(lambda deployment: self._end_trial(page, deployment))
+        self._trial.owned_by(page)  # whoever has left the page is not taken anywhere any more
+        self._trial.on(Progress, page.report).on_success(end)
         self._trial.on_failure(lambda error: self._tell_trial_failed(page, error))
         self._trial.on_cancelled(self._drop_trial)
-
-    def _end_trial(self, page: TrialPage, deployment: Deployment) -> None:
-        """It is there: what is now read for the pages is not to be thrown away any more."""
-        page.setEnabled(False)
-        self.tried.emit(deployment)
 
     def _tell_trial_failed(self, page: TrialPage, error: UserFacingError) -> None:
         self.ask(lambda core: core.has_vault).owned_by(page).on_success(
@@ -215,7 +214,9 @@ class Opening(QObject):
         )
 
     def _leave_trial(self, page: TrialPage) -> None:
-        if self._trial is not None and self._trial.running:
+        if self._trial is None:
+            return
+        if self._trial.running:
             page.show_stopping()
             self._trial.cancel()
         else:

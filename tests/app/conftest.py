@@ -1,4 +1,4 @@
-"""Profiles: an empty one, and one whose small random model was taken into a canister on a practice network of its own."""
+"""Profiles: an empty one, and one with a small model that was taken into a canister on its own practice network."""
 
 from __future__ import annotations
 

@@ -8,10 +8,12 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QLabel, QLineEdit, QPushButton, QWidget
+from shiboken6 import isValid
 
 from personal_ai.common.errors import BadInputError, NetworkUnreachableError
 from personal_ai.common.jobs import Cancel, Progress
 from ui.pages.trial import TrialPage
+from ui.pages.unlock import UnlockPage
 from ui.pages.welcome import WelcomePage
 from ui.tour.scripted import PASSWORD, PHRASE, ScriptedCore
 from ui.tour.stage import Stage
@@ -61,6 +63,29 @@ def test_it_can_be_stopped_half_way_and_nothing_stays(make_stage: MakeStage) -> 
     click(page, "Back")
     stage.until(lambda: stage.window.findChild(WelcomePage) is not None)
     assert stage.core.trial.thrown_away and not stage.core.has_vault
+
+
+def test_once_it_is_done_back_throws_nothing_away(make_stage: MakeStage) -> None:
+    stage = make_stage()
+    click(stage.show().find(WelcomePage), "Just try it")
+    page = stage.find(TrialPage)
+    stage.window.opening.tried.connect(page.left)  # pressed just before the pages appear
+    stage.until(lambda: stage.window.shell is not None)
+    stage.settle()
+    assert stage.shell.isVisible() and not stage.core.trial.thrown_away
+
+
+def test_who_has_left_its_page_is_taken_nowhere(make_stage: MakeStage) -> None:
+    stage = make_stage()
+    stage.hold_step("Uploading the weights")
+    click(stage.show().find(WelcomePage), "Just try it")
+    page = stage.find(TrialPage)
+    stage.until(lambda: page.step == "Uploading the weights")
+    stage.window.opening.unlock()
+    stage.until(lambda: not isValid(page))
+    stage.released.set()
+    stage.settle()
+    assert stage.window.shell is None and stage.find(UnlockPage).isVisible()
 
 
 def test_a_failure_can_be_tried_again(make_stage: MakeStage) -> None:
