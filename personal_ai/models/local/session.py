@@ -84,6 +84,7 @@ def open_session(decoder: Decoder, onnx_path: Path, *, threads: int | None = Non
 
     def open_on(device: Device) -> Session:
         # A graph for each try, of the file mapped anew: a session takes what it repacks out of it.
-        return Session(session_graph(decoder, read_onnx(onnx_path).constants, device), device, threads=threads)
+        graph = session_graph(decoder, read_onnx(onnx_path).constants, device, threads=threads)
+        return Session(graph, device, threads=threads)
 
     return chosen(onnxruntime.get_available_providers(), open_on)

@@ -146,8 +146,12 @@ class SessionGraph:
 
 @dataclass
 class OwnKernelGraph(SessionGraph):
-    """A graph whose products are of this program's own operator: it takes the package's matrices as they are."""
+    """A graph whose products are of this program's own operator: it takes the package's matrices as they are.
 
+    threads: among how many a product is shared.
+    """
+
+    threads: int = 1
     taken: set[str] = field(default_factory=set)
 
     @property
@@ -186,6 +190,7 @@ class OwnKernelGraph(SessionGraph):
             domain=kernel.DOMAIN,
             input_size=weight.shape[0],
             biased=int(bias),
+            threads=self.threads,
         )
 
 

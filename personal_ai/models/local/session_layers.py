@@ -8,6 +8,7 @@ docs/local-answers.md says what each is worth.
 
 from __future__ import annotations
 
+import os
 from typing import Final
 
 import numpy as np
@@ -22,8 +23,12 @@ from personal_ai.models.quantisation import BLOCK_SIZE
 _END: Final = np.iinfo(np.int64).max
 
 
-def session_graph(decoder: Decoder, tensors: Tensors, device: Device = CPU) -> SessionGraph:
+def session_graph(
+    decoder: Decoder, tensors: Tensors, device: Device = CPU, *, threads: int | None = None
+) -> SessionGraph:
     """The graph of a package's decoder over its tensors, in the operators that the device has.
+
+    threads: that are going to run it; None for one for each core.
 
     Inputs: input_ids int64 [1, S]; last_position int32 [1] and total_length int32 []: P + S - 1 and P + S, where P
     positions are cached; first_row int64 [1]: the first of the R positions that the head is to follow for, counted from
@@ -31,8 +36,10 @@ def session_graph(decoder: Decoder, tensors: Tensors, device: Device = CPU) -> S
     capacity >= P + S, of the graph's cache type.
     Outputs: logits f32 [1, R, V]; present.N.{key,value}, to be bound to the past's memory.
     """
-    kind = OwnKernelGraph if device is OWN_KERNEL else SessionGraph
-    graph = kind(decoder, tensors, cuda=device.memory == "cuda")
+    if device is OWN_KERNEL:
+        graph: SessionGraph = OwnKernelGraph(decoder, tensors, threads=threads or os.cpu_count() or 1)
+    else:
+        graph = SessionGraph(decoder, tensors, cuda=device.memory == "cuda")
     x, normed = _beginning(graph), ""
     for layer in range(decoder.layer_count):
         x, normed = _layer(graph, layer, x, normed)

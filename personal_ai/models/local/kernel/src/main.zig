@@ -2,7 +2,8 @@
 //!
 //! Inputs: x; then of each matrix its integers, int8 [inputs, outputs] or, two of four bits to a byte, uint8
 //! [ceil(inputs * outputs / 2)], its scales f32 [ceil(inputs / 64), outputs] and, where the attribute `biased` is 1, its
-//! bias f32 [outputs]. They are constants. Outputs: f32 [..., rows, outputs] of each matrix. Attributes: `input_size` (inputs), `biased`.
+//! bias f32 [outputs]. They are constants. Outputs: f32 [..., rows, outputs] of each matrix. Attributes: `input_size`
+//! (inputs), `biased`, `threads` (among how many the work for one row is shared).
 //!
 //! Everything that comes in is checked before a pointer is followed; onnxruntime tells the reason of a refusal.
 
@@ -16,9 +17,10 @@ const domain_name = "personal_ai";
 const matrices_max = 3;
 const inputs_max = 1 << 20;
 const outputs_max = 1 << 24;
+const threads_max = 1 << 10;
 const stack_blocks = 128; // of activations: more of them are kept in memory of onnxruntime's
 const rows_at_once = 16; // that are quantised by one task
-const task_bytes = 1 << 16; // of weights that a task reads for one row
+const task_tiles_min = 4;
 
 const Matrix = struct {
     weights: union(enum) { eight: weights.Weights(8), four: weights.Weights(4) },
@@ -41,6 +43,7 @@ const Kernel = struct {
     api: *const ort.Api,
     allocator: *ort.Allocator,
     inputs: usize,
+    threads: usize,
     count: usize,
     matrices: [matrices_max]Matrix,
 
@@ -74,16 +77,20 @@ const Kernel = struct {
         const api = kernel.api;
         var inputs: i64 = 0;
         var biased: i64 = 0;
+        var threads: i64 = 0;
         var given: usize = 0;
         if (api.function(.KernelInfoGetAttribute_int64)(info, "input_size", &inputs)) |status| return status;
         if (api.function(.KernelInfoGetAttribute_int64)(info, "biased", &biased)) |status| return status;
+        if (api.function(.KernelInfoGetAttribute_int64)(info, "threads", &threads)) |status| return status;
         if (api.function(.KernelInfo_GetOutputCount)(info, &kernel.count)) |status| return status;
         if (api.function(.KernelInfo_GetInputCount)(info, &given)) |status| return status;
         if (inputs < 1 or inputs > inputs_max) return invalid(api, "input_size is out of range");
         if (kernel.count < 1 or kernel.count > matrices_max) return invalid(api, "one to three outputs are possible");
         const parts: usize = if (biased == 0) 2 else 3;
         if (given != 1 + parts * kernel.count) return invalid(api, "outputs and matrices do not agree");
+        if (threads < 1 or threads > threads_max) return invalid(api, "threads is out of range");
         kernel.inputs = @intCast(inputs);
+        kernel.threads = @intCast(threads);
         for (kernel.matrices[0..kernel.count], 0..) |*matrix, i| {
             if (kernel.readMatrix(info, 1 + parts * i, biased != 0, matrix)) |status| return status;
         }
@@ -98,7 +105,7 @@ const Kernel = struct {
         if (constant(api, info, first + 1, &scales)) |status| return status;
         if (scales.rank != 2 or scales.dimensions[1] < 1 or scales.dimensions[1] > outputs_max) return invalid(api, "scales have no outputs");
         const outputs: usize = @intCast(scales.dimensions[1]);
-        if (!scales.is(.f32, &.{ std.math.divCeil(usize, kernel.inputs, weights.block) catch unreachable, outputs })) return invalid(api, "scales do not fit");
+        if (!scales.is(.f32, &.{ divCeil(kernel.inputs, weights.block), outputs })) return invalid(api, "scales do not fit");
         if (integers.is(.i8, &.{ kernel.inputs, outputs })) {
             to.weights = .{ .eight = .{ .integers = @ptrCast(integers.data), .scales = @ptrCast(@alignCast(scales.data)), .inputs = kernel.inputs, .outputs = outputs } };
         } else if (integers.is(.u8, &.{(kernel.inputs * outputs + 1) / 2})) {
@@ -158,13 +165,13 @@ const Work = struct {
     results: [matrices_max][*]f32,
 
     fn blockCount(work: *const Work) usize {
-        return (work.kernel.inputs + weights.block - 1) / weights.block;
+        return divCeil(work.kernel.inputs, weights.block);
     }
 
     fn run(work: *Work, context: *ort.KernelContext) ?*ort.Status {
         if (work.rows == 0) return null;
         const parallel = work.kernel.api.function(.KernelContext_ParallelFor);
-        const groups = (work.rows + rows_at_once - 1) / rows_at_once;
+        const groups = divCeil(work.rows, rows_at_once);
         if (groups == 1) quantise(work, 0) else if (parallel(context, quantise, groups, groups, work)) |status| return status;
         const tasks = work.taskCount();
         if (tasks == 1) {
@@ -183,55 +190,56 @@ const Work = struct {
         activations.quantise(work.x[first * inputs ..][0 .. count * inputs], inputs, work.blocks[first * blocks ..][0 .. count * blocks]);
     }
 
-    /// The tiles of one matrix that one task computes.
-    fn tilesOfTask(work: *const Work, matrix: *const Matrix) usize {
+    /// The tiles of all matrices, one matrix after the other.
+    fn tileCount(work: *const Work) usize {
+        var tiles: usize = 0;
+        for (work.kernel.matrices[0..work.kernel.count]) |*matrix| tiles += matrix.tileCount();
+        return tiles;
+    }
+
+    /// One row wants wide tasks: memory is read fastest from its beginning to its end.
+    fn tilesOfTask(work: *const Work) usize {
         if (work.rows > 1) return 1;
-        const tiles = matrix.tileCount();
-        const tasks = @max(1, tiles * weights.tile_bytes * work.kernel.inputs / task_bytes);
-        return (tiles + tasks - 1) / tasks;
+        const share = divCeil(work.tileCount(), work.kernel.threads);
+        return std.math.clamp(share, task_tiles_min, product.stretch_tiles);
     }
 
-    fn tasksOf(work: *const Work, matrix: *const Matrix) usize {
-        const tiles = work.tilesOfTask(matrix);
-        return (matrix.tileCount() + tiles - 1) / tiles;
-    }
-
-    fn pieces(work: *const Work) usize {
-        return (work.rows + product.rows_max - 1) / product.rows_max;
+    fn piecesOfRows(work: *const Work) usize {
+        return divCeil(work.rows, product.rows_max);
     }
 
     fn taskCount(work: *const Work) usize {
-        var tasks: usize = 0;
-        for (work.kernel.matrices[0..work.kernel.count]) |*matrix| tasks += work.tasksOf(matrix);
-        return tasks * work.pieces();
+        return divCeil(work.tileCount(), work.tilesOfTask()) * work.piecesOfRows();
     }
 
     fn multiply(memory: *anyopaque, task: usize) callconv(.c) void {
         const work: *Work = @ptrCast(@alignCast(memory));
-        const pieces_ = work.pieces();
-        const row = task % pieces_ * product.rows_max;
-        var index = task / pieces_;
-        for (work.kernel.matrices[0..work.kernel.count], 0..) |*matrix, i| {
-            const tasks = work.tasksOf(matrix);
-            if (index >= tasks) {
-                index -= tasks;
-                continue;
+        const row = task % work.piecesOfRows() * product.rows_max;
+        const tiles = work.tilesOfTask();
+        var first = task / work.piecesOfRows() * tiles;
+        var end = first + tiles;
+        for (work.kernel.matrices[0..work.kernel.count], work.results[0..work.kernel.count]) |*matrix, result| {
+            const count = matrix.tileCount();
+            if (first < count and end > 0) {
+                const rows = product.Rows{
+                    .x = work.blocks + row * work.blockCount(),
+                    .y = result + row * matrix.outputs(),
+                    .count = @min(product.rows_max, work.rows - row),
+                };
+                switch (matrix.weights) {
+                    .eight => |w| product.Product(8).multiply(w, matrix.bias, rows, first, @min(end, count)),
+                    .four => |w| product.Product(4).multiply(w, matrix.bias, rows, first, @min(end, count)),
+                }
             }
-            const tiles = work.tilesOfTask(matrix);
-            const rows = product.Rows{
-                .x = work.blocks + row * work.blockCount(),
-                .y = work.results[i] + row * matrix.outputs(),
-                .count = @min(product.rows_max, work.rows - row),
-            };
-            const end = @min((index + 1) * tiles, matrix.tileCount());
-            switch (matrix.weights) {
-                .eight => |w| product.Product(8).multiply(w, matrix.bias, rows, index * tiles, end),
-                .four => |w| product.Product(4).multiply(w, matrix.bias, rows, index * tiles, end),
-            }
-            return;
+            first -|= count;
+            end -|= count;
         }
     }
 };
+
+fn divCeil(a: usize, b: usize) usize {
+    return (a + b - 1) / b;
+}
 
 fn constant(api: *const ort.Api, info: *const ort.KernelInfo, index: usize, to: *ort.Tensor) ?*ort.Status {
     var is_constant: c_int = 0;

@@ -26,6 +26,9 @@ const line_bytes = 64; // of the processor's caches
 /// So many rows are computed while a piece of the matrix is in the cache.
 pub const rows_max = 130;
 
+/// So many tiles of one row are computed together: their sums stay in the nearest cache.
+pub const stretch_tiles = 64;
+
 /// Activations [rows, blocks], results [rows, outputs] of all outputs.
 pub const Rows = struct { x: [*]const Block, y: [*]f32, count: usize };
 
@@ -36,7 +39,6 @@ pub fn Product(comptime bits: comptime_int) type {
     const Twins = [W.twins][2]I32x8;
 
     return struct {
-        const stretch_tiles = 64; // whose sums stay in the nearest cache
         const panel_blocks = 8 / W.twins; // 16 KB
 
         /// Some blocks of a tile, spread to 16 bits: twin by twin the pairs of all quads.
