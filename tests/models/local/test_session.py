@@ -48,6 +48,12 @@ def package_graph(package: ModelPackage) -> OnnxSteps:
     return OnnxSteps(package.folder, package.manifest.decoder, level)
 
 
+def exact_graph(package: ModelPackage) -> OnnxSteps:
+    """The package's graph as it is written, which rounds no activations."""
+    level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    return OnnxSteps(package.folder, package.manifest.decoder, level)
+
+
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
 @pytest.mark.parametrize(("quantisation", "bound"), [("f32", 2e-5), ("int8", 0.02), ("int4", 0.02)])
 def test_it_answers_as_the_packages_graph(
@@ -63,10 +69,8 @@ def test_it_answers_as_the_packages_graph(
 def test_the_own_kernel_rounds_next_to_nothing(
     shape: Shape, quantisation: Quantisation, bound: float, imported: Importer
 ) -> None:
-    """The package's graph as it is written rounds no activations."""
     _, package = imported(shape, quantisation)
-    level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    _assert_alike(session_of(package), OnnxSteps(package.folder, package.manifest.decoder, level), bound)
+    _assert_alike(session_of(package), exact_graph(package), bound)
 
 
 def _assert_alike(session: Session, expected: OnnxSteps, bound: float) -> None:
@@ -105,12 +109,12 @@ def package(imported: Importer) -> ModelPackage:
 
 def test_the_cache_grows_and_is_cut_back(package: ModelPackage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sessions, "_CAPACITY_MIN", 2)
-    session, expected = session_of(package), package_graph(package)
+    session, expected = session_of(package), exact_graph(package)
     for past, token in enumerate(TOKENS):
         session.step([token], past)
         logits = expected.forward([token], past)
     assert session._capacity == 64, "twice and twice again"
-    assert np.abs(session.step(TOKENS[30:], 30) - logits).max() < 1e-4 * np.ptp(logits)
+    assert np.abs(session.step(TOKENS[30:], 30) - logits).max() < 5e-4 * np.ptp(logits)
 
 
 def test_the_cache_stays_where_it_is(package: ModelPackage) -> None:
