@@ -11,8 +11,8 @@ in its Wasm. Over all positions of all prompts:
 - exact_agreement, exact_max_logit_difference: the canister against onnxruntime without its rounding of activations to 8
   bits (its optimiser off) and with keys and values rounded as the canister keeps them, on every tenth prompt. It
   tells where the differences come from.
-- long_prompt_agreement: the same share where this computer reads 96 tokens at once and goes on from there token by token,
-  for a fourth as many prompts
+- long_prompt_agreement: the same share where this computer reads 96 tokens at once and goes on from there token by
+  token, for a fourth as many prompts
 
 Passes with agreements of at least AGREEMENT_MIN.
 """

@@ -20,18 +20,22 @@ pub const Block = extern struct {
     _: [14]u32 = undefined, // so that blocks begin with a line of the cache
 
     fn fill(to: *Block, x: *const [block]f32) void {
-        const numbers: *align(4) const [block / 8]F32x8 = @ptrCast(x);
+        const eights = block / 8;
         var most: F32x8 = @splat(smallest);
-        for (numbers) |v| most = @select(f32, most < @abs(v), @abs(v), most);
+        for (0..eights) |i| {
+            const magnitudes = @abs(@as(F32x8, x[8 * i ..][0..8].*));
+            most = @select(f32, most < magnitudes, magnitudes, most);
+        }
         const greatest = @reduce(.Max, most);
         const factor: F32x8 = @splat(if (greatest > smallest) level / greatest else 0);
-        const integers: *[block / 8]@Vector(8, i16) = @ptrCast(@alignCast(&to.pairs));
+        const integers: *[block]i16 = @ptrCast(&to.pairs);
         var sums: simd.I32x8 = @splat(0);
-        for (numbers, integers) |v, *target| {
-            const shifted: simd.I32x8 = @bitCast(v * factor + @as(F32x8, @splat(round_to_integer)));
+        for (0..eights) |i| {
+            const values: F32x8 = x[8 * i ..][0..8].*;
+            const shifted: simd.I32x8 = @bitCast(values * factor + @as(F32x8, @splat(round_to_integer)));
             const eight: @Vector(8, i16) = @truncate(shifted);
             sums +%= eight;
-            target.* = @shuffle(i16, eight, undefined, [8]i32{ 0, 2, 1, 3, 4, 6, 5, 7 });
+            integers[8 * i ..][0..8].* = @shuffle(i16, eight, undefined, [8]i32{ 0, 2, 1, 3, 4, 6, 5, 7 });
         }
         to.sum = @reduce(.Add, sums);
         to.scale = if (greatest > smallest) greatest / level else 0;
@@ -53,4 +57,31 @@ pub fn quantise(x: []const f32, inputs: usize, to: []Block) void {
             target[whole].fill(&padded);
         }
     }
+}
+
+const testing = std.testing;
+
+test "blocks keep their own scale, a short one is filled up, pairs are those of inputs 0 and 2, 1 and 3" {
+    var x: [132]f32 = @splat(0);
+    for (x[0..64], 0..) |*value, i| value.* = @as(f32, @floatFromInt(i)) - 20;
+    x[63] = 100;
+    x[128..132].* = .{ -3, 1.5, 3, 0 };
+    var blocks: [3]Block = undefined;
+    quantise(&x, 132, &blocks);
+    try testing.expectEqual([3]f32{ 100.0 / 32767.0, 0, 3.0 / 32767.0 }, .{ blocks[0].scale, blocks[1].scale, blocks[2].scale });
+    const first: *const [64]i16 = @ptrCast(&blocks[0].pairs);
+    try testing.expectEqual(@as(i16, 32767), first[63]);
+    try testing.expectEqual(@as(i16, -6553), first[0]);
+    for (blocks[1].pairs) |pair| try testing.expectEqual(@as(i32, 0), pair);
+    const last: *const [64]i16 = @ptrCast(&blocks[2].pairs);
+    try testing.expectEqual([5]i16{ -32767, 32767, 16384, 0, 0 }, last[0..5].*); // 16383.5 to even
+    try testing.expectEqual(@as(i32, 16384), blocks[2].sum);
+}
+
+test "numbers that are none give some integers and never trap" {
+    const hostile = [_]f32{ std.math.nan(f32), std.math.inf(f32), -std.math.inf(f32), 1e-45, std.math.floatMax(f32) };
+    var x: [64]f32 = undefined;
+    for (&x, 0..) |*value, i| value.* = hostile[i % hostile.len];
+    var blocks: [1]Block = undefined;
+    quantise(&x, 64, &blocks);
 }

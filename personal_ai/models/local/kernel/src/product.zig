@@ -89,7 +89,8 @@ pub fn Product(comptime bits: comptime_int) type {
                     add(twins, rowsFrom(source + t * tile_bytes, row_bytes), pairs);
                 }
                 source += quad * row_bytes;
-                if (q + 1 == quads) for (sums[0..count], first..) |twins, t| finish(w, i / quads, t, twins, x.scale, rows.y);
+                if (q + 1 < quads) continue;
+                for (sums[0..count], first..) |twins, t| finish(w, i / quads, t, twins, x.scale, rows.y);
             }
         }
 
@@ -201,4 +202,97 @@ inline fn splat(value: f32) F32x8 {
 
 inline fn toFloat(x: I32x8) F32x8 {
     return @floatFromInt(x);
+}
+
+const testing = std.testing;
+
+/// Weights, activations and results of random cases, checked against plain loops.
+fn Case(comptime bits: comptime_int) type {
+    const W = Weights(bits);
+    return struct {
+        const Self = @This();
+        const rows_most = 12;
+        const outputs_most = W.tile * 2 + 9;
+        const blocks_most = 9;
+        const inputs_most = blocks_most * block;
+        integers: [inputs_most * outputs_most]u8,
+        scales: [blocks_most * outputs_most]f32,
+        bias: [outputs_most]f32,
+        x: [rows_most * inputs_most]f32,
+        blocks: [rows_most * blocks_most]Block,
+        y: [rows_most * outputs_most]f32,
+        alone: [outputs_most]f32,
+
+        fn fill(case: *Self, random: std.Random) void {
+            random.bytes(&case.integers);
+            for (&case.scales) |*scale| scale.* = random.float(f32) * 0.01;
+            for (&case.bias) |*value| value.* = random.floatNorm(f32);
+            for (&case.x) |*value| value.* = random.floatNorm(f32);
+        }
+
+        fn weight(case: *const Self, at: usize) i32 {
+            if (bits == 8) return @as(i8, @bitCast(case.integers[at]));
+            return @as(i4, @bitCast(@as(u4, @truncate(case.integers[at / 2] >> @intCast(at % 2 * 4)))));
+        }
+
+        fn expected(case: *const Self, w: W, row: usize, output: usize) f32 {
+            var total = case.bias[output];
+            for (case.blocks[row * w.blockCount() ..][0..w.blockCount()], 0..) |*x, b| {
+                const integers: *const [block]i16 = @ptrCast(&x.pairs);
+                var sum: i64 = 0;
+                for (0..@min(block, w.inputs - b * block)) |i| {
+                    const place = i / 4 * 4 + ([4]usize{ 0, 2, 1, 3 })[i % 4];
+                    sum += @as(i64, integers[place]) * case.weight((b * block + i) * w.outputs + output);
+                }
+                total += @as(f32, @floatFromInt(sum)) * (case.scales[b * w.outputs + output] * x.scale);
+            }
+            return total;
+        }
+
+        fn check(case: *Self, rows: usize, outputs: usize, inputs: usize) !void {
+            const w = W{ .integers = &case.integers, .scales = &case.scales, .inputs = inputs, .outputs = outputs };
+            activations.quantise(case.x[0 .. rows * inputs], inputs, case.blocks[0 .. rows * w.blockCount()]);
+            const all = Rows{ .x = &case.blocks, .y = &case.y, .count = rows };
+            const middle = w.tileCount() / 2;
+            Product(bits).multiply(w, &case.bias, all, 0, middle);
+            Product(bits).multiply(w, &case.bias, all, middle, w.tileCount());
+            for (0..rows) |row| {
+                const one = Rows{ .x = case.blocks[row * w.blockCount() ..].ptr, .y = &case.alone, .count = 1 };
+                Product(bits).multiply(w, &case.bias, one, 0, w.tileCount());
+                for (0..outputs) |output| {
+                    const want: u32 = @bitCast(case.expected(w, row, output));
+                    try testing.expectEqual(want, @as(u32, @bitCast(case.y[row * outputs + output])));
+                    try testing.expectEqual(want, @as(u32, @bitCast(case.alone[output])));
+                }
+            }
+        }
+    };
+}
+
+test "any number of rows, outputs and inputs gives the bits of the plain loop" {
+    inline for (.{ 8, 4 }) |bits| {
+        const C = Case(bits);
+        const case = try testing.allocator.create(C);
+        defer testing.allocator.destroy(case);
+        var random = std.Random.DefaultPrng.init(1);
+        case.fill(random.random());
+        for (1..C.rows_most + 1) |rows| try case.check(rows, 8, 128);
+        for ([_]usize{ 1, 3, 63, 64, 65, 130, C.inputs_most }) |inputs| try case.check(2, Weights(bits).tile, inputs);
+        for (1..C.outputs_most + 1) |outputs| try case.check(1 + outputs % 2, outputs, 64);
+    }
+}
+
+test "the greatest sums do not overflow" {
+    const inputs = 4096;
+    const outputs = 32;
+    const integers: [inputs * outputs]u8 = @splat(0x80);
+    const scales: [inputs / block * outputs]f32 = @splat(1);
+    const worst = Block{ .pairs = @splat(@bitCast([2]i16{ -32768, -32768 })), .scale = 1, .sum = -32768 * block };
+    const x: [2 * inputs / block]Block = @splat(worst);
+    const w = Weights(8){ .integers = &integers, .scales = &scales, .inputs = inputs, .outputs = outputs };
+    var y: [2 * outputs]f32 = undefined;
+    for ([_]usize{ 1, 2 }) |rows| {
+        Product(8).multiply(w, null, .{ .x = &x, .y = &y, .count = rows }, 0, 1);
+        for (y[0 .. rows * outputs]) |total| try testing.expectEqual(@as(f32, inputs << 22), total);
+    }
 }
