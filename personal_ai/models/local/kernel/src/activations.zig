@@ -11,8 +11,8 @@ const level = 32767;
 const smallest = 1e-30; // blocks below become zeros: 32767 / their greatest would be no finite number
 const round_to_integer = 12582912.0; // 1.5 * 2^23: added, it leaves an integer in a number's low bits
 
-/// 64 activations: value = integer * scale. Of each four integers the second and the third have changed places, so that a
-/// pair goes with the words of a quad's inputs 0 and 2, or 1 and 3 (weights.zig).
+/// 64 activations: value = integer * scale. Of each four integers the second and the third have changed places, so that
+/// a pair goes with the words of a quad's inputs 0 and 2, or 1 and 3 (weights.zig).
 pub const Block = extern struct {
     pairs: [block / 2]i32,
     scale: f32,
@@ -68,7 +68,7 @@ test "blocks keep their own scale, a short one is filled up, pairs are those of 
     x[128..132].* = .{ -3, 1.5, 3, 0 };
     var blocks: [3]Block = undefined;
     quantise(&x, 132, &blocks);
-    try testing.expectEqual([3]f32{ 100.0 / 32767.0, 0, 3.0 / 32767.0 }, .{ blocks[0].scale, blocks[1].scale, blocks[2].scale });
+    for (blocks, [3]f32{ 100, 0, 3 }) |row, greatest| try testing.expectEqual(greatest / 32767.0, row.scale);
     const first: *const [64]i16 = @ptrCast(&blocks[0].pairs);
     try testing.expectEqual(@as(i16, 32767), first[63]);
     try testing.expectEqual(@as(i16, -6553), first[0]);

@@ -62,7 +62,9 @@ const Kernel = struct {
         try calls.call(.KernelInfo_GetOutputCount, .{ info, &kernel.count });
         try calls.call(.KernelInfo_GetInputCount, .{ info, &given });
         if (kernel.inputs == 0) return calls.refuse("there are no inputs");
-        if (kernel.count == 0 or kernel.count > work.matrices_max) return calls.refuse("so many outputs are not possible");
+        if (kernel.count == 0 or kernel.count > work.matrices_max) {
+            return calls.refuse("so many matrices are not possible");
+        }
         if (given != 1 + parts * kernel.count) return calls.refuse("there are not as many matrices as outputs");
         for (kernel.matrices[0..kernel.count], 0..) |*matrix, i| {
             matrix.* = try matrixOf(calls, info, 1 + parts * i, kernel.inputs, biased);
@@ -70,7 +72,13 @@ const Kernel = struct {
         return kernel;
     }
 
-    fn matrixOf(calls: *Calls, info: *const ort.KernelInfo, first: usize, inputs: usize, biased: bool) Refused!work.Matrix {
+    fn matrixOf(
+        calls: *Calls,
+        info: *const ort.KernelInfo,
+        first: usize,
+        inputs: usize,
+        biased: bool,
+    ) Refused!work.Matrix {
         const integers = try calls.constant(info, first);
         const scales = try calls.constant(info, first + 1);
         const outputs = std.math.cast(usize, if (scales.rank == 2) scales.dimensions[1] else 0) orelse 0;
@@ -132,7 +140,13 @@ const Kernel = struct {
     }
 };
 
-fn weightsOf(comptime bits: comptime_int, integers: *const ort.Tensor, scales: *const ort.Tensor, inputs: usize, outputs: usize) weights.Weights(bits) {
+fn weightsOf(
+    comptime bits: comptime_int,
+    integers: *const ort.Tensor,
+    scales: *const ort.Tensor,
+    inputs: usize,
+    outputs: usize,
+) weights.Weights(bits) {
     return .{
         .integers = @ptrCast(integers.data),
         .scales = @ptrCast(@alignCast(scales.data)),
@@ -146,7 +160,7 @@ const Parallel = struct {
     calls: *Calls,
     context: *ort.KernelContext,
 
-    pub fn run(self: Parallel, task: *const fn (*anyopaque, usize) callconv(.c) void, count: usize, memory: *anyopaque) Refused!void {
+    pub fn run(self: Parallel, task: ort.Task, count: usize, memory: *anyopaque) Refused!void {
         try self.calls.call(.KernelContext_ParallelFor, .{ self.context, task, count, count, memory });
     }
 };

@@ -12,7 +12,7 @@ var registered: ?*ort.Domain = null;
 export fn RegisterCustomOps(options: *ort.SessionOptions, base: *const ort.ApiBase) callconv(.c) ?*ort.Status {
     const api = base.getApi(ort.version) orelse {
         const oldest = base.getApi(1) orelse return null; // every onnxruntime has it
-        return oldest.function(.CreateStatus)(.not_implemented, "this onnxruntime is too old for personal_ai's operators");
+        return oldest.function(.CreateStatus)(.not_implemented, "this onnxruntime is too old for BlockProducts");
     };
     var calls = ort.Calls{ .api = api };
     const domain = @atomicLoad(?*ort.Domain, &registered, .acquire) orelse made(&calls) catch return calls.status;

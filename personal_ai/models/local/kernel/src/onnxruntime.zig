@@ -19,6 +19,9 @@ pub const Element = enum(c_int) { any = 0, f32 = 1, u8 = 2, i8 = 3, _ };
 /// OrtErrorCode.
 pub const Code = enum(c_int) { invalid_argument = 2, not_implemented = 9 };
 
+/// A function that `KernelContext_ParallelFor` calls once for each number below the count.
+pub const Task = *const fn (*anyopaque, usize) callconv(.c) void;
+
 const dimensions_max = 8;
 
 pub const ApiBase = extern struct {
@@ -29,8 +32,6 @@ pub const ApiBase = extern struct {
 /// OrtApi: pointers to functions. Later versions add to its end and change no place.
 pub const Api = extern struct {
     functions: [279]*const anyopaque,
-
-    const Task = *const fn (*anyopaque, usize) callconv(.c) void;
 
     const places = .{
         .CreateStatus = .{ 0, fn (Code, [*:0]const u8) callconv(.c) ?*Status },

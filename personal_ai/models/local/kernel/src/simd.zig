@@ -11,8 +11,8 @@ pub const U8x32 = @Vector(32, u8);
 
 pub const has_avx2 = builtin.cpu.arch == .x86_64 and std.Target.x86.featureSetHas(builtin.cpu.features, .avx2);
 
-/// Lane i is sum[i] + a[2i] * b[2i] + a[2i+1] * b[2i+1], modulo 2^32. In assembly because the compiler would else change
-/// the order of long sums and keep some of them in memory.
+/// Lane i is sum[i] + a[2i] * b[2i] + a[2i+1] * b[2i+1], modulo 2^32. In assembly because the compiler would else
+/// change the order of long sums and keep some of them in memory.
 pub inline fn accumulated(sum: I32x8, a: I16x16, b: I16x16) I32x8 {
     if (has_avx2) {
         var product: I32x8 = undefined;

@@ -1,8 +1,8 @@
 //! Quantised matrices [inputs, outputs] as they lie in a package's file (docs/formats/onnx-graph.md), and how four of
 //! their rows become what `simd.accumulated` multiplies.
 //!
-//! An integer w is taken as w + 2^(bits-1), which is no less than 0: so halves of bytes and of words are cut out by a mask
-//! or a shift alone. What that adds to a sum is the same for all outputs (activations.zig).
+//! An integer w is taken as w + 2^(bits-1), which is no less than 0: so halves of bytes and of words are cut out by a
+//! mask or a shift alone. What that adds to a sum is the same for all outputs (activations.zig).
 
 const simd = @import("simd.zig");
 const I16x16 = simd.I16x16;
@@ -58,7 +58,7 @@ pub fn Weights(comptime bits: comptime_int) type {
         }
 
         /// The first bytes of a tile of a block, and how far it is from one row to the next. What is not whole is put
-        /// together in `copy`, filled up with any integers: they meet activations of 0, or give outputs that nobody reads.
+        /// together in `copy`, filled up with zeros: they meet activations of 0, or give outputs that nobody reads.
         pub fn rowsOf(self: Self, b: usize, t: usize, copy: *[block][tile_bytes]u8) struct { [*]const u8, usize } {
             const first = b * block * self.rowBytes() + t * tile_bytes;
             if (b < self.wholeBlocks() and t < self.wholeTiles()) return .{ self.integers + first, self.rowBytes() };
