@@ -23,7 +23,8 @@ class Moved:
 class Exchange:
     """What has come of a reply so far.
 
-    before: the conversation as it was, and is again if nothing comes of the reply. asked: it ends with the question,
+    before: the conversation as it was, and is again if nothing comes of the reply; it follows what is chosen for it
+    meanwhile. asked: it ends with the question,
     or with the reply that is carried on. words: what the user wrote for it, given back if nothing comes of it.
     """
 

@@ -104,6 +104,11 @@ class Shelf(QObject):
         """For good."""
         self._bridge.run(lambda _: self._store().delete(conversation_id))
 
+    def forget(self, conversation_id: str) -> None:
+        """One that came to nothing is kept no longer, and may be kept again."""
+        self.delete(conversation_id)
+        self.refresh()
+
     # Presets
 
     def read_presets(self, then: Callable[[Sequence[Preset]], object]) -> None:

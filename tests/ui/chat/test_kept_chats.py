@@ -8,7 +8,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
-from tests.ui.talks import keep_talk, open_talk, shown
+from tests.ui.talks import keep_talk, only_talk, open_talk, shown
 from ui.tour.scripted import ScriptedCore
 from ui.tour.stage import Stage
 from ui.widgets.message import ReplyMessage, UserMessage
@@ -108,3 +108,17 @@ def test_delete_key_and_arrow_keys_work_in_the_list(make_stage: MakeStage) -> No
     QTest.keyClick(QApplication.focusWidget(), Qt.Key.Key_Delete)
     stage.settle()
     assert stage.chat.list.titles == ["Second"]
+
+
+def test_what_is_chosen_while_a_reply_is_on_its_way_stays(answering: Stage) -> None:
+    """Its name too, whether or not its chat is looked at."""
+    (kept,) = answering.core.conversations.list()
+    answering.chat.talk.set_style("Be brief.", None)
+    answering.chat._save()
+    answering.chat.new_chat()
+    answering.chat.shelf.rename(kept.id, "Mine").on_success(answering.chat.kept._follow)
+    answering.until(lambda: "Mine" in answering.chat.list.titles)
+    answering.released.set()
+    answering.settle()
+    talk = only_talk(answering.core)
+    assert (talk.title, talk.instructions, len(talk.turns)) == ("Mine", "Be brief.", 2)
