@@ -69,12 +69,13 @@ class Desk:
     def answer(
         self, asked: Conversation, deployment: Deployment | None, task: Task, *, other_words: bool
     ) -> Conversation:
-        """Asks, and tells the task's operation the text and the places as they come."""
+        """Asks, and tells the task's operation the text, the places and the unfinished reply as they come."""
         return self.open(asked, deployment).answer(
             asked,
             other_words=other_words,
             on_text=task.tell,
             on_place=lambda place, reason: task.tell(Moved(place, reason)),
+            on_unfinished=task.tell,
             cancel=task.cancel,
         )
 

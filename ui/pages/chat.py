@@ -121,6 +121,7 @@ class ChatPage(QWidget):
 
     def _connect_replies(self) -> None:
         replies = self.talk.replies
+        replies.unfinished.connect(lambda exchange, turn: self.shelf.save_unfinished(exchange.before.id, turn))
         replies.taken.connect(self._take)
         replies.given_back.connect(self._give_back)
         replies.failed.connect(self._fail)
@@ -342,6 +343,7 @@ class ChatPage(QWidget):
 
     def _give_back(self, exchange: Exchange) -> None:
         """Nothing was answered: the words return to where they were written, be it when they are looked at again."""
+        self.shelf.save_unfinished(exchange.before.id, None)
         here = self.conversation.id == exchange.before.id
         if here:
             self._show(self.conversation)

@@ -24,7 +24,7 @@ def refuse(_: int, __: Cancel) -> None:
 
 def test_a_draft_outlives_the_editing_of_an_earlier_message(stage: Stage) -> None:
     ask(stage, "Who?")
-    for leave in (lambda: stage.chat.composer.edit_left.emit(), lambda: stage.chat.send("Who else?")):
+    for leave in (stage.chat.composer.edit_left.emit, lambda: stage.chat.send("Who else?")):
         stage.chat.composer.set_text("Half a thought")
         stage.chat.transcript.acted.emit(Act.EDIT, stage.chat.conversation.turns[0].id)
         assert stage.chat.composer.text == "Who?"

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
+from personal_ai.common.errors import NetworkUnreachableError
+from personal_ai.common.jobs import Cancel
 from tests.ui.talks import keep_talk, only_talk, open_talk, shown
 from ui.tour.scripted import ScriptedCore
 from ui.tour.stage import Stage
@@ -29,6 +32,24 @@ def test_a_question_is_kept_even_if_the_program_dies_before_the_answer(make_stag
     open_talk(reopened.enter(), found)
     assert reopened.chat.composer.text == "Who controls it?"
     assert not shown(reopened, UserMessage)
+
+
+def test_of_a_reply_is_kept_what_has_come_until_nothing_comes_of_it(make_stage: MakeStage) -> None:
+    stage = make_stage()
+    held = threading.Event()
+
+    def fail_later(at: int, _: Cancel) -> None:
+        if at == 2:
+            held.wait()
+            raise NetworkUnreachableError("The network is away.")
+
+    stage.core.script.before_word = fail_later
+    stage.enter().chat.send("Who?")
+    stage.until(lambda: stage.core.conversations.unfinished is not None)
+    stage.until(lambda: stage.core.conversations.unfinished.text == "Only you. ")
+    held.set()
+    stage.settle()
+    assert stage.core.conversations.unfinished is None
 
 
 def test_another_chat_can_be_read_while_one_is_answered(make_stage: MakeStage) -> None:
