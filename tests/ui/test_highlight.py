@@ -72,7 +72,7 @@ def test_what_is_left_as_it_is(text: str, language: str) -> None:
     assert not can_highlight(text, language)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.text(max_size=60), st.sampled_from(["python", "html", "bash", "json"]))
 def test_any_text_has_its_lines_and_no_span_outside_them(text: str, language: str) -> None:
     lines = highlight(text, language)
