@@ -97,6 +97,11 @@ class ConversationList(QFrame):
         """What is listed, from top to bottom."""
         return [self._list.item(at).text() for at in range(self._list.count())]
 
+    @property
+    def words_sought(self) -> str:
+        """What the list is searched for."""
+        return self._search.text().strip()
+
     def take_focus(self) -> None:
         self._list.setFocus()
 

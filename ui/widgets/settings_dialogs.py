@@ -162,6 +162,7 @@ def _shortcuts() -> tuple[tuple[str, str], ...]:
     return (
         ("Ctrl+N", tr("New chat")),
         ("Ctrl+F", tr("Find words in this chat")),
+        ("F3, Shift+F3", tr("The next place found, or the one before")),
         ("Ctrl+Shift+F", tr("Find a chat")),
         ("Ctrl+Z", tr("Undo what was deleted")),
         (f"Ctrl+1 … {len(Page)}", tr("The pages, from the top")),
