@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtGui import QColor, QImage
+from PySide6.QtGui import QColor, QFontInfo, QImage
 from PySide6.QtWidgets import QApplication
 
 from ui.theme import theme
@@ -18,9 +18,8 @@ def dressed(markdown: str) -> ProseView:
 
 def test_headings_are_as_large_as_their_level(qapp: QApplication) -> None:
     view = dressed("# One\n\n## Two\n\n### Three\n\nwords")
-    sizes = [
-        view.document().findBlockByNumber(at).begin().fragment().charFormat().font().pixelSize() for at in range(4)
-    ]
+    blocks = [view.document().findBlockByNumber(at) for at in range(4)]
+    sizes = [QFontInfo(block.begin().fragment().charFormat().font()).pixelSize() for block in blocks]
     assert sizes[0] > sizes[1] > sizes[2] == sizes[3]
 
 

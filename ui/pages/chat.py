@@ -15,8 +15,10 @@ from personal_ai.deployments.journal import Deployment
 from ui.chat.drafts import Drafts
 from ui.chat.exchange import Desk, Exchange
 from ui.chat.finding import Finding
+from ui.chat.given_files import GivenFiles
 from ui.chat.kept_chats import KeptChats
 from ui.chat.places import Places
+from ui.chat.recall import Recall
 from ui.chat.reply_view import ReplyView
 from ui.chat.room import Room
 from ui.chat.room_offer import RoomOffer
@@ -68,6 +70,8 @@ class ChatPage(QWidget):
         self._room_offer = RoomOffer(self.talk, self.room, self.transcript, self.composer)
         self._drafts = Drafts(self.talk, self.composer, self.shelf, self)
         self.finding = Finding(self.talk, self.find_bar, self.list, self.transcript)
+        self._given_files = GivenFiles(self, self.composer, profile.bridge)
+        self._recall = Recall(self.talk, self.composer)
         self.kept = KeptChats(self.talk, self.shelf, toast, self)
         self._arrange()
         self._connect()
@@ -108,6 +112,7 @@ class ChatPage(QWidget):
         self._empty.asked.connect(self.send)
         self._empty.deploy_wanted.connect(self.deploy_wanted)
         self._places.failed.connect(self._add_problem)
+        self._given_files.refused.connect(self._add_problem)
 
     def _connect_header(self) -> None:
         header = self.header

@@ -147,7 +147,9 @@ def test_words_far_up_are_shown_with_their_neighbours_alone(make_stage: MakeStag
     assert [one.text() for one in shown(stage, Button)] == ["Earlier messages"]
 
 
-def test_a_reply_is_seen_again_where_it_comes_after_reading_far_up(make_stage: MakeStage) -> None:
+@pytest.fixture
+def far_up(make_stage: MakeStage) -> Stage:
+    """Words far up are read while "Only you. " has come of a reply."""
     core = ScriptedCore()
     talk = keep_talk(core, *(f"Question {number:03}" for number in range(40)))
     stage = make_stage(core)
@@ -157,16 +159,24 @@ def test_a_reply_is_seen_again_where_it_comes_after_reading_far_up(make_stage: M
     stage.until(lambda: stage.chat.heard == "Only you. ")
     find(stage, "Question 007")
     assert "Only you. " not in [one.text for one in shown(stage, ReplyMessage)]
-    while not stage.chat.transcript.at_end:
-        stage.chat.transcript.show_later()
-    assert shown(stage, ReplyMessage)[-1].text == "Only you. "
-    stage.chat.transcript.show_latest()
-    stage.chat.finding.go_on(1)
-    stage.released.set()
-    stage.until(lambda: stage.chat.talk.replies.under_way is None)
-    assert not stage.chat.transcript.at_end
-    stage.chat.transcript.show_latest()
-    assert shown(stage, ReplyMessage)[-1].text == "Only you. Your key controls it."
+    return stage
+
+
+def test_a_reply_under_way_is_seen_again_by_who_goes_on_to_it(far_up: Stage) -> None:
+    while not far_up.chat.transcript.at_end:
+        far_up.chat.transcript.show_later()
+    assert shown(far_up, ReplyMessage)[-1].text == "Only you. "
+    far_up.released.set()
+    far_up.settle()
+    assert [one.text for one in shown(far_up, ReplyMessage)].count("Only you. Your key controls it.") == 1
+
+
+def test_a_reply_that_ended_meanwhile_is_there(far_up: Stage) -> None:
+    far_up.released.set()
+    far_up.settle()
+    assert not far_up.chat.transcript.at_end
+    far_up.chat.transcript.show_latest()
+    assert shown(far_up, ReplyMessage)[-1].text == "Only you. Your key controls it."
 
 
 def test_very_many_words_are_folded_until_they_are_asked_for_or_looked_for(make_stage: MakeStage) -> None:
