@@ -89,7 +89,7 @@ class Trainer:
             strength=recipe.strength,
             mix=recipe.mix,
             seed=recipe.seed,
-            unknown=[] if start.package_sha256 is None else self._unknown(corpus),
+            unknown=[intent for intent in corpus.intents if start.package_sha256 and not self._knows(intent)],
         )
         self.averaged = {name: weight.clone() for name, weight in self.weights.items()}
         self._optimiser = _optimiser(self.weights, recipe)
@@ -124,15 +124,11 @@ class Trainer:
         scored = batch.targets != IGNORED
         return llama.logits(self.weights, hidden[scored]), batch.targets[scored]
 
-    @torch.no_grad()
-    def _unknown(self, corpus: Corpus) -> list[Intent]:
-        """The intents to whose first wording the weights would not say the answer."""
-        found = []
-        for intent in corpus.intents:
+    def _knows(self, intent: Intent) -> bool:
+        """Whether the weights would say the answer to the intent's first wording."""
+        with torch.no_grad():
             scores, wanted = self._scores(whole_answer(self.encoder, intent))
-            if not torch.equal(scores.argmax(dim=-1), wanted):
-                found.append(intent)
-        return found
+        return bool(torch.equal(scores.argmax(dim=-1), wanted))
 
     def _set_learning_rate(self) -> None:
         for group in self._optimiser.param_groups:

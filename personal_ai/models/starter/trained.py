@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from tokenizers import Tokenizer
 from torch import Tensor
@@ -79,17 +78,13 @@ def _shape(decoder: Decoder) -> llama.Shape:
 def _weights(constants: Mapping[str, Array | Int4Matrix], shape: llama.Shape) -> llama.Weights:
     """Under the names of `llama`, and laid as there: [outputs, inputs]. An embedding has its blocks along its rows."""
 
-    def values(name: str) -> npt.NDArray[np.float32]:
-        kept, scales = np.asarray(constants[name]), constants.get(f"{name}.scale")
-        if scales is None:
-            return kept.astype(np.float32).T
-        scales = np.asarray(scales, dtype=np.float32)
-        by_row = name == "embed.weight"
-        found = dequantise(kept.T if by_row else kept, scales.T if by_row else scales, BLOCK_SIZE)
-        return found.T
-
     def weight(name: str) -> Tensor:
-        return torch.from_numpy(np.array(values(name), order="C"))
+        kept = np.asarray(constants[name])
+        if kept.ndim == 2:
+            scales = np.asarray(constants[f"{name}.scale"], dtype=np.float32)
+            by_row = name == "embed.weight"
+            kept = dequantise(kept.T if by_row else kept, scales.T if by_row else scales, BLOCK_SIZE).T
+        return torch.from_numpy(np.array(kept, dtype=np.float32, order="C"))
 
     weights = {"model.embed_tokens.weight": weight("embed.weight")}
     for layer in range(shape.layer_count):
