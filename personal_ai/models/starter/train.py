@@ -73,7 +73,9 @@ SECOND_STAGE = Recipe(
 
 
 class Trainer:
-    """One training run, step by step. `weights` change in place; `averaged` is what to export."""
+    """One training run, step by step. `weights` change in place; `averaged` is what to export; `unknown` are the
+    intents that weights which were trained before do not know yet.
+    """
 
     def __init__(self, corpus: Corpus, recipe: Recipe, start: Start | None = None) -> None:
         """start: what to go on from; the recipe's shape, new, if not given."""
@@ -82,6 +84,8 @@ class Trainer:
         self.recipe, self.start = recipe, start
         self.encoder = ChatEncoder(start.tokenizer)
         self.weights = {name: weight.clone() for name, weight in start.weights.items()}
+        trained_before = start.package_sha256 is not None
+        self.unknown = [intent for intent in corpus.intents if trained_before and not self._knows(intent)]
         self._batches = Batches(
             corpus,
             self.encoder,
@@ -89,7 +93,7 @@ class Trainer:
             strength=recipe.strength,
             mix=recipe.mix,
             seed=recipe.seed,
-            unknown=[intent for intent in corpus.intents if start.package_sha256 and not self._knows(intent)],
+            unknown=self.unknown,
         )
         self.averaged = {name: weight.clone() for name, weight in self.weights.items()}
         self._optimiser = _optimiser(self.weights, recipe)
