@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from personal_ai.chat.conversation import Conversation, Place, ReplyFacts, Turn
@@ -96,7 +96,6 @@ def test_turns_that_follow_each_other_in_a_circle_are_refused() -> None:
         from_json(json.dumps(read).encode())
 
 
-@settings(deadline=None)
 @given(st.data())
 def test_a_damaged_file_gives_conversations_or_a_format_error(data: st.DataObject) -> None:
     content = bytearray(to_json([_talk()]))

@@ -175,8 +175,6 @@ def _flipped(content: bytes) -> bytes:
         (Fault(content=files()[WEIGHTS] + b"x"), WrongContentError),
         (Fault(content=b"<html>sorry</html>"), WrongContentError),
         (Fault(cut_at=1000), TruncatedDownloadError),
-        (Fault(hold_at=1000), NetworkTimeoutError),
-        (Fault(trickle_s=0.02), NetworkTimeoutError),
         (Fault(status=429), HubBusyError),
         (Fault(status=500), HubBusyError),
     ],
@@ -188,10 +186,27 @@ def test_large_files_that_do_not_come(
     loopback.always[WEIGHTS] = fault
     with pytest.raises(error) as raised:
         _content(hub, model, downloads)
-    assert isinstance(raised.value, UserFacingError) and raised.value.what
-    assert not list(downloads.rglob(WEIGHTS))
+    _nothing_is_given(raised.value, downloads)
     loopback.always.clear()
     assert _content(hub, model, downloads) == _whole(model)
+
+
+@pytest.mark.parametrize("fault", [Fault(hold_at=1000), Fault(trickle_s=0.02)])
+def test_large_files_that_come_too_slowly(
+    loopback: LoopbackHub, hub: Hub, brief_hub: Hub, downloads: Path, fault: Fault
+) -> None:
+    model = plan(hub, MODEL)
+    loopback.always[WEIGHTS] = fault
+    with pytest.raises(NetworkTimeoutError) as raised:
+        _content(brief_hub, model, downloads)
+    _nothing_is_given(raised.value, downloads)
+    loopback.always.clear()
+    assert _content(hub, model, downloads) == _whole(model)
+
+
+def _nothing_is_given(error: PersonalAIError, downloads: Path) -> None:
+    assert isinstance(error, UserFacingError) and error.what
+    assert not list(downloads.rglob(WEIGHTS))
 
 
 @pytest.mark.parametrize(
@@ -250,20 +265,15 @@ def test_a_disk_that_fills_up_on_the_way(
 
 
 def test_a_second_one_is_kept_out(loopback: LoopbackHub, hub: Hub, model: HubModel, downloads: Path) -> None:
-    loopback.always[WEIGHTS] = Fault(hold_at=1000)
+    loopback.faults[WEIGHTS].append(Fault(hold_at=1000))
 
-    def fetch() -> None:
-        with pytest.raises(NetworkTimeoutError):
-            _content(hub, model, downloads)
-
-    first = threading.Thread(target=fetch)
+    first = threading.Thread(target=lambda: _content(hub, model, downloads))
     first.start()
-    assert loopback.holding.wait(10)
+    assert loopback.holding.wait(60)
     with pytest.raises(DownloadInUseError):
         _content(hub, model, downloads)
-    first.join()
-    loopback.always.clear()
     loopback.release()
+    first.join()
     assert _content(hub, model, downloads) == _whole(model)
 
 
