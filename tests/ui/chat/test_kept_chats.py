@@ -45,8 +45,8 @@ def test_of_a_reply_is_kept_what_has_come_until_nothing_comes_of_it(make_stage: 
 
     stage.core.script.before_word = fail_later
     stage.enter().chat.send("Who?")
-    stage.until(lambda: stage.core.conversations.unfinished is not None)
-    stage.until(lambda: stage.core.conversations.unfinished.text == "Only you. ")
+    kept = stage.core.conversations
+    stage.until(lambda: kept.unfinished is not None and kept.unfinished.text == "Only you. ")
     held.set()
     stage.settle()
     assert stage.core.conversations.unfinished is None
