@@ -211,6 +211,30 @@ def test_the_window_is_there_before_the_core_is_loaded() -> None:
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
 
 
+_FIRST_PAGES = """
+import sys
+from pathlib import Path
+from PySide6 import QtCore
+from personal_ai.common.paths import Paths
+from ui.__main__ import make_window
+application, window = make_window(Paths(Path(sys.argv[1])))
+window.opening.load = lambda: None
+for show_page in (window.show, window.opening.unlock):
+    show_page()
+    application.processEvents()
+    assert "Qt" not in vars(QtCore), "PySide has made all enums of the namespace Qt"
+    slow = {"hashlib", "json", "importlib.metadata", "numpy", "httpx", "onnx", "PySide6.QtNetwork"}
+    assert not slow & set(sys.modules), slow & set(sys.modules)
+"""
+
+
+def test_the_first_pages_load_nothing_that_takes_long(tmp_path: Path) -> None:
+    shown = subprocess.run(
+        [sys.executable, "-c", _FIRST_PAGES, str(tmp_path)], cwd=ROOT, check=False, capture_output=True, text=True
+    )
+    assert shown.returncode == 0, shown.stderr
+
+
 def test_arguments_go_to_the_command_line() -> None:
     shown = subprocess.run(
         [sys.executable, "-m", "ui", "--help"], cwd=ROOT, check=False, capture_output=True, text=True

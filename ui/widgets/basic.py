@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PySide6.QtCore import QEvent, QSize, Qt
+from PySide6 import QtCore
+from PySide6.QtCore import QEvent, QSize
+from PySide6.QtGui import QEnterEvent
 from PySide6.QtWidgets import (
     QAbstractSpinBox,
     QBoxLayout,
@@ -30,7 +32,6 @@ class Button(QPushButton):
         super().__init__(text)
         self._icon = icon
         self.setAutoDefault(False)
-        self.setCursor(Qt.CursorShape.PointingHandCursor)
         self.setProperty("kind", kind)
         if icon:
             self.setIconSize(QSize(ICON_SIZE, ICON_SIZE))
@@ -41,6 +42,10 @@ class Button(QPushButton):
 
     def _click(self) -> None:
         self._on_click()
+
+    def enterEvent(self, event: QEnterEvent) -> None:  # noqa: N802 - Qt's name
+        self.setCursor(QtCore.Qt.CursorShape.PointingHandCursor)
+        super().enterEvent(event)
 
     def changeEvent(self, event: QEvent) -> None:  # noqa: N802 - Qt's name
         super().changeEvent(event)
@@ -74,10 +79,19 @@ class Number(QWidget):
 def label(text: str = "", kind: str = "", *, wrap: bool = False) -> QLabel:
     """A label of plain text; foreign words never become rich text."""
     made = QLabel(text)
-    made.setTextFormat(Qt.TextFormat.PlainText)
+    set_by_name(made, "textFormat", "PlainText")
     made.setProperty("kind", kind)
     made.setWordWrap(wrap)
     return made
+
+
+def set_by_name(widget: QWidget, name: str, value: str) -> None:
+    """Sets a property of Qt's, of an enum in its namespace `Qt`, where the first page does.
+
+    With the first value that is taken from that namespace, PySide makes its 93 enums, for as long as a tenth of the start.
+    """
+    known = widget.setProperty(name, value)
+    assert known, f"{name} is no property"
 
 
 def chip(text: str, tone: str) -> QLabel:
