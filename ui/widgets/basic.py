@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from PySide6 import QtCore
 from PySide6.QtCore import QEvent, QSize
-from PySide6.QtGui import QEnterEvent
+from PySide6.QtGui import QEnterEvent, QKeyEvent
 from PySide6.QtWidgets import (
     QAbstractSpinBox,
     QBoxLayout,
@@ -31,7 +31,7 @@ class Button(QPushButton):
         """`on_click` is called without Qt's "checked"."""
         super().__init__(text)
         self._icon = icon
-        self.setAutoDefault(False)
+        self.setAutoDefault(True)  # Enter presses the one that has the focus
         self.setProperty("kind", kind)
         if icon:
             self.setIconSize(QSize(ICON_SIZE, ICON_SIZE))
@@ -46,6 +46,10 @@ class Button(QPushButton):
     def enterEvent(self, event: QEnterEvent) -> None:  # noqa: N802 - Qt's name
         self.setCursor(QtCore.Qt.CursorShape.PointingHandCursor)
         super().enterEvent(event)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802 - Qt's name
+        if not is_held_enter(event):
+            super().keyPressEvent(event)
 
     def changeEvent(self, event: QEvent) -> None:  # noqa: N802 - Qt's name
         super().changeEvent(event)
@@ -88,10 +92,15 @@ def label(text: str = "", kind: str = "", *, wrap: bool = False) -> QLabel:
 def set_by_name(widget: QWidget, name: str, value: str) -> None:
     """Sets a property of Qt's, of an enum in its namespace `Qt`, where the first page does.
 
-    With the first value that is taken from that namespace, PySide makes its 93 enums, for as long as a tenth of the start.
+    With the first value that is taken from that namespace, PySide makes its 93 enums: a tenth of the whole start.
     """
     known = widget.setProperty(name, value)
     assert known, f"{name} is no property"
+
+
+def is_held_enter(event: QKeyEvent) -> bool:
+    """Held down, Enter counts once: it must not answer the question that it has asked."""
+    return event.isAutoRepeat() and event.key() in (QtCore.Qt.Key.Key_Return, QtCore.Qt.Key.Key_Enter)
 
 
 def chip(text: str, tone: str) -> QLabel:

@@ -64,9 +64,8 @@ class LinkNotice(QFrame):
         self.setProperty("tone", "bad")
         self.setAccessibleName(str(warning))
         layout = column(self, margins=(SPACE_L, SPACE_M, SPACE_L, SPACE_M), spacing=SPACE_S)
-        where = tr("It stands in {ledger}, for everybody and for ever.").format(ledger=warning.ledger)
         layout.addWidget(label(warning.what, "strong", wrap=True))
-        for text in (where, warning.instead):
+        for text in (warning.where, warning.instead):
             layout.addWidget(label(text, wrap=True))
 
 
