@@ -28,6 +28,8 @@ def facts_line(facts: ReplyFacts) -> str:
         parts.append(tr("about {number} cycles").replace(" ", FIRM).format(number=big_number(facts.cycles)))
     if facts.finish == "cancelled":
         parts.append(tr("stopped by you"))
+    elif facts.finish == "interrupted":
+        parts.append(tr("broke off when the program ended"))
     elif facts.finish == "max_tokens":
         parts.append(tr("cut at the length limit"))
     return DOT.join(parts)

@@ -21,6 +21,7 @@ from personal_ai.ic.principal import Principal
 if TYPE_CHECKING:
     from personal_ai.app.workspace import Workspace
     from personal_ai.common.jobs import Cancel
+    from personal_ai.deployments.fit import Fit
     from personal_ai.deployments.journal import Deployment
     from personal_ai.deployments.plan import Plan
     from personal_ai.identities.linking import LinkWarning
@@ -59,7 +60,7 @@ class Choices:
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """What it costs, itemised, and how it is paid.
+    """What it costs, itemised, how it is paid, and what the model will be like there and here.
 
     needs: what lies on the deployment's own account and what is lacking; None on the practice network, whose money
     comes out of nothing. account, principal: where ICP and cycles are to be sent. conversion: of ICP into the cycles
@@ -68,6 +69,7 @@ class Bill:
     """
 
     plan: Plan
+    fit: Fit
     needs: Needs | None = None
     account: str = ""
     principal: str = ""
@@ -122,10 +124,10 @@ class Setup:
         Raises Cancelled where a choice is taken back meanwhile, ModelObstaclesError, NetworkError, SecurityError.
         """
         choices = self._complete()
-        plan = deployment_plan(self._workspace, choices.model or "", choices.network or "")[0]
+        plan, fit = deployment_plan(self._workspace, choices.model or "", choices.network or "")
         shared = self._sharing(choices)
         if choices.network == PRACTICE:
-            return Bill(plan, warnings=shared)
+            return Bill(plan, fit, warnings=shared)
         from personal_ai.app.funding import open_till  # noqa: PLC0415 - it is made of a workspace
 
         deployment = self._begun(choices)
@@ -135,9 +137,9 @@ class Setup:
             try:
                 offer = till.offer(cancel)
             except NotFundedError as error:
-                return Bill(plan, error.needs, account, str(owner), till.price(error.needs), shared)
+                return Bill(plan, fit, error.needs, account, str(owner), till.price(error.needs), shared)
         paying = () if offer.warning is None else (offer.warning,)
-        return Bill(offer.bill, offer.needs, account, str(owner), offer.conversion, (*shared, *paying))
+        return Bill(offer.bill, fit, offer.needs, account, str(owner), offer.conversion, (*shared, *paying))
 
     def agree(self, bill: Bill, cancel: Cancel) -> Deployment:
         """The yes to a payable bill: converts what must be, and gives what `Workspace.deploy` takes up.

@@ -60,6 +60,8 @@ def test_on_the_practice_network_nothing_is_begun_before_the_yes(workspace: Work
     workspace.setup.choose(Choices("starter", "practice"))
     bill = workspace.setup.bill(Cancel())
     assert bill.payable and bill.needs is None
+    assert bill.fit.canister.verdict == "well" and bill.fit.canister.plan is not None
+    assert bill.fit.canister.plan.cycles("upload") == bill.plan.cycles("upload")
     assert bill.plan.total == sum(item.cycles for item in bill.plan.items) > 10**12
     assert not workspace.deployments() and not workspace.identities()
     deployment = workspace.setup.agree(bill, Cancel())

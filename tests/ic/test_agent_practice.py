@@ -88,7 +88,7 @@ class Practice:
     def control(self, method: str, action: str, **body: str) -> httpx.Response:
         headers = {"X-Practice-Token": self.token}
         address = f"{self.url}/_/practice/{action}"
-        return httpx.request(method, address, json=body or None, headers=headers, trust_env=False, timeout=10)
+        return httpx.request(method, address, json=body or None, headers=headers, trust_env=False, timeout=60)
 
     def fund(self, principal: Principal, cycles: int) -> None:
         self.control("POST", "fund", principal=str(principal), cycles=str(cycles)).raise_for_status()
@@ -112,7 +112,7 @@ def stop(process: subprocess.Popen[bytes], network: Practice) -> None:
     if process.poll() is None:
         network.control("POST", "stop")
     try:
-        process.wait(20)
+        process.wait(60)
     finally:
         process.kill()
         process.wait()

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import contextlib
 import struct
-import time
 from typing import Any
 
 import pytest
@@ -43,6 +42,7 @@ from personal_ai.ic.candid import (
     field_id,
 )
 from personal_ai.ic.principal import ANONYMOUS, Principal
+from tests.support.work import counted
 
 
 def one(type_: Type, value: Any) -> bytes:
@@ -355,10 +355,9 @@ ENDLESS = leb128.unsigned(2**40)
 )
 @pytest.mark.parametrize("wanted", [[], [Reserved], [Opt(Nat)]])
 def test_hostile_messages_are_refused_quickly(data: bytes, wanted: list[Type]) -> None:
-    started_s = time.monotonic()
-    with pytest.raises(CandidError):
+    with counted() as work, pytest.raises(CandidError):
         decode(wanted, data)
-    assert time.monotonic() - started_s < 0.5
+    assert work.calls < 10_000
 
 
 def test_many_empty_values_are_bounded() -> None:
@@ -395,9 +394,10 @@ def test_types_of_the_future_are_passed_over() -> None:
 
 def test_two_megabytes_are_not_read_element_by_element() -> None:
     blob, tokens = bytes(2_000_000), list(range(500_000))
-    started_s = time.process_time()
-    assert decode([Blob], one(Blob, blob)) == [blob]
-    assert decode([Vec(Nat32)], one(Vec(Nat32), tokens)) == [tokens]
-    assert decode([], one(Vec(Nat32), tokens)) == []
-    assert time.process_time() - started_s < 2  # element by element it would be a minute
+    sent_blob, sent_tokens = one(Blob, blob), one(Vec(Nat32), tokens)
+    with counted() as work:
+        assert decode([Blob], sent_blob) == [blob]
+        assert decode([Vec(Nat32)], sent_tokens) == [tokens]
+        assert decode([], sent_tokens) == []
+    assert work.calls < 1000
     assert one(Vec(Nat32), [1, 2])[-8:] == struct.pack("<2I", 1, 2)

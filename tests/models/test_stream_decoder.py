@@ -30,7 +30,7 @@ def streamed(family: Family, ids: list[int]) -> list[str]:
 
 @by_family
 @given(text=st.text(max_size=40))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_a_text_comes_back_without_a_broken_character(family: Family, text: str) -> None:
     tokenizer = family.tokenizer()
     ids = [token for token in vocabulary(family).encode([text]) if token != tokenizer.token_to_id("<unk>")]
@@ -42,13 +42,13 @@ def test_a_text_comes_back_without_a_broken_character(family: Family, text: str)
 
 @pytest.mark.parametrize("family", [CHATML], ids=["byte-level"])
 @given(ids=st.lists(st.integers(0, 430), max_size=30))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_any_tokens_at_all_come_to_the_full_decode(family: Family, ids: list[int]) -> None:
     assert "".join(streamed(family, ids)) == family.tokenizer().decode(ids)
 
 
 @given(ids=st.lists(st.integers(0, 700), max_size=30))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_broken_byte_tokens_spoil_no_more_than_they_must(ids: list[int]) -> None:
     """The tokenizers library gives up a whole run of byte tokens; we keep what is whole in it."""
     ours, theirs = "".join(streamed(MISTRAL, ids)), MISTRAL.tokenizer().decode(ids)

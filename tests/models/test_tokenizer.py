@@ -98,7 +98,7 @@ def test_it_is_encoded_as_if_there_were_no_special_tokens(family: Family) -> Non
 
 @by_family
 @given(data=st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_no_text_at_all_yields_a_special_token(family: Family, data: st.DataObject) -> None:
     pieces = st.one_of(
         st.sampled_from(EVERY_SPECIAL_TEXT), st.text(max_size=12), st.sampled_from([" ", "\n", "▁", "<", ">"])

@@ -156,7 +156,7 @@ def test_escape_stops(make_stage: MakeStage) -> None:
 
 def test_nothing_more_appears_on_the_screen_after_stop(make_stage: MakeStage) -> None:
     stage = make_stage()
-    stage.core.script.before_word = lambda at, cancel: stage.released.wait(10) if at == 2 else None
+    stage.core.script.before_word = lambda at, cancel: stage.released.wait(60) if at == 2 else None
     stage.enter().chat.send("Who controls it?")
     stage.until(lambda: stage.chat.heard == "Only you. ")
     stage.chat.stop()

@@ -54,6 +54,7 @@ def test_from_the_model_to_a_deployment_on_the_practice_network(make_stage: Make
     stage.settle()
     assert stage.core.setup.chosen == Choices("starter", "practice")
     assert "Together" in words_of(page) and "worth nothing" in words_of(page)
+    assert "Runs well" in words_of(page) and "could read its memory" in words_of(page)
     stage.hold_step("Uploading the weights")
     click(page, "Deploy, free of charge")
     stage.until(lambda: stage.shell.ais.step == "Uploading the weights")

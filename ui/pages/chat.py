@@ -49,6 +49,8 @@ class ChatPage(QWidget):
     def __init__(self, profile: Profile, toast: Toast) -> None:
         super().__init__()
         self.profile = profile
+        self._toast = toast
+        self._wanted = ""  # the conversation that is looked at, or will be once it is read
         self.list = ConversationList()
         self.header = ChatHeader()
         self.find_bar = FindBar()
@@ -119,6 +121,7 @@ class ChatPage(QWidget):
 
     def _connect_replies(self) -> None:
         replies = self.talk.replies
+        replies.unfinished.connect(lambda exchange, turn: self.shelf.save_unfinished(exchange.before.id, turn))
         replies.taken.connect(self._take)
         replies.given_back.connect(self._give_back)
         replies.failed.connect(self._fail)
@@ -149,24 +152,22 @@ class ChatPage(QWidget):
         self.composer.setFocus()
 
     def _open(self, conversation_id: str) -> None:
-        if conversation_id == self.conversation.id:
-            return
-        self._drafts.leave()
-        under_way = self.talk.replies.under_way
-        if under_way and under_way.before.id == conversation_id:
-            self._show(under_way.before)
-            return
-        self.shelf.open(conversation_id, self._show_opened)
+        self._wanted = conversation_id
+        if conversation_id != self.conversation.id:
+            self.shelf.open(conversation_id, self._show_opened)
 
     def _show_opened(self, found: Conversation | None, draft: str) -> None:
         if found is None:
             self.shelf.refresh()
-            return
-        self._show(found)
-        self._drafts.give_back(draft)
+        elif found.id == self._wanted != self.conversation.id:  # nothing else was asked for meanwhile
+            self._drafts.leave()
+            under_way = self.talk.replies.under_way
+            self._show(under_way.before if under_way and under_way.before.id == found.id else found)
+            self._drafts.give_back(draft)
 
     def _show(self, conversation: Conversation) -> None:
         """Shows a conversation. A question that was never answered goes back to where it was written."""
+        self._wanted = conversation.id
         self._drafts.give_back(self.talk.take_up(conversation))
         self._reply_view.leave()
         self._room_offer.withdraw()
@@ -265,8 +266,8 @@ class ChatPage(QWidget):
 
     def _save(self) -> None:
         """It is kept from its first message on."""
-        if self.conversation.turns:
-            self.shelf.save(self.conversation)
+        if self.talk.kept.turns:
+            self.shelf.save(self.talk.kept)
 
     def _copy_all(self) -> None:
         speakers = {
@@ -290,6 +291,7 @@ class ChatPage(QWidget):
 
     def _ask(self, asked: Conversation, *, words: str = "", other_words: bool = False) -> None:
         before = self.conversation
+        self.shelf.save_draft(before, "")
         exchange = self.talk.replies.ask(before, asked, self.talk.deployment, words=words, other_words=other_words)
         if before.turns and exchange.question.turns[:-1] == before.turns:
             self.transcript.append(exchange.question)
@@ -323,15 +325,16 @@ class ChatPage(QWidget):
 
     def _take(self, exchange: Exchange, answered: Conversation) -> None:
         """The whole conversation with its reply: shown and saved."""
-        if exchange.before.id == self.conversation.id:
-            answered = self.talk.take_answer(answered)
+        answered = self.talk.take_answer(exchange, answered)
+        if answered.id == self.conversation.id:
             self._reply_view.conclude(answered)
         self.shelf.save(answered)
 
     def _fail(self, exchange: Exchange, error: UserFacingError) -> None:
         if self.conversation.id != exchange.before.id:
-            return
-        if isinstance(error, ContextFullError) and error.can_be_cut and exchange.words:
+            title = exchange.before.title or exchange.asked.title
+            self._toast.announce(tr("No reply came in “{title}”. {why}").format(title=title, why=error.what))
+        elif isinstance(error, ContextFullError) and error.can_be_cut and exchange.words:
             self._room_offer.offer(exchange.asked.without_last(), error)
             self._show_end()
             self._room_offer.take_focus()
@@ -339,12 +342,16 @@ class ChatPage(QWidget):
             self._add_problem(error)
 
     def _give_back(self, exchange: Exchange) -> None:
-        """Nothing was answered: the words return to where they were written."""
-        if self.conversation.id == exchange.before.id:
+        """Nothing was answered: the words return to where they were written, be it when they are looked at again."""
+        self.shelf.save_unfinished(exchange.before.id, None)
+        here = self.conversation.id == exchange.before.id
+        if here:
             self._show(self.conversation)
             self._drafts.give_back(exchange.words)
-        if exchange.before.turns:
+        if exchange.before.turns and (here or not exchange.words):
             self.shelf.save(exchange.before)
+        elif here:
+            self.shelf.forget(exchange.before.id)
 
     def _add_problem(self, error: UserFacingError) -> None:
         self.transcript.add(Problem(error))

@@ -23,7 +23,7 @@ from ui.window import Window
 W = TypeVar("W", bound=QWidget)
 
 _POLL_MS = 5
-_TIMEOUT_MS = 10_000
+_TIMEOUT_MS = 60_000  # of what hangs, on a busy machine too
 
 
 class Stage:

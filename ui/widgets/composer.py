@@ -65,12 +65,12 @@ class Composer(QFrame):
         """The words of an earlier message, to be sent in its place."""
         self.set_text(text)
         self._editing.show()
-        self._words.moveCursor(QTextCursor.MoveOperation.End)
         self._words.setFocus()
 
-    def leave_edit(self) -> None:
+    def leave_edit(self, text: str) -> None:
+        """Back to the words that were there before."""
         self._editing.hide()
-        self.set_text("")
+        self.set_text(text)
 
     def _escape(self) -> None:
         if not self._editing.isHidden():
@@ -82,6 +82,7 @@ class Composer(QFrame):
 
     def set_text(self, text: str) -> None:
         self._words.setPlainText(text)
+        self._words.moveCursor(QTextCursor.MoveOperation.End)
 
     def undo(self) -> None:
         """Brings back what was erased from the field."""

@@ -231,7 +231,7 @@ def acts_for(turn: Turn) -> list[Act]:
     """What can be done with a message. A reply that was cut short can be carried on."""
     if turn.role == "user":
         return [Act.EDIT, Act.BRANCH]
-    cut_short = turn.facts is not None and turn.facts.finish in ("cancelled", "max_tokens")
+    cut_short = turn.facts is not None and turn.facts.finish in ("cancelled", "max_tokens", "interrupted")
     return [*([Act.GO_ON] if cut_short else []), Act.AGAIN, Act.BRANCH]
 
 

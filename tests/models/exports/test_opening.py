@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
@@ -142,7 +142,7 @@ def test_what_is_no_onnx_is_refused(export: Path, content: bytes) -> None:
     refused(export, BadInputError, "ONNX|missing")
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60)
 @given(data=st.data())
 def test_changed_files_are_read_or_refused(export: Path, data: st.DataObject) -> None:
     good = (export / "model.onnx").read_bytes()

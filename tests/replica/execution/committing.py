@@ -5,6 +5,7 @@ Arguments: state folder, module, moment, round. Writes the number of each messag
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import sqlite3
@@ -34,7 +35,7 @@ def main() -> None:
             db.execute("CREATE TABLE calls (n INTEGER)")
     with store.transaction() as db:
         (count,) = db.execute("SELECT count(*) FROM calls").fetchone()
-    for n in range(1, 1000):
+    for n in itertools.count(1):
         if n == 3 + round_:
             die_at(moment)
 

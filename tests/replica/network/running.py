@@ -22,7 +22,7 @@ from personal_ai.ic.management import InstallMode, Management
 from personal_ai.ic.principal import Principal
 from personal_ai.ic.profile import practice
 
-START_TIMEOUT_S = 30.0
+START_TIMEOUT_S = 60.0
 TRILLION = 10**12
 
 

@@ -299,7 +299,7 @@ def _program(draw: st.DrawFn, depth: int = 3) -> Program:
     return Program(f"(block {body.wat})", body.cost)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(_program())
 def test_whole_programs_cost_the_sum_of_their_executed_blocks(program: Program) -> None:
     wat = f"""(module (memory 1) (global $g (mut i64) (i64.const 0)) (func $empty)
