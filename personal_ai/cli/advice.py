@@ -58,7 +58,7 @@ def _fit(arguments: argparse.Namespace) -> None:
     if arguments.json:
         print(json.dumps([fit_fields(each) for each in fits]))
     else:
-        print("\n\n".join("\n".join(_fit_lines(each)) for each in fits))
+        print("\n\n".join("\n".join(fit_lines(each)) for each in fits))
 
 
 def show_plan(opened: Workspace, model: str, network: str, as_json: bool) -> None:
@@ -67,7 +67,7 @@ def show_plan(opened: Workspace, model: str, network: str, as_json: bool) -> Non
     if as_json:
         print(json.dumps({**plan_fields(bill), "fit": fit_fields(fit)}))
     else:
-        print("\n".join((f"{model} on {network}:", *plan_lines(bill), "", *_fit_lines(fit))))
+        print("\n".join((f"{model} on {network}:", *plan_lines(bill), "", *fit_lines(fit))))
 
 
 def plan_fields(bill: Plan) -> dict[str, Any]:
@@ -120,7 +120,8 @@ def plan_lines(bill: Plan) -> list[str]:
     return [*lines, *(f"  Assumed: {each}." for each in bill.assumptions)]
 
 
-def _fit_lines(fit: Fit) -> list[str]:
+def fit_lines(fit: Fit) -> list[str]:
+    """What a model is like, in words."""
     here = fit.here
     return [
         f"{fit.name}, {fit.quantisation}: {fit.parameters / 1e6:,.0f} million weights, licence: {fit.licence}",

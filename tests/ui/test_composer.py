@@ -11,6 +11,7 @@ from PySide6.QtGui import QDragEnterEvent, QDropEvent, QGuiApplication, QInputMe
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLabel, QWidget
 
+from tests.ui.looking import focused
 from tests.ui.talks import ask, keep_talk, labels, shown
 from ui.tour.scripted import ScriptedCore
 from ui.tour.stage import Stage
@@ -21,7 +22,7 @@ MakeStage = Callable[..., Stage]
 
 
 def test_enter_sends_and_shift_enter_starts_a_line(stage: Stage) -> None:
-    field = QApplication.focusWidget()
+    field = focused()
     QTest.keyClicks(field, "One")
     QTest.keyClick(field, Qt.Key.Key_Return, Qt.KeyboardModifier.ShiftModifier)
     QTest.keyClicks(field, "Two")
@@ -35,7 +36,7 @@ def test_enter_sends_and_shift_enter_starts_a_line(stage: Stage) -> None:
 def test_blank_words_are_not_sent(stage: Stage) -> None:
     stage.chat.composer.set_text("  \n ")
     assert not stage.chat.composer.button.isEnabled()
-    QTest.keyClick(QApplication.focusWidget(), Qt.Key.Key_Return)
+    QTest.keyClick(focused(), Qt.Key.Key_Return)
     stage.settle()
     assert stage.chat.conversation.turns == ()
 
@@ -47,7 +48,7 @@ def test_a_suggestion_is_asked_with_one_click(stage: Stage) -> None:
 
 
 def test_undo_brings_back_what_was_erased_from_the_composer(stage: Stage) -> None:
-    field = QApplication.focusWidget()
+    field = focused()
     QTest.keyClicks(field, "Words")
     QTest.keyClick(field, Qt.Key.Key_A, Qt.KeyboardModifier.ControlModifier)
     QTest.keyClick(field, Qt.Key.Key_Delete)
@@ -57,7 +58,7 @@ def test_undo_brings_back_what_was_erased_from_the_composer(stage: Stage) -> Non
 
 
 def test_what_is_composed_with_an_input_method_arrives(stage: Stage) -> None:
-    field = QApplication.focusWidget()
+    field = focused()
     QApplication.sendEvent(field, QInputMethodEvent("ni", []))
     assert stage.chat.composer.text == ""
     committed = QInputMethodEvent()
@@ -69,7 +70,7 @@ def test_what_is_composed_with_an_input_method_arrives(stage: Stage) -> None:
 def test_the_arrow_keys_bring_earlier_questions_back(stage: Stage) -> None:
     for question in ("Oslo?", "Rome?"):
         ask(stage, question)
-    field = QApplication.focusWidget()
+    field = focused()
     seen = []
     for key in (Qt.Key.Key_Up, Qt.Key.Key_Up, Qt.Key.Key_Up, Qt.Key.Key_Down, Qt.Key.Key_Down, Qt.Key.Key_Down):
         QTest.keyClick(field, key)
@@ -112,7 +113,7 @@ def test_a_pasted_file_becomes_its_text(stage: Stage, tmp_path: Path) -> None:
     copied = QMimeData()
     copied.setUrls([QUrl.fromLocalFile(str(path))])
     QGuiApplication.clipboard().setMimeData(copied)
-    QTest.keyClick(QApplication.focusWidget(), Qt.Key.Key_V, Qt.KeyboardModifier.ControlModifier)
+    QTest.keyClick(focused(), Qt.Key.Key_V, Qt.KeyboardModifier.ControlModifier)
     stage.settle()
     assert stage.chat.composer.text == "plan.txt:\n```\nBuy bread\n```\n"
 

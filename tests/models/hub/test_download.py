@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import threading
+import time
 from collections import namedtuple
 from pathlib import Path
 
@@ -79,6 +80,34 @@ def test_a_broken_connection_goes_on_from_the_byte_where_it_broke(
     loopback.faults[WEIGHTS].extend(Fault(cut_at=at) for at in (100_000, 100_001, 500_000, 500_000, 700_000))
     assert _content(hub, model, downloads) == _whole(model)
     assert loopback.starts(WEIGHTS) == [0, 100_000, 100_001, 500_000, 500_000, 700_000]
+
+
+def test_a_connection_that_died_in_a_sleep_is_left_and_gone_on_with(
+    loopback: LoopbackHub, hub: Hub, model: HubModel, downloads: Path
+) -> None:
+    """Woken up, the socket is there and nothing comes through it any more: no end, no error."""
+    loopback.faults[WEIGHTS].append(Fault(hold_at=300_000))
+    assert _content(hub, model, downloads) == _whole(model)
+    assert loopback.starts(WEIGHTS) == [0, 300_000]
+
+
+def test_a_clock_that_jumps_over_a_sleep_costs_one_connection_and_no_byte(
+    loopback: LoopbackHub, hub: Hub, model: HubModel, downloads: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On some systems the steady clock goes on while the computer sleeps: what came looks slow then."""
+    slept_s = 0.0
+
+    def sleep(progress: Progress) -> None:
+        nonlocal slept_s
+        if progress.done > 400_000:
+            slept_s = 8 * 3600.0
+
+    awake = time.monotonic
+    monkeypatch.setattr("personal_ai.models.hub.connection.time.monotonic", lambda: awake() + slept_s)
+    with downloaded(hub, model, downloads, on_progress=sleep) as folder:
+        assert {path.name: path.read_bytes() for path in folder.iterdir()} == _whole(model)
+    first, second = loopback.starts(WEIGHTS)
+    assert first == 0 and 0 < second < len(files()[WEIGHTS])
 
 
 def test_a_cancel_leaves_parts_that_are_gone_on_with(

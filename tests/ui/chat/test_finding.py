@@ -7,9 +7,10 @@ from collections.abc import Callable
 import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QLineEdit, QListWidget
+from PySide6.QtWidgets import QLineEdit, QListWidget
 
 from personal_ai.chat.conversation import Conversation, Turn
+from tests.ui.looking import child, focused
 from tests.ui.talks import keep_talk, open_talk, shown
 from ui.tour.scripted import ScriptedCore
 from ui.tour.stage import Stage
@@ -81,8 +82,8 @@ def test_closing_the_bar_takes_the_marks_away_and_goes_on_with_writing(jars: Sta
     QTest.keyClick(bar.field, Qt.Key.Key_Escape)
     assert bar.isHidden()
     assert marked(jars) == []
-    assert QApplication.focusWidget() is jars.chat.composer.focusProxy()
-    QTest.keyClick(jars.chat.composer.focusProxy(), Qt.Key.Key_F3)
+    assert focused() is jars.chat.composer.focusProxy()
+    QTest.keyClick(focused(), Qt.Key.Key_F3)
     assert bar.isVisible() and bar.field.hasFocus()
 
 
@@ -108,9 +109,9 @@ def test_search_lists_chats_by_what_was_said_and_shows_where(make_stage: MakeSta
     talks = [keep_talk(core, text) for text in ("Oslo", "Lisbon")]
     stage = make_stage(core).enter()
     stage.shell.find_chat()
-    QTest.keyClicks(stage.chat.list.findChild(QLineEdit), "lisb")
+    QTest.keyClicks(child(stage.chat.list, QLineEdit), "lisb")
     stage.until(lambda: stage.chat.list.titles == ["Lisbon"])
-    listed = stage.chat.list.findChild(QListWidget)
+    listed = child(stage.chat.list, QListWidget)
     listed.setFocus()
     QTest.keyClick(listed, Qt.Key.Key_Down)
     stage.until(lambda: stage.chat.conversation.id == talks[1].id)
