@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication
 
+from tests.ui.looking import focused
 from ui.tour.stage import Stage
 from ui.widgets.empty_chat import EmptyChat
 
@@ -15,7 +15,7 @@ MakeStage = Callable[..., Stage]
 
 
 def test_enter_sends_and_shift_enter_starts_a_line(stage: Stage) -> None:
-    field = QApplication.focusWidget()
+    field = focused()
     QTest.keyClicks(field, "One")
     QTest.keyClick(field, Qt.Key.Key_Return, Qt.KeyboardModifier.ShiftModifier)
     QTest.keyClicks(field, "Two")
@@ -29,7 +29,7 @@ def test_enter_sends_and_shift_enter_starts_a_line(stage: Stage) -> None:
 def test_blank_words_are_not_sent(stage: Stage) -> None:
     stage.chat.composer.set_text("  \n ")
     assert not stage.chat.composer.button.isEnabled()
-    QTest.keyClick(QApplication.focusWidget(), Qt.Key.Key_Return)
+    QTest.keyClick(focused(), Qt.Key.Key_Return)
     stage.settle()
     assert stage.chat.conversation.turns == ()
 
@@ -41,7 +41,7 @@ def test_a_suggestion_is_asked_with_one_click(stage: Stage) -> None:
 
 
 def test_undo_brings_back_what_was_erased_from_the_composer(stage: Stage) -> None:
-    field = QApplication.focusWidget()
+    field = focused()
     QTest.keyClicks(field, "Words")
     QTest.keyClick(field, Qt.Key.Key_A, Qt.KeyboardModifier.ControlModifier)
     QTest.keyClick(field, Qt.Key.Key_Delete)

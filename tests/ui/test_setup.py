@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QCheckBox, QLabel, QPushButton, QWidget
 from personal_ai.app.setup import Bill, Choices, Step
 from personal_ai.common.errors import NetworkUnreachableError
 from personal_ai.common.jobs import Cancel
+from tests.ui.looking import child
 from ui.pages.setup import SetupPage
 from ui.tour.scripted import ScriptedCore, deployment
 from ui.tour.scripted_wallet import LINKED
@@ -227,7 +228,7 @@ def test_an_identity_that_is_there_is_chosen_knowing_what_it_ties_together(make_
     core.setup.warnings = (LINKED,)
     walnut = core.vault.new_identity("Walnut")
     stage, page = setting_up(make_stage, Choices("starter", "practice"), core)
-    who = page.findChild(IdentityChoice)
+    who = child(page, IdentityChoice)
     assert who is not None and who.box.currentData() is None, "by default each AI has one of its own"
     assert page.go.isEnabled() and not page.findChildren(LinkNotice)
     who.box.setCurrentIndex(1)

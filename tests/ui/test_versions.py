@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QFileDialog, QInputDialog, QListWidget
+from PySide6.QtWidgets import QFileDialog, QInputDialog, QListWidget
 
 from personal_ai.chat.conversation import Conversation, Turn
 from personal_ai.chat.presets import INVENTIVE, Preset
 from personal_ai.common.errors import StorageError
 from personal_ai.common.jobs import Cancel
 from personal_ai.models.sampling import Sampling
+from tests.ui.looking import child, focused
 from ui.tour.scripted import ScriptedCore
 from ui.tour.stage import Stage, wait
 from ui.widgets.chat_style import ChatStyleDialog
@@ -74,7 +75,7 @@ def test_an_edited_question_takes_the_place_of_the_first_and_both_stay(stage: St
 
 def test_an_edit_can_be_left(stage: Stage) -> None:
     do(stage, Act.EDIT, 0)
-    QTest.keyClick(QApplication.focusWidget(), Qt.Key.Key_Escape)
+    QTest.keyClick(focused(), Qt.Key.Key_Escape)
     assert stage.chat.composer.text == ""
     stage.chat.send("And?")
     stage.settle()
@@ -193,13 +194,14 @@ def test_a_word_in_earlier_messages_is_brought_into_view(make_stage: MakeStage) 
     stage.shell.find_words()
     stage.chat.find_bar.field.setText("Question 007")
     QTest.keyClick(stage.chat.find_bar.field, Qt.Key.Key_Return)
-    assert QApplication.focusWidget().text == "Question 007"
+    message = focused()
+    assert isinstance(message, MessageView) and message.text == "Question 007"
 
 
 def test_rename_star_and_duplicate(stage: Stage) -> None:
     talk = stage.chat.conversation
     stage.chat.kept.rename(talk.id)
-    dialog = stage.chat.findChild(QInputDialog)
+    dialog = child(stage.chat, QInputDialog)
     dialog.setTextValue("  Keys  ")
     dialog.accept()
     stage.settle()
@@ -210,13 +212,13 @@ def test_rename_star_and_duplicate(stage: Stage) -> None:
     stage.chat.list.copy_wanted.emit(talk.id)
     stage.settle()
     assert stage.chat.list.titles == ["Keys", "Keys (copy)"]
-    item = stage.chat.list.findChild(QListWidget).item(0)
+    item = child(stage.chat.list, QListWidget).item(0)
     assert [action.text() for action in stage.chat.list.menu_for(item).actions()][1] == "Remove the star"
 
 
 def test_leaving_the_rename_dialog_changes_nothing(stage: Stage) -> None:
     stage.chat.kept.rename(stage.chat.conversation.id)
-    stage.chat.findChild(QInputDialog).reject()
+    child(stage.chat, QInputDialog).reject()
     stage.settle()
     assert stage.chat.conversation.title == "Who?"
 
@@ -225,7 +227,7 @@ def test_instructions_and_style_are_kept_with_the_chat(stage: Stage) -> None:
     stage.core.conversations.save_preset(Preset("Bard", "Rhyme.", INVENTIVE))
     stage.chat.choose_style()
     stage.settle()
-    dialog = stage.chat.findChild(ChatStyleDialog)
+    dialog = child(stage.chat, ChatStyleDialog)
     assert dialog.sampling == Sampling()
     dialog._preset.setCurrentIndex(1)
     dialog._preset.activated.emit(1)
@@ -237,10 +239,10 @@ def test_instructions_and_style_are_kept_with_the_chat(stage: Stage) -> None:
 def test_a_preset_is_kept_and_removed(stage: Stage) -> None:
     stage.chat.choose_style()
     stage.settle()
-    dialog = stage.chat.findChild(ChatStyleDialog)
+    dialog = child(stage.chat, ChatStyleDialog)
     dialog._instructions.setPlainText("Be brief.")
     dialog._keep.click()
-    name = dialog.findChild(QInputDialog)
+    name = child(dialog, QInputDialog)
     name.setTextValue("Short")
     name.accept()
     stage.settle()
