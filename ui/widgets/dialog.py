@@ -67,12 +67,10 @@ class Dialog(QDialog):
         return next((one for one in self.findChildren(Button) if one.property("kind") == "primary"), None)
 
     def _first_field(self) -> QWidget | None:
-        field = self.nextInFocusChain()
-        while field is not None and field is not self:
+        for field in self.findChildren(QWidget):
             usable = field.isVisibleTo(self) and field.isEnabled() and not field.property("readOnly")
             if usable and isinstance(field, _FIELDS):
                 return field
-            field = field.nextInFocusChain()
         return None
 
     def _fit(self) -> None:

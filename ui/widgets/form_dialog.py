@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QLineEdit, QWidget
 
@@ -50,9 +51,10 @@ class FormDialog(Dialog):
         layout.addLayout(buttons(self.leave, self.go))
 
     def showEvent(self, event: QShowEvent) -> None:  # noqa: N802 - Qt's name
-        for button in (self.leave, self.go):  # Tab comes to the fields first, though they were added later
-            if (last := self.previousInFocusChain()) is not None:
-                QWidget.setTabOrder(last, button)
+        reached = [one for one in self.findChildren(QWidget) if one.focusPolicy() & Qt.FocusPolicy.TabFocus]
+        fields = [one for one in reached if one not in (self.leave, self.go)]
+        for before, after in pairwise((*fields[-1:], self.leave, self.go)):  # the buttons were there first
+            QWidget.setTabOrder(before, after)
         super().showEvent(event)
 
     def add(self, name: str, field: QWidget) -> None:
