@@ -128,7 +128,7 @@ def test_html_and_pictures_in_a_reply_stay_words(make_stage: MakeStage) -> None:
     ask(stage, "Show me")
     (reply,) = shown(stage, ReplyMessage)
     views = [view for view in reply.findChildren(ProseView) if view.isVisible()]
-    assert "<b>bold</b>" in views[0].toPlainText()
+    assert "<b>bold</b> [Picture: p]" in views[0].toPlainText()
     assert views[0].loadResource(2, "file:///etc/passwd") is None
 
 

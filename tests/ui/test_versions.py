@@ -11,7 +11,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QFileDialog, QInputDialog, QListWidget
 
-from personal_ai.chat.conversation import Conversation, Turn
+from personal_ai.chat.conversation import Conversation
 from personal_ai.chat.presets import INVENTIVE, Preset
 from personal_ai.common.errors import StorageError
 from personal_ai.common.jobs import Cancel
@@ -153,49 +153,6 @@ def test_words_written_in_one_chat_wait_there(stage: Stage) -> None:
     stage.chat.new_chat()
     stage.settle()
     assert stage.chat.composer.text == "For the new one"
-
-
-def test_search_lists_chats_by_what_was_said(stage: Stage) -> None:
-    stage.core.conversations.save(Conversation("starter", title="Trip").with_turn(Turn("user", "Lisbon")))
-    stage.chat.list.look_for("lisb")
-    stage.settle()
-    assert stage.chat.list.titles == ["Trip"]
-    stage.chat.list.look_for("")
-    stage.settle()
-    assert sorted(stage.chat.list.titles) == ["Trip", "Who?"]
-
-
-def test_words_are_found_within_a_chat(stage: Stage) -> None:
-    for question in ("Oslo?", "Rome?"):
-        stage.chat.send(question)
-        stage.settle()
-    stage.shell.find_words()
-    bar = stage.chat.find_bar
-    QTest.keyClicks(bar.field, "your key")
-    assert bar.number == "3 of 3"
-    QTest.keyClick(bar.field, Qt.Key.Key_Return, Qt.KeyboardModifier.ShiftModifier)
-    assert bar.number == "2 of 3"
-    assert messages(stage)[3].hasFocus()
-    bar.field.setText("nothing")
-    assert bar.number == "Not found"
-    QTest.keyClick(bar.field, Qt.Key.Key_Escape)
-    assert bar.isHidden()
-
-
-def test_a_word_in_earlier_messages_is_brought_into_view(make_stage: MakeStage) -> None:
-    core = ScriptedCore()
-    talk = Conversation("starter")
-    for number in range(120):
-        talk = talk.with_turn(Turn("user", f"Question {number:03}")).with_turn(Turn("assistant", "Yes."))
-    core.conversations.save(talk)
-    stage = make_stage(core).enter()
-    stage.chat.list.selected.emit(talk.id)
-    stage.settle()
-    stage.shell.find_words()
-    stage.chat.find_bar.field.setText("Question 007")
-    QTest.keyClick(stage.chat.find_bar.field, Qt.Key.Key_Return)
-    message = focused()
-    assert isinstance(message, MessageView) and message.text == "Question 007"
 
 
 def test_rename_star_and_duplicate(stage: Stage) -> None:
