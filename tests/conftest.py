@@ -13,6 +13,7 @@ from typing import Any
 
 import keyring.backend
 import pytest
+from hypothesis import HealthCheck, settings
 
 from personal_ai.common.paths import HOME_VARIABLE
 from tests.support.keyrings import MemoryKeyring
@@ -20,6 +21,12 @@ from tests.support.keyrings import MemoryKeyring
 pytest_plugins = ["tests.support.harness"]
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+# How long an example takes says how busy the machine is; and what our fixtures hold is the same for all examples.
+settings.register_profile(
+    "tests", deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+)
+settings.load_profile("tests")
 
 
 @pytest.fixture(autouse=True)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from personal_ai.app.advice import deployment_plan
 from personal_ai.app.networks import PRACTICE
+from personal_ai.common.errors import Cancelled
 from personal_ai.common.files import storage_errors, write_atomically
 from personal_ai.deployments.prepayment import Needs, NotFundedError
 from personal_ai.ic.account_identifier import AccountIdentifier
@@ -20,6 +21,7 @@ from personal_ai.ic.principal import Principal
 if TYPE_CHECKING:
     from personal_ai.app.workspace import Workspace
     from personal_ai.common.jobs import Cancel
+    from personal_ai.deployments.fit import Fit
     from personal_ai.deployments.journal import Deployment
     from personal_ai.deployments.plan import Plan
     from personal_ai.identities.linking import LinkWarning
@@ -58,7 +60,7 @@ class Choices:
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """What it costs, itemised, and how it is paid.
+    """What it costs, itemised, how it is paid, and what the model will be like there and here.
 
     needs: what lies on the deployment's own account and what is lacking; None on the practice network, whose money
     comes out of nothing. account, principal: where ICP and cycles are to be sent. conversion: of ICP into the cycles
@@ -67,6 +69,7 @@ class Bill:
     """
 
     plan: Plan
+    fit: Fit
     needs: Needs | None = None
     account: str = ""
     principal: str = ""
@@ -118,13 +121,13 @@ class Setup:
     def bill(self, cancel: Cancel) -> Bill:
         """What the choices cost. On a network that wants real money the deployment gets its identity for it now.
 
-        Raises ModelObstaclesError, NetworkError, SecurityError.
+        Raises Cancelled where a choice is taken back meanwhile, ModelObstaclesError, NetworkError, SecurityError.
         """
         choices = self._complete()
-        plan = deployment_plan(self._workspace, choices.model or "", choices.network or "")[0]
+        plan, fit = deployment_plan(self._workspace, choices.model or "", choices.network or "")
         shared = self._sharing(choices)
         if choices.network == PRACTICE:
-            return Bill(plan, warnings=shared)
+            return Bill(plan, fit, warnings=shared)
         from personal_ai.app.funding import open_till  # noqa: PLC0415 - it is made of a workspace
 
         deployment = self._begun(choices)
@@ -134,9 +137,9 @@ class Setup:
             try:
                 offer = till.offer(cancel)
             except NotFundedError as error:
-                return Bill(plan, error.needs, account, str(owner), till.price(error.needs), shared)
+                return Bill(plan, fit, error.needs, account, str(owner), till.price(error.needs), shared)
         paying = () if offer.warning is None else (offer.warning,)
-        return Bill(offer.bill, offer.needs, account, str(owner), offer.conversion, (*shared, *paying))
+        return Bill(offer.bill, fit, offer.needs, account, str(owner), offer.conversion, (*shared, *paying))
 
     def agree(self, bill: Bill, cancel: Cancel) -> Deployment:
         """The yes to a payable bill: converts what must be, and gives what `Workspace.deploy` takes up.
@@ -158,8 +161,10 @@ class Setup:
             self._file.unlink(missing_ok=True)
 
     def _complete(self) -> Choices:
+        """Raises Cancelled where a choice was taken back since the cost was asked for."""
         choices = self.choices()
-        assert choices is not None and choices.step is Step.COST, "there is nothing to be paid yet"
+        if choices is None or choices.step is not Step.COST:
+            raise Cancelled
         return choices
 
     def _begun(self, choices: Choices) -> Deployment:

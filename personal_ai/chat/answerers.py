@@ -49,6 +49,10 @@ class Listener(Protocol):
         """A message to the canister was answered; it counted so many instructions, and cost about so many cycles."""
         ...
 
+    def pause(self) -> None:
+        """Nothing more comes for a while: what was heard so far is worth keeping."""
+        ...
+
 
 class Answerer(Protocol):
     """One side that can answer."""
@@ -120,6 +124,7 @@ class CanisterAnswerer:
             listener.call(generated.instructions, cycles)
             for token in generated.tokens:
                 listener.token(token)
+            listener.pause()
             if generated.finish in ("end", "stop"):
                 return generated.finish
             if remaining <= 0:

@@ -18,7 +18,8 @@ from personal_ai.models.sampling import Sampling
 TITLE_LENGTH_MAX = 48
 SUMMARY_HEAD = "What was said before, in short:"
 
-Finish = Literal["end", "stop", "max_tokens", "cancelled"]
+# "interrupted": the program ended before the reply did.
+Finish = Literal["end", "stop", "max_tokens", "cancelled", "interrupted"]
 
 
 class Place(StrEnum):

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 from personal_ai.chat import cuts
 from personal_ai.chat.answerers import Answerer, LocalAnswerer, Question
-from personal_ai.chat.conversation import Conversation, Place, ReplyFacts, Turn
+from personal_ai.chat.conversation import Conversation, Finish, Place, ReplyFacts, Turn
 from personal_ai.chat.stop_texts import StopTexts
 from personal_ai.common.errors import Cancelled, NetworkError, SecurityError, UserFacingError
 from personal_ai.common.jobs import Cancel
@@ -25,9 +25,11 @@ from personal_ai.models.tokenizer import ChatTokenizer
 
 TextCallback = Callable[[str], None]
 PlaceCallback = Callable[[Place, str | None], None]
+TurnCallback = Callable[[Turn], None]
 
 REPLY_TOKENS_MAX = 512
 _LIVELY_TEMPERATURE = 0.7
+_UNFINISHED_EVERY_S = 0.5  # so that a crash takes less than a second's words
 _SUMMARY_TOKENS_MAX = 160
 
 
@@ -112,31 +114,32 @@ class ChatSession:
         other_words: bool = False,
         on_text: TextCallback,
         on_place: PlaceCallback,
+        on_unfinished: TurnCallback = lambda _: None,
         cancel: Cancel,
     ) -> Conversation:
         """As `reply`, for a conversation that ends with a question, or with a reply to be carried on.
 
         other_words: the question has been answered before, and should be answered differently.
+        on_unfinished gets the reply as far as it has come, every now and then, as the turn that it would be if the
+        program ended there; the turn of the whole reply has the same id.
         """
         sampling = _livelier(self._sampling_of(asked)) if other_words else self._sampling_of(asked)
         begun = asked.turns[-1] if asked.turns[-1].role == "assistant" else None
-        question = self._question(asked.without_last() if begun else asked, begun.text if begun else "", sampling)
-        reply = _Reply(self._model, on_text)
+        before = asked.before(begun.id) if begun else asked
+        said, facts = (begun.text, begun.facts) if begun else ("", None)
+        question = self._question(before, said, sampling)
+        beginning = Turn("assistant", said, facts, parent=before.turns[-1].id)
+        reply = _Reply(self._model, on_text, lambda: on_unfinished(reply.as_turn(beginning, "interrupted")))
         first = self._first(asked.pinned)
         on_place(first.place, None)
         try:
-            facts = reply.ask(first, question, cancel)
+            finish = reply.ask(first, question, cancel)
         except NetworkError as error:
             if first.place is Place.LOCAL or asked.pinned is not None:
                 raise
             on_place(Place.LOCAL, error.what)
-            continued_at = len(reply.tokens) or None
-            facts = reply.ask(self._local, question, cancel)
-            facts = replace(facts, fallback_reason=error.what, continued_locally_at=continued_at)
-        if begun is None:
-            return asked.with_turn(Turn("assistant", reply.text, facts))
-        whole = Turn("assistant", begun.text + reply.text, begun.facts.followed_by(facts) if begun.facts else facts)
-        return asked.before(begun.id).with_turn(whole)
+            finish = reply.ask(self._local, question, cancel, instead_because=error.what)
+        return before.with_turn(reply.as_turn(beginning, finish))
 
     def prepare(self, conversation: Conversation, cancel: Cancel) -> None:
         """Has what the next question will follow computed ahead, while the user writes it.
@@ -179,11 +182,11 @@ class ChatSession:
         room = min(_SUMMARY_TOKENS_MAX, self._model.context_length - len(tokens))
         if room <= 0:
             raise ContextFullError(len(tokens), self._model.context_length, can_be_cut=True)
-        reply = _Reply(self._model, lambda _: None)
-        facts = reply.ask(
+        reply = _Reply(self._model, lambda _: None, lambda: None)
+        finish = reply.ask(
             self._first(conversation.pinned), Question(uuid.uuid4().hex, tokens, room, self._sampling), cancel
         )
-        if facts.finish == "cancelled":
+        if finish == "cancelled":
             raise Cancelled
         return cuts.with_cut(conversation, position, reply.text.strip())
 
@@ -260,19 +263,29 @@ class _StopTextReached(Exception):
 class _Reply:
     """A reply in the making; it outlives a side that fails half way."""
 
-    def __init__(self, model: ChatModel, on_text: TextCallback) -> None:
+    def __init__(self, model: ChatModel, on_text: TextCallback, on_progress: Callable[[], None]) -> None:
+        """on_progress: called now and then while there is more of the reply than before."""
         self.tokens: list[int] = []
         self.text = ""
         self._end_tokens = model.tokenizer.end_tokens
         self._decoder = model.tokenizer.decoder()
         self._stop = StopTexts(model.stop_texts)
         self._on_text = on_text
+        self._on_progress = on_progress
+        self._place = Place.LOCAL
+        self._fallback_reason: str | None = None
+        self._continued_at: int | None = None
         self._calls = 0
         self._instructions = self._cycles = 0
-        self._started_s = time.monotonic()
+        self._started_s = self._told_s = time.monotonic()
 
-    def ask(self, answerer: Answerer, question: Question, cancel: Cancel) -> ReplyFacts:
-        """Has the rest of the question answered and says how it went."""
+    def ask(
+        self, answerer: Answerer, question: Question, cancel: Cancel, *, instead_because: str | None = None
+    ) -> Finish:
+        """Has the rest of the question answered; instead_because: why the side that was asked first could not."""
+        self._place = answerer.place
+        if instead_because is not None:
+            self._fallback_reason, self._continued_at = instead_because, len(self.tokens) or None
         rest = replace(
             question,
             tokens=(*question.tokens, *self.tokens),
@@ -285,14 +298,23 @@ class _Reply:
         except _StopTextReached:
             finish = "stop"
         self._say(self._stop.push(self._decoder.flush()) + self._stop.flush())
-        return ReplyFacts(
-            place=answerer.place,
+        return finish
+
+    def as_turn(self, begun: Turn, finish: Finish) -> Turn:
+        """What has been said, at the end of what `begun` has said already."""
+        facts = ReplyFacts(
+            place=self._place,
             tokens=len(self.tokens),
             seconds=time.monotonic() - self._started_s,
             finish=finish,
             calls=self._calls,
             instructions=self._instructions,
+            fallback_reason=self._fallback_reason,
+            continued_locally_at=self._continued_at,
             cycles=self._cycles,
+        )
+        return replace(
+            begun, text=begun.text + self.text, facts=begun.facts.followed_by(facts) if begun.facts else facts
         )
 
     def token(self, token: int) -> None:
@@ -301,6 +323,13 @@ class _Reply:
             self._say(self._stop.push(self._decoder.push(token)))
         if self._stop.reached:
             raise _StopTextReached
+        if time.monotonic() - self._told_s >= _UNFINISHED_EVERY_S:
+            self.pause()
+
+    def pause(self) -> None:
+        if self.text:
+            self._told_s = time.monotonic()
+            self._on_progress()
 
     def call(self, instructions: int, cycles: int) -> None:
         self._calls += 1

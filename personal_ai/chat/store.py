@@ -11,7 +11,7 @@ from pathlib import Path
 import apsw
 
 from personal_ai.chat import turn_fields
-from personal_ai.chat.conversation import Conversation, Place, branch_to
+from personal_ai.chat.conversation import Conversation, Place, Turn, branch_to
 from personal_ai.chat.presets import Preset
 from personal_ai.chat.store_schema import bring_up_to_date, forget_copies
 from personal_ai.common.errors import DamagedFileError, StorageError
@@ -63,11 +63,12 @@ class ConversationStore:
         self._db.pragma("secure_delete", True)
         bring_up_to_date(self._db, self._path)
         self._db.pragma("foreign_keys", True)
+        self._take_unfinished()
 
     # Reading
 
     def list(self) -> Sequence[ConversationSummary]:
-        """All conversations: the starred ones first, of each kind the one touched last first."""
+        """All conversations: the starred ones first, of each kind the one in which something was said last first."""
         return self._summaries("", ())
 
     def search(self, text: str) -> Sequence[ConversationSummary]:
@@ -125,7 +126,11 @@ class ConversationStore:
     # Writing
 
     def save(self, conversation: Conversation) -> None:
-        """Writes the conversation. Turns never change: those that are new are added, those that are gone are erased."""
+        """Writes the conversation. Turns never change: those that are new are added, those that are gone are erased.
+
+        Its place in the list is that of what was said last: to rename or star it does not bring it to the front.
+        """
+        said_ns = max((turn.created_at_ns for turn in conversation.everything), default=time.time_ns())
         with self._writing("save the conversation"):
             self._db.execute(
                 "INSERT INTO conversation "
@@ -140,7 +145,7 @@ class ConversationStore:
                     conversation.model,
                     conversation.deployment,
                     conversation.pinned,
-                    time.time_ns(),
+                    said_ns,
                     conversation.turns[-1].id if conversation.turns else None,
                     conversation.starred,
                     conversation.instructions,
@@ -148,6 +153,9 @@ class ConversationStore:
                 ),
             )
             erased = self._save_turns(conversation)
+            self._db.execute(
+                "DELETE FROM unfinished WHERE id IN (SELECT id FROM turn WHERE conversation = ?)", (conversation.id,)
+            )
         if erased:
             self._forget_log()
 
@@ -166,6 +174,36 @@ class ConversationStore:
             [(conversation.id, *turn_fields.row(turn)) for turn in turns.values() if turn.id not in known],
         )
         return bool(gone)
+
+    def save_unfinished(self, conversation_id: str, turn: Turn | None) -> None:
+        """Keeps a reply as far as it has come, in place of what was kept of it before; None keeps nothing.
+
+        It is no turn before the store is opened anew, and gives way to the turn of the same id.
+        """
+        with self._writing("save the reply"):
+            self._db.execute("DELETE FROM unfinished WHERE conversation = ?", (conversation_id,))
+            if turn is not None:
+                self._db.execute(
+                    "INSERT INTO unfinished (conversation, role, text, facts, id, created_at_ns, parent) "
+                    "SELECT id, ?, ?, ?, ?, ?, ? FROM conversation WHERE id = ?",  # it may have been deleted meanwhile
+                    (*turn_fields.row(turn), conversation_id),
+                )
+
+    def _take_unfinished(self) -> None:
+        """What a program that ended half way has heard of a reply becomes its turn."""
+        if not self._db.execute("SELECT 1 FROM unfinished").fetchall():
+            return
+        with self._writing("keep the replies that broke off"):
+            fields = "conversation, role, text, facts, id, created_at_ns, parent"
+            self._db.execute(
+                f"INSERT INTO turn ({fields}) SELECT {fields} FROM unfinished "  # noqa: S608 - our own words
+                "WHERE parent IN (SELECT id FROM turn WHERE conversation = unfinished.conversation)"
+            )
+            self._db.execute(
+                "UPDATE conversation SET tip = unfinished.id FROM unfinished JOIN turn USING (conversation, id) "
+                "WHERE conversation.id = unfinished.conversation"
+            )
+            self._db.execute("DELETE FROM unfinished")
 
     def save_draft(self, conversation_id: str, text: str) -> None:
         """Keeps what is written and not sent; an empty text keeps nothing."""

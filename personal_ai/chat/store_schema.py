@@ -10,7 +10,7 @@ import apsw
 from personal_ai.common.errors import UnknownVersionError
 from personal_ai.common.files import storage_errors
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 
 _TABLES_1 = """
 CREATE TABLE conversation (
@@ -54,11 +54,18 @@ UPDATE conversation SET tip = (
 );
 DROP TABLE turn_1;
 """
-_MIGRATIONS = {0: _TABLES_1, 1: _TABLES_2}
+# A reply as far as it has come: it becomes a turn when the store is next opened, or goes when the whole one is saved.
+_TABLES_3 = """
+CREATE TABLE unfinished (
+    conversation TEXT PRIMARY KEY REFERENCES conversation(id) ON DELETE CASCADE, role TEXT NOT NULL, text TEXT NOT NULL,
+    facts TEXT, id TEXT NOT NULL, created_at_ns INTEGER NOT NULL, parent TEXT NOT NULL
+) STRICT;
+"""
+_MIGRATIONS = {0: _TABLES_1, 1: _TABLES_2, 2: _TABLES_3}
 
 
 def bring_up_to_date(db: apsw.Connection, path: Path) -> None:
-    """Makes the tables of a new file, or brings an older one to this version after copying it aside.
+    """Makes the tables of a new file, or brings an older one to this version, copied aside before each step.
 
     Raises UnknownVersionError for a newer file, StorageError, apsw.Error.
     """
@@ -69,9 +76,10 @@ def bring_up_to_date(db: apsw.Connection, path: Path) -> None:
             not_lost="They are unchanged.",
             next_step="Update the program to read them.",
         )
-    if 0 < version < FORMAT_VERSION:
-        _copy_aside(db, path, version)
+    new = version == 0
     while version < FORMAT_VERSION:
+        if not new:
+            _copy_aside(db, path, version)
         with db:
             db.execute(_MIGRATIONS[version])
             version += 1

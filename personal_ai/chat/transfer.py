@@ -15,7 +15,8 @@ from personal_ai.models.messages import Role
 from personal_ai.models.sampling import Sampling
 
 FORMAT = "personal-ai-conversations"
-VERSION = 1
+VERSION = 2
+_READ = (1, 2)  # 1 knew no reply that the end of the program interrupted
 SIZE_BYTES_MAX = 256 << 20
 
 _SPEAKERS = {"system": "What stands before this is not told to the model any more", "user": "You", "assistant": "Reply"}
@@ -57,7 +58,7 @@ def from_json(content: bytes) -> list[Conversation]:
         raise _not_ours("it is no JSON") from error
     if not isinstance(read, dict) or read.get("format") != FORMAT:
         raise _not_ours(f"it does not say that it is of the format {FORMAT}")
-    if read.get("version") != VERSION:
+    if read.get("version") not in _READ:
         raise UnknownVersionError(
             f"The file has version {read.get('version')!r}; this program knows version {VERSION}.",
             not_lost="Your conversations are unchanged.",

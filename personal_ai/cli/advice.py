@@ -15,7 +15,8 @@ from personal_ai.common.paths import Paths
 from personal_ai.deployments.fit import Fit, InCanister
 from personal_ai.deployments.plan import CYCLES_PER_XDR, STORAGE_DAYS, USD_PER_XDR, Plan, usd
 from personal_ai.models.catalogue import catalogue
-from personal_ai.models.hub.connection import PUBLIC_ENDPOINT, Hub
+from personal_ai.models.hub.connection import Hub
+from personal_ai.models.hub.endpoint import endpoint
 from personal_ai.models.hub.names import is_hub_name
 from personal_ai.models.hub.planning import plan as look_up
 
@@ -24,7 +25,7 @@ def add_to(group: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Adds `fit` to the commands about models."""
     fit = group.add_parser("fit", help="what a model would be like and cost, before it is fetched")
     fit.add_argument("model", metavar="MODEL|OWNER/NAME[@REVISION]", help="a model of the library, else of the hub")
-    fit.add_argument("--endpoint", default=PUBLIC_ENDPOINT, metavar="URL", help="the hub; default %(default)s")
+    add_endpoint_option(fit)
     fit.add_argument("--proxy", metavar="URL", help="the way to the hub, such as socks5://127.0.0.1:9050")
     fit.add_argument("--token-file", metavar="FILE", help="file with the hub's access token (-: standard input)")
     fit.add_argument("--json", action="store_true", help="all figures as JSON")
@@ -32,6 +33,10 @@ def add_to(group: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     known = group.add_parser("catalogue", help="models that fit, with their licences; nothing is fetched")
     known.add_argument("--json", action="store_true", help="all facts as JSON")
     known.set_defaults(run=_catalogue)
+
+
+def add_endpoint_option(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--endpoint", metavar="URL", help="another hub than `personal-ai model hub` says")
 
 
 def _catalogue(arguments: argparse.Namespace) -> None:
@@ -50,7 +55,9 @@ def _fit(arguments: argparse.Namespace) -> None:
         progress = ProgressLine()
         if is_hub_name(arguments.model):
             token = first_line(arguments.token_file, "the token file") if arguments.token_file else None
-            with Hub(arguments.endpoint, proxy=arguments.proxy, token=lambda: token) as hub:
+            with Hub(
+                arguments.endpoint or endpoint(opened.paths.settings), proxy=arguments.proxy, token=lambda: token
+            ) as hub:
                 found = look_up(hub, arguments.model, cancel)
             fits = advice.fit_of_hub(opened, found, progress, cancel)
         else:
@@ -58,7 +65,7 @@ def _fit(arguments: argparse.Namespace) -> None:
     if arguments.json:
         print(json.dumps([fit_fields(each) for each in fits]))
     else:
-        print("\n\n".join("\n".join(_fit_lines(each)) for each in fits))
+        print("\n\n".join("\n".join(fit_lines(each)) for each in fits))
 
 
 def show_plan(opened: Workspace, model: str, network: str, as_json: bool) -> None:
@@ -67,7 +74,7 @@ def show_plan(opened: Workspace, model: str, network: str, as_json: bool) -> Non
     if as_json:
         print(json.dumps({**plan_fields(bill), "fit": fit_fields(fit)}))
     else:
-        print("\n".join((f"{model} on {network}:", *plan_lines(bill), "", *_fit_lines(fit))))
+        print("\n".join((f"{model} on {network}:", *plan_lines(bill), "", *fit_lines(fit))))
 
 
 def plan_fields(bill: Plan) -> dict[str, Any]:
@@ -120,7 +127,8 @@ def plan_lines(bill: Plan) -> list[str]:
     return [*lines, *(f"  Assumed: {each}." for each in bill.assumptions)]
 
 
-def _fit_lines(fit: Fit) -> list[str]:
+def fit_lines(fit: Fit) -> list[str]:
+    """What a model is like, in words."""
     here = fit.here
     return [
         f"{fit.name}, {fit.quantisation}: {fit.parameters / 1e6:,.0f} million weights, licence: {fit.licence}",

@@ -7,10 +7,11 @@ import json
 import sys
 from dataclasses import asdict
 
+from personal_ai.app.advice import deployment_plan
 from personal_ai.app.funding import open_till
 from personal_ai.app.networks import PRACTICE
 from personal_ai.app.workspace import Workspace
-from personal_ai.cli.advice import plan_lines, show_plan
+from personal_ai.cli.advice import fit_lines, plan_lines, show_plan
 from personal_ai.cli.canister import show_list
 from personal_ai.cli.console import ProgressLine, cycles, stoppable
 from personal_ai.cli.session import add_password_option, workspace
@@ -87,10 +88,12 @@ def _identity(opened: Workspace, named: str) -> Principal:
 
 
 def _agree(opened: Workspace, deployment: Deployment, arguments: argparse.Namespace, cancel: Cancel) -> None:
-    """Shows what it costs in real money, asks, and turns ICP into the cycles that are lacking."""
+    """Shows what it costs in real money, and what for; asks, and turns ICP into the cycles that are lacking."""
+    _, fit = deployment_plan(opened, deployment.model, deployment.network)
     with open_till(opened, deployment) as till:
         offer = till.offer(cancel)
-        print("\n".join((f"{deployment.model} on {deployment.network}:", *plan_lines(offer.bill))), file=sys.stderr)
+        heading = f"{deployment.model} on {deployment.network}:"
+        print("\n".join((heading, *plan_lines(offer.bill), "", *fit_lines(fit), "")), file=sys.stderr)
         print(f"On its account: {cycles(offer.needs.available)} of {cycles(offer.needs.cycles)}.", file=sys.stderr)
         if offer.conversion is not None:
             print(f"{Token.ICP.show(offer.conversion.total)} will be turned into what is lacking.", file=sys.stderr)

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-import numpy as np
-
-from personal_ai.common.errors import FormatError
 from personal_ai.common.files import write_atomically
 from personal_ai.common.jobs import Cancel, Meter, ProgressCallback, ignore_progress
 from personal_ai.models import huggingface
-from personal_ai.models.decoder import Decoder, weights
+from personal_ai.models.decoder import weights
 from personal_ai.models.detection import open_foreign
 from personal_ai.models.encoders.config import is_encoder
-from personal_ai.models.encoders.importing import import_encoder
-from personal_ai.models.folder import card_licence
+from personal_ai.models.encoders.importing import prepared_encoder
 from personal_ai.models.library import Library
 from personal_ai.models.local import LocalModel
 from personal_ai.models.manifest import MANIFEST_FILE, Manifest, checked_name, name_from
 from personal_ai.models.package import ModelPackage, record_files
+from personal_ai.models.prepared import Prepared, check_numbers
 from personal_ai.models.quantisation import Quantisation
 from personal_ai.models.words import proven_words
 
@@ -60,54 +60,32 @@ def import_folder(
     Raises UnsupportedModelError with every reason, FormatError for broken files, BadInputError for a name that is
     taken, StorageError, Cancelled. Whatever is raised leaves the library as it was.
     """
-    # The ONNX library takes long to load, and only an import needs it.
-    from personal_ai.models.onnx_file import write_model  # noqa: PLC0415
-
     cancel = cancel or Cancel()
     origin = origin or _origin(source)
     name = name_from(origin.label) if name is None else checked_name(name)
-    if is_encoder(source):
-        return import_encoder(
-            source,
-            library,
+    opened = prepared_encoder(source) if is_encoder(source) else _prepared_decoder(source, context_length)
+    with opened as model, library.adding(name) as folder:
+        meter = Meter("Importing the model", model.parameters, "weights", on_progress)
+        model.write(folder, quantisation=quantisation, meter=meter, cancel=cancel)
+        for file, content in model.words.files.items():
+            write_atomically(folder / file, content, mode=0o644)
+        manifest = Manifest(
             name=name,
             label=label or origin.label,
             description=description,
-            licence=origin.licence or card_licence(source),
+            licence=origin.licence or model.licence,
             source=origin.source,
             revision=origin.revision,
             quantisation=quantisation,
-            on_progress=on_progress,
-            cancel=cancel,
+            parameters=model.parameters,
+            end_tokens=model.words.end_tokens,
+            stop_texts=model.words.stop_texts,
+            network=model.network,
+            files=record_files(folder),
         )
-    with open_foreign(source) as model:
-        decoder = huggingface.parse_decoder(
-            model.config, has_head=model.checkpoint.has_head, context_length=context_length
-        )
-        model.checkpoint.check(decoder)
-        words = proven_words(model.words(), decoder.vocabulary_size)
-        with library.adding(name) as folder:
-            meter = Meter("Importing the model", _parameters(decoder), "weights", on_progress)
-            write_model(folder, decoder, model.checkpoint, quantisation=quantisation, meter=meter, cancel=cancel)
-            for file, content in words.files.items():
-                write_atomically(folder / file, content, mode=0o644)
-            manifest = Manifest(
-                name=name,
-                label=label or origin.label,
-                description=description,
-                licence=origin.licence or model.licence,
-                source=origin.source,
-                revision=origin.revision,
-                quantisation=quantisation,
-                parameters=_parameters(decoder),
-                end_tokens=words.end_tokens,
-                stop_texts=words.stop_texts,
-                network=decoder,
-                files=record_files(folder),
-            )
-            write_atomically(folder / MANIFEST_FILE, manifest.to_bytes(), mode=0o644)
-            _prove(ModelPackage.open(folder))
-            cancel.raise_if_cancelled()
+        write_atomically(folder / MANIFEST_FILE, manifest.to_bytes(), mode=0o644)
+        model.prove(ModelPackage.open(folder))
+        cancel.raise_if_cancelled()
     return library.get(name)
 
 
@@ -121,15 +99,28 @@ def _origin(source: Path) -> Origin:
     return Origin(name, name, _UNKNOWN)
 
 
-def _parameters(decoder: Decoder) -> int:
-    return sum(weight.size for weight in weights(decoder))
+@contextmanager
+def _prepared_decoder(source: Path, context_length: int) -> Iterator[Prepared]:
+    from personal_ai.models.onnx_file import write_model  # noqa: PLC0415 -- ONNX takes long to load
+
+    with open_foreign(source) as model:
+        decoder = huggingface.parse_decoder(
+            model.config, has_head=model.checkpoint.has_head, context_length=context_length
+        )
+        model.checkpoint.check(decoder)
+        yield Prepared(
+            network=decoder,
+            parameters=sum(weight.size for weight in weights(decoder)),
+            words=proven_words(model.words(), decoder.vocabulary_size),
+            licence=model.licence,
+            write=partial(write_model, decoder=decoder, source=model.checkpoint),
+            prove=_prove,
+        )
 
 
 def _prove(package: ModelPackage) -> None:
-    """The written model loads and answers with numbers. Raises DamagedFileError, FormatError.
-
-    A large one is not run: that takes more memory than the import may. Its weights were found to be numbers one by one
-    when they were quantised, and its graph is checked.
+    """A large one is not run: that takes more memory than the import may. Its weights were found to be numbers one by
+    one when they were quantised, and its graph is checked.
     """
     if package.size_bytes > _RUN_MAX_SIZE_BYTES:
         from onnx import checker  # noqa: PLC0415 -- as above
@@ -138,7 +129,6 @@ def _prove(package: ModelPackage) -> None:
         return
     model = LocalModel(package)
     try:
-        if not np.isfinite(model.logits([0])).all():
-            raise FormatError("The model's answers are not numbers; its weights are broken.")
+        check_numbers(model.logits([0]))
     finally:
         model.close()

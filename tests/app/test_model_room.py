@@ -10,8 +10,8 @@ import pytest
 
 from personal_ai.app.model_room import ModelRoom
 from personal_ai.app.workspace import Workspace
-from personal_ai.common.errors import BadInputError
-from personal_ai.common.jobs import Cancel, ignore_progress
+from personal_ai.common.errors import BadInputError, Cancelled
+from personal_ai.common.jobs import Cancel, Progress, ignore_progress
 from personal_ai.common.paths import Paths
 from personal_ai.models.hub.download import unfinished
 from personal_ai.models.hub.errors import HubAccessError
@@ -44,6 +44,13 @@ def workspace(own_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Works
         yield made
 
 
+def test_the_hub_that_was_chosen_is_asked(workspace: Workspace, hub: LoopbackHub) -> None:
+    room = ModelRoom(workspace)
+    room.use_hub(hub.endpoint)
+    assert room.hub_address == hub.endpoint
+    assert room.look_up(MODEL, cancel=Cancel(), **QUIETLY).model.id.startswith(MODEL)
+
+
 @pytest.fixture
 def room(workspace: Workspace, hub: LoopbackHub) -> ModelRoom:
     return ModelRoom(workspace, hub.endpoint)
@@ -62,7 +69,7 @@ def test_looked_up_fetched_and_listed(room: ModelRoom) -> None:
         fetched = room.fetch(wanted, quantisation, **QUIETLY, cancel=Cancel())
         assert fetched.loss is not None and fetched.loss.tokens > 100
     assert names(room) == [room.listing().bundled, "tiny-1m", "tiny-1m-int4"]
-    assert room.listing().free_bytes > 0 and room.listing().unfinished == []
+    assert room.listing().free_bytes and room.listing().unfinished == []
 
 
 def test_a_download_that_is_stopped_is_listed_and_discarded(
@@ -74,6 +81,24 @@ def test_a_download_that_is_stopped_is_listed_and_discarded(
     assert room.listing().unfinished == unfinished(workspace.paths.downloads) == []
     with pytest.raises(BadInputError):
         room.discard("../..")
+
+
+@pytest.mark.parametrize("step", ["Fetching", "Importing"])
+def test_whatever_a_fetch_was_stopped_at_it_is_gone_on_with_or_leaves_nothing(
+    room: ModelRoom, workspace: Workspace, hub: LoopbackHub, step: str
+) -> None:
+    cancel = Cancel()
+
+    def stop(progress: Progress) -> None:
+        if progress.step.startswith(step) and progress.done > 0:
+            cancel.cancel()
+
+    with pytest.raises(Cancelled):
+        room.fetch(MODEL, "int8", on_progress=stop, cancel=cancel)
+    assert names(room) == [room.listing().bundled] and room.listing().unfinished == [MODEL]
+    room.discard(MODEL)
+    assert [path for path in workspace.paths.downloads.rglob("*") if path.suffix != ".lock"] == []
+    assert not workspace.paths.models.exists() or list(workspace.paths.models.iterdir()) == []
 
 
 def test_the_vaults_token_opens_private_models(room: ModelRoom, hub: LoopbackHub) -> None:
@@ -98,6 +123,20 @@ def test_taken_judged_checked_and_removed(room: ModelRoom, source: Path) -> None
     assert room.listing().removed == (taken.name,) and taken.name not in names(room)
     room.restore(taken.name)
     assert taken.name in names(room)
+
+
+def test_what_was_removed_is_gone_for_good_when_the_program_ends(
+    room: ModelRoom, workspace: Workspace, source: Path
+) -> None:
+    taken = room.take(source, "int8", **QUIETLY, cancel=Cancel())
+    room.remove(taken.name)
+    workspace.lock()
+    room.restore(taken.name)
+    room.remove(taken.name)
+    workspace.close()
+    assert list(workspace.paths.models.iterdir()) == []
+    with closing(Workspace(workspace.paths)) as opened, pytest.raises(BadInputError, match="deleted for good"):
+        opened.library.restore(taken.name)
 
 
 def test_a_drive_that_is_away_leaves_the_starter(room: ModelRoom, workspace: Workspace, tmp_path: Path) -> None:

@@ -60,6 +60,8 @@ def test_on_the_practice_network_nothing_is_begun_before_the_yes(workspace: Work
     workspace.setup.choose(Choices("starter", "practice"))
     bill = workspace.setup.bill(Cancel())
     assert bill.payable and bill.needs is None
+    assert bill.fit.canister.verdict == "well" and bill.fit.canister.plan is not None
+    assert bill.fit.canister.plan.cycles("upload") == bill.plan.cycles("upload")
     assert bill.plan.total == sum(item.cycles for item in bill.plan.items) > 10**12
     assert not workspace.deployments() and not workspace.identities()
     deployment = workspace.setup.agree(bill, Cancel())
@@ -78,7 +80,7 @@ def test_an_identity_that_has_an_ai_there_is_warned_of_and_another_choice_begins
     workspace.journal.set_canister(first.id, "rwlgt-iiaaa-aaaaa-aaaaa-cai")
     workspace.setup.choose(chosen)
     (warning,) = workspace.setup.bill(Cancel()).warnings
-    assert first.name in warning.what
+    assert first.name in warning.what and warning.rehearsal
     begun = workspace.setup.choose(Choices("starter", "practice", deployment=first.id, identity=str(owner)))
     assert workspace.setup.choose(replace(begun, identity=None)).deployment is None
     workspace.setup.choose(Choices("starter", "practice", identity="2vxsx-fae"))

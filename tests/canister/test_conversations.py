@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from personal_ai.canister.client import NeedPrefix
@@ -230,7 +230,7 @@ _steps = st.tuples(
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40)
 @given(steps=st.lists(_steps, min_size=1, max_size=5), sampling=st.sampled_from([GREEDY, SAMPLED]))
 def test_any_split_over_messages_gives_what_one_call_gives(
     shared: Installed,

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from personal_ai.models.sampling import Sampling, sample
 from tests.canister.metered import Probe
 
 REFUSED = 0xFFFF_FFFF
-_few = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+_few = settings(max_examples=300)
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from personal_ai.canister.upload import Upload
@@ -106,7 +106,7 @@ _chats = st.lists(
 )
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15)
 @given(chats=_chats, sampling=st.sampled_from([GREEDY, SAMPLED]))
 def test_any_chats_with_any_beginnings_in_common_say_what_they_say_alone(
     loaded: Installed, chats: list[tuple[int, list[int], int, bool]], sampling: Sampling

@@ -84,6 +84,7 @@ class _Listener:
     def __init__(self) -> None:
         self.tokens: list[int] = []
         self.instructions = self.cycles = 0
+        self.pauses: list[int] = []
 
     def token(self, token: int) -> None:
         self.tokens.append(token)
@@ -91,6 +92,9 @@ class _Listener:
     def call(self, instructions: int, cycles: int) -> None:
         self.instructions += instructions
         self.cycles += cycles
+
+    def pause(self) -> None:
+        self.pauses.append(len(self.tokens))
 
 
 def _answerer(canister: _Canister) -> CanisterAnswerer:
@@ -109,6 +113,7 @@ def test_a_reply_takes_as_many_calls_as_it_needs_and_repeats_nothing() -> None:
     assert finish == "end"
     assert listener.tokens == [*range(3, 40), END]
     assert canister.appended == [[7, 8, 9], [], []], "16 tokens, 16 and the last 6"
+    assert listener.pauses == [16, 32, 38]
     assert listener.instructions == sum(canister.allowed) == 3 * 4_000_000_000
     prices = CostTable()
     asked_and_carried_on = prices.update_call(4 * 3, 4_000_000_000) + 2 * prices.update_call(0, 4_000_000_000)

@@ -56,10 +56,12 @@ class _Side:
         listener.call(100, 107)
         for position, character in enumerate(self.text):
             if position == self.fail_at and self.fail is not None:
+                listener.pause()
                 self.fail()
             cancel.raise_if_cancelled()
             listener.token(ord(character))
         listener.token(END)
+        listener.pause()
         return "end"
 
     def prepare(self, conversation: str, tokens: Sequence[int], cancel: Cancel) -> None:
@@ -111,6 +113,32 @@ def test_the_canister_is_asked_first_and_the_reply_says_so() -> None:
         "end",
     )
     assert heard.text == "yes" and heard.places == [(Place.PRACTICE, None)] and not local.questions
+
+
+def test_a_reply_is_told_as_a_turn_while_it_comes() -> None:
+    """With all that is known of it by then, under the id that it will have."""
+    told: list[Turn] = []
+    asked = Conversation("guide").with_turn(Turn("user", "hi"))
+    session = _session(_Side(Place.LOCAL, "here"), _Side(Place.PRACTICE, "now and", _away, fail_at=3))
+    replied = session.answer(
+        asked, on_text=lambda _: None, on_place=lambda _, __: None, on_unfinished=told.append, cancel=Cancel()
+    )
+    assert [turn.text for turn in told] == ["now", "nowhere"]
+    first, last = (turn.facts for turn in told)
+    assert first is not None and last is not None
+    assert (first.place, first.finish, first.tokens, first.cycles) == (Place.PRACTICE, "interrupted", 3, 107)
+    assert (last.place, last.fallback_reason, last.continued_locally_at) == (Place.LOCAL, "The network is away.", 3)
+    assert {turn.id for turn in (*told, replied.turns[-1])} == {replied.turns[-1].id}
+    assert {turn.parent for turn in told} == {asked.turns[-1].id}
+    carried_on = session.answer(
+        asked.with_turn(told[0]),
+        on_text=lambda _: None,
+        on_place=lambda _, __: None,
+        on_unfinished=told.append,
+        cancel=Cancel(),
+    )
+    assert told[2].text == "nownow"
+    assert (told[2].id, told[2].parent) == (carried_on.turns[-1].id, asked.turns[-1].id)
 
 
 def test_an_unreachable_canister_falls_back_with_the_reason() -> None:

@@ -50,10 +50,13 @@ def test_the_golden_file_of_version_1_is_read(tmp_path: Path) -> None:
     assert copy.pragma("user_version") == 1
     assert copy.execute("SELECT text FROM turn WHERE position = 1").fetchall() == [("A home for your model.",)]
     copy.close()
+    copy = _unlocked(path.with_name("conversations-before-3.sqlite"))
+    assert copy.pragma("user_version") == 2
+    copy.close()
     store = ConversationStore(path, KEY)
     store.delete("bb" * 16)
-    assert not kept.exists()
     store.close()
+    assert [one.name for one in tmp_path.iterdir()] == ["conversations.sqlite"]
 
 
 def test_the_copy_before_a_migration_holds_what_a_crash_left_in_the_log(tmp_path: Path) -> None:
@@ -82,6 +85,79 @@ def test_the_golden_file_of_version_2_is_read(tmp_path: Path) -> None:
     assert store.get("cc" * 16) == expected
     assert store.draft("cc" * 16) == "And who"
     assert store.presets() == [Preset("Short", "Be brief.", None)]
+    store.close()
+
+
+def test_the_golden_file_of_version_3_is_read_and_its_unfinished_reply_is_a_turn(tmp_path: Path) -> None:
+    path = tmp_path / "conversations.sqlite"
+    shutil.copy(Path(__file__).parent / "golden" / "conversations-3.sqlite", path)
+    store = ConversationStore(path, KEY)
+    broken_off = store.get("cc" * 16)
+    assert broken_off is not None
+    facts = ReplyFacts(Place.PRACTICE, 4, 0.5, "interrupted", calls=1, instructions=10**9, cycles=11 * 10**8)
+    assert broken_off.turns[-1] == Turn("assistant", "A home, and", facts, "04" * 16, 8, parent="01" * 16)
+    assert [turn.text for turn in broken_off.aside] == ["A home for your model.", "A kind of jar."]
+    assert [one.id for one in store.search("home, and")] == ["cc" * 16]
+    store.close()
+    assert [one.name for one in tmp_path.iterdir()] == ["conversations.sqlite"]
+
+
+def _asked(store: ConversationStore) -> tuple[Conversation, Turn]:
+    """A conversation that waits for a reply, and what is kept of the reply so far."""
+    asked = Conversation("guide").with_turn(Turn("user", "Who?"))
+    store.save(asked)
+    unfinished = Turn("assistant", "Only", replace(FACTS, finish="interrupted"), parent=asked.turns[0].id)
+    store.save_unfinished(asked.id, unfinished)
+    return asked, unfinished
+
+
+def test_a_whole_reply_takes_the_place_of_what_was_kept_of_it(tmp_path: Path) -> None:
+    store = ConversationStore(tmp_path / "conversations.sqlite", KEY)
+    asked, unfinished = _asked(store)
+    store.save(replace(asked, title="Renamed meanwhile"))
+    whole = asked.with_turn(replace(unfinished, text="Only you.", facts=FACTS))
+    store.save(whole)
+    store.close()
+    store = ConversationStore(tmp_path / "conversations.sqlite", KEY)
+    assert store.get(asked.id) == whole
+    store.close()
+
+
+@pytest.mark.parametrize("end", ["nothing came of it", "it was deleted", "its question went"])
+def test_an_unfinished_reply_leaves_nothing_where_it_has_no_place(tmp_path: Path, end: str) -> None:
+    store = ConversationStore(tmp_path / "conversations.sqlite", KEY)
+    asked, unfinished = _asked(store)
+    if end == "nothing came of it":
+        store.save_unfinished(asked.id, None)
+    elif end == "it was deleted":
+        store.delete(asked.id)
+        store.save_unfinished(asked.id, unfinished)
+    else:
+        store.save(asked.without_last())
+    store.close()
+    store = ConversationStore(tmp_path / "conversations.sqlite", KEY)
+    kept = store.get(asked.id)
+    assert kept is None or unfinished not in kept.everything
+    store.save(asked)
+    store.close()
+    store = ConversationStore(tmp_path / "conversations.sqlite", KEY)
+    assert store.get(asked.id) == asked
+    store.close()
+
+
+def test_the_list_is_ordered_by_what_was_said_last(tmp_path: Path) -> None:
+    store = ConversationStore(tmp_path / "conversations.sqlite", KEY)
+    old, new = (
+        Conversation("guide", title=title).with_turn(Turn("user", title, created_at_ns=at))
+        for at, title in enumerate(("old", "new"))
+    )
+    for conversation in (new, old):  # as an import brings them
+        store.save(conversation)
+    assert [one.title for one in store.list()] == ["new", "old"]
+    store.save(replace(old, title="renamed"))
+    assert [one.title for one in store.list()] == ["new", "renamed"]
+    store.save(old.with_turn(Turn("user", "again")))
+    assert [one.title for one in store.list()] == ["old", "new"]
     store.close()
 
 
@@ -136,7 +212,16 @@ def _erase_preset(store: ConversationStore, _: Conversation) -> None:
     store.delete_preset("xqzvjk")
 
 
-@pytest.mark.parametrize("erase", [_erase_conversation, _erase_version, _erase_draft, _erase_preset])
+def _erase_unfinished(store: ConversationStore, _: Conversation) -> None:
+    doomed = Conversation("guide").with_turn(Turn("user", "Who?"))
+    store.save(doomed)
+    for words in range(1, 400, 100):
+        turn = Turn("assistant", "xqzvjk " * words, parent=doomed.turns[0].id)
+        store.save_unfinished(doomed.id, turn)
+    store.delete(doomed.id)
+
+
+@pytest.mark.parametrize("erase", [_erase_conversation, _erase_version, _erase_draft, _erase_preset, _erase_unfinished])
 def test_deleted_means_deleted_even_for_whoever_has_the_key(
     tmp_path: Path, erase: Callable[[ConversationStore, Conversation], None]
 ) -> None:

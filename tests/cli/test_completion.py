@@ -21,7 +21,7 @@ COMP_WORDS=(personal-ai canister sna); COMP_CWORD=2
 "$(complete -p personal-ai | sed 's/.*-F \\([^ ]*\\).*/\\1/')"
 echo "${{COMPREPLY[@]}}"
 """
-    found = subprocess.run(["bash", "-c", asked], capture_output=True, text=True, check=True, timeout=20)
+    found = subprocess.run(["bash", "-c", asked], capture_output=True, text=True, check=True, timeout=60)
     assert found.stdout.split() == ["snapshot"], found.stderr
 
 

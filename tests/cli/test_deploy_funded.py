@@ -51,6 +51,7 @@ def test_a_deployment_is_paid_from_its_identitys_own_account(
     network.fund_icp(paying, 10 * E8S_PER_ICP)
     asked = run(*deploy)
     assert asked.exit_code == 1 and "will be turned into what is lacking" in asked.errors and "create" in asked.errors
+    assert "In a canister: runs well." in asked.errors and "operators" in asked.errors
     assert not network.calls(), "nothing is sent before somebody agrees"
 
     done = run(*deploy, "--yes")

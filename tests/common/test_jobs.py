@@ -60,13 +60,13 @@ def test_an_interruptible_action_is_left_when_cancelled() -> None:
 
     def action() -> None:
         cancel.cancel()
-        let_go.wait(10)
+        let_go.wait(60)
         ended.set()
 
     with pytest.raises(Cancelled):
         interruptible(action, cancel)
     assert not ended.is_set()
     let_go.set()
-    assert ended.wait(10)
+    assert ended.wait(60)
     with pytest.raises(Cancelled):
         interruptible(lambda: pytest.fail("it was cancelled before"), cancel)

@@ -7,7 +7,7 @@ import struct
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from personal_ai.common.errors import FormatError, UnknownVersionError
@@ -54,7 +54,6 @@ programs = st.builds(
 )
 
 
-@settings(deadline=None)
 @given(program=programs)
 def test_what_is_written_is_read_again(tmp_path_factory: pytest.TempPathFactory, program: Program) -> None:
     path = tmp_path_factory.mktemp("program") / "program"

@@ -47,7 +47,8 @@ OWNER = Secp256k1Identity(b"\x0a" * 32)
 STRANGER = Ed25519Identity(b"\x0b" * 32)
 
 # Answers with its argument; `fail` first changes a global, then traps; `count` tells the global.
-ECHO = wasmtime.wat2wasm("""
+ECHO = bytes(
+    wasmtime.wat2wasm("""
 (module
   (import "ic0" "msg_arg_data_size" (func $size (result i32)))
   (import "ic0" "msg_arg_data_copy" (func $copy (param i32 i32 i32)))
@@ -71,6 +72,7 @@ ECHO = wasmtime.wat2wasm("""
     (call $append (i32.const 16) (i32.const 4))
     (call $reply)))
 """)
+)
 ECHO_HASH = hashlib.sha256(ECHO).digest()
 
 
@@ -88,7 +90,7 @@ class Practice:
     def control(self, method: str, action: str, **body: str) -> httpx.Response:
         headers = {"X-Practice-Token": self.token}
         address = f"{self.url}/_/practice/{action}"
-        return httpx.request(method, address, json=body or None, headers=headers, trust_env=False, timeout=10)
+        return httpx.request(method, address, json=body or None, headers=headers, trust_env=False, timeout=60)
 
     def fund(self, principal: Principal, cycles: int) -> None:
         self.control("POST", "fund", principal=str(principal), cycles=str(cycles)).raise_for_status()
@@ -112,7 +114,7 @@ def stop(process: subprocess.Popen[bytes], network: Practice) -> None:
     if process.poll() is None:
         network.control("POST", "stop")
     try:
-        process.wait(20)
+        process.wait(60)
     finally:
         process.kill()
         process.wait()

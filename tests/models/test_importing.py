@@ -27,6 +27,9 @@ from personal_ai.models.messages import Message
 from personal_ai.models.package import ModelPackage
 from personal_ai.models.tokenizer import ChatTokenizer
 from tests.support.checkpoints import SPECIAL_TOKENS, Shape, tokenizer, write_checkpoint
+from tests.support.encoders import EncoderShape, write_encoder_checkpoint
+from tests.support.exports import unpacked
+from tests.support.gguf_files import write_gguf
 
 
 @pytest.fixture
@@ -225,19 +228,39 @@ def test_a_taken_name_is_refused_before_the_work(source: Path, library: Library)
     assert import_folder(source, library, name="another").name == "another"
 
 
-@pytest.mark.parametrize("after", [1, 5, 21])
-def test_cancel_leaves_nothing(source: Path, library: Library, tmp_path: Path, after: int) -> None:
-    cancel, reports = Cancel(), 0
+SOURCES: dict[str, Callable[[Path], Path]] = {
+    "safetensors": lambda folder: write_checkpoint(folder, Shape()),
+    "safetensors in parts": lambda folder: write_checkpoint(folder, Shape("gpt2"), shards=3),
+    "gguf": lambda folder: write_gguf(write_checkpoint(folder, Shape()), folder / "model.gguf"),
+    "torch export": lambda folder: unpacked(folder, "llama", "dynamo"),
+    "genai folder": lambda folder: unpacked(folder, "qwen2", "genai-int4"),
+    "encoder": lambda folder: write_encoder_checkpoint(folder, EncoderShape(hidden=32, layers=1, intermediate=64)),
+}
 
-    def stop(_: Progress) -> None:
-        nonlocal reports
-        reports += 1
-        if reports == after:
-            cancel.cancel()
 
-    with pytest.raises(Cancelled):
-        import_folder(source, library, on_progress=stop, cancel=cancel)
-    assert list((tmp_path / "library").iterdir()) == []
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("kind", SOURCES)
+def test_cancel_leaves_nothing(kind: str, library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = SOURCES[kind](tmp_path / "source")
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(scratch))
+    given = contents(tmp_path / "source")
+    for share in (0.0, 0.5, 1.0):
+        cancel = Cancel()
+
+        def stop(progress: Progress, cancel: Cancel = cancel, share: float = share) -> None:
+            if progress.done >= share * (progress.total or 0):
+                cancel.cancel()
+
+        with pytest.raises(Cancelled):
+            import_folder(source, library, on_progress=stop, cancel=cancel)
+        assert list((tmp_path / "library").iterdir()) == [] == list(scratch.iterdir())
+    assert contents(tmp_path / "source") == given
+    import_folder(source, library).verify()
 
 
 def test_a_full_disk_leaves_nothing(
@@ -252,11 +275,20 @@ def test_a_full_disk_leaves_nothing(
     assert list((tmp_path / "library").iterdir()) == []
 
 
-def test_nothing_in_the_folder_is_run(source: Path, library: Library, tmp_path: Path) -> None:
-    marker = tmp_path / "ran"
-    for name in ("modeling.py", "tokenization.py", "__init__.py", "conftest.py"):
-        (source / name).write_text(f"open({str(marker)!r}, 'w')")
-    (source / "pytorch_model.bin").write_bytes(b"cos\nsystem\n(S'touch " + str(marker).encode() + b"'\ntR.")
+@pytest.mark.parametrize("kind", SOURCES)
+def test_nothing_in_the_folder_is_run(kind: str, library: Library, tmp_path: Path) -> None:
+    source, marker = SOURCES[kind](tmp_path / "source"), tmp_path / "ran"
+    for name in (
+        "modeling.py",
+        "tokenization.py",
+        "configuration.py",
+        "__init__.py",
+        "conftest.py",
+        "sitecustomize.py",
+    ):
+        (tmp_path / "source" / name).write_text(f"open({str(marker)!r}, 'w')")
+    for name in ("pytorch_model.bin", "training_args.bin", "model.pt", "scheduler.pkl"):
+        (tmp_path / "source" / name).write_bytes(b"cos\nsystem\n(S'touch " + str(marker).encode() + b"'\ntR.")
     package: ModelPackage = import_folder(source, library)
     assert not marker.exists()
     assert {path.suffix for path in package.folder.iterdir()} == {".onnx", ".data", ".json", ".jinja"}

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from personal_ai.common.errors import BadInputError, Cancelled, DamagedFileError, FormatError, UnknownVersionError
@@ -134,7 +134,6 @@ def test_names_that_no_folder_should_have(name: str) -> None:
 
 
 @given(st.text(max_size=100))
-@settings(deadline=None)
 def test_a_name_can_be_made_from_anything(text: str) -> None:
     assert checked_name(name_from(text))
 
@@ -194,7 +193,7 @@ def test_verifying_can_be_cancelled(package: ModelPackage) -> None:
 
 
 @given(st.integers(0, 2000), st.binary(max_size=5))
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200)
 def test_any_damage_to_a_manifest_is_typed(position: int, noise: bytes) -> None:
     content = GOLDEN.read_bytes()
     with contextlib.suppress(BadInputError):

@@ -31,7 +31,7 @@ weights = hnp.arrays(
 
 
 @given(weights)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_every_value_is_within_half_a_step(values: np.ndarray) -> None:
     integers, scales = quantise(values, BLOCK_SIZE)
     assert integers.shape == values.shape
@@ -47,7 +47,7 @@ def test_every_value_is_within_half_a_step(values: np.ndarray) -> None:
 
 
 @given(weights)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_columns_do_not_touch_each_other(values: np.ndarray) -> None:
     together, scales = quantise(values, BLOCK_SIZE)
     for column in range(values.shape[1]):
@@ -101,7 +101,7 @@ def rounded_to_int4(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 @given(weights)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_int4_is_never_worse_than_half_a_step_of_the_plain_method(values: np.ndarray) -> None:
     integers, scales = quantise_int4(values, BLOCK_SIZE)
     assert integers.shape == values.shape

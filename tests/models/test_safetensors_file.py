@@ -9,7 +9,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
@@ -77,7 +77,7 @@ def test_broken_files_are_refused(tmp_path: Path, content: bytes) -> None:
 
 
 @given(position=st.integers(0, 200), byte=st.integers(0, 255), cut=st.integers(0, 250))
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300)
 def test_damage_anywhere_is_an_error_or_other_numbers(tmp_path: Path, position: int, byte: int, cut: int) -> None:
     content = bytearray(safetensors(entry() | {"__metadata__": {"format": "pt"}}))
     content[min(position, len(content) - 1)] = byte

@@ -92,7 +92,7 @@ samplings = st.builds(
 
 
 @given(st.lists(any_logit, min_size=1, max_size=12), st.lists(st.integers(0, 15), max_size=8), samplings)
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 def test_the_sampler_does_what_its_text_says(logits: list[float], context: list[int], sampling: Sampling) -> None:
     given_logits = np.array(logits, dtype=np.float32)
     before = given_logits.copy()

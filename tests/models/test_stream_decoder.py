@@ -23,6 +23,12 @@ def vocabulary(family: Family) -> Vocabulary:
     return Vocabulary(*family.files())
 
 
+def token(family: Family, word: str) -> int:
+    found = family.tokenizer().token_to_id(word)
+    assert found is not None
+    return found
+
+
 def streamed(family: Family, ids: list[int]) -> list[str]:
     decoder = vocabulary(family).decoder()
     return [*map(decoder.push, ids), decoder.flush()]
@@ -30,7 +36,7 @@ def streamed(family: Family, ids: list[int]) -> list[str]:
 
 @by_family
 @given(text=st.text(max_size=40))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_a_text_comes_back_without_a_broken_character(family: Family, text: str) -> None:
     tokenizer = family.tokenizer()
     ids = [token for token in vocabulary(family).encode([text]) if token != tokenizer.token_to_id("<unk>")]
@@ -42,13 +48,13 @@ def test_a_text_comes_back_without_a_broken_character(family: Family, text: str)
 
 @pytest.mark.parametrize("family", [CHATML], ids=["byte-level"])
 @given(ids=st.lists(st.integers(0, 430), max_size=30))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_any_tokens_at_all_come_to_the_full_decode(family: Family, ids: list[int]) -> None:
     assert "".join(streamed(family, ids)) == family.tokenizer().decode(ids)
 
 
 @given(ids=st.lists(st.integers(0, 700), max_size=30))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_broken_byte_tokens_spoil_no_more_than_they_must(ids: list[int]) -> None:
     """The tokenizers library gives up a whole run of byte tokens; we keep what is whole in it."""
     ours, theirs = "".join(streamed(MISTRAL, ids)), MISTRAL.tokenizer().decode(ids)
@@ -76,16 +82,16 @@ def test_an_unfinished_character_at_the_end_is_told(family: Family) -> None:
 
 
 def test_special_tokens_are_silent_and_unknown_ids_too() -> None:
-    silent = [CHATML.tokenizer().token_to_id("<|im_end|>"), 10_000, -1]
+    silent = [token(CHATML, "<|im_end|>"), 10_000, -1]
     assert "".join(streamed(CHATML, silent)) == ""
-    think = CHATML.tokenizer().token_to_id("<think>")
+    think = token(CHATML, "<think>")
     assert "".join(streamed(CHATML, [think])) == "<think>", "an added token that the file does not hide"
 
 
 def test_the_first_space_is_dropped_where_the_tokenizer_does_so() -> None:
-    ids = [MISTRAL.tokenizer().token_to_id("▁the")] * 2
+    ids = [token(MISTRAL, "▁the")] * 2
     assert "".join(streamed(MISTRAL, ids)) == "the the"
-    ids = [GEMMA.tokenizer().token_to_id("▁the")] * 2
+    ids = [token(GEMMA, "▁the")] * 2
     assert "".join(streamed(GEMMA, ids)) == " the the"
 
 

@@ -97,7 +97,7 @@ values = st.one_of(
 
 @pytest.mark.parametrize("family", [CHATML, MISTRAL], ids=lambda family: family.name)
 @given(data=st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_any_change_is_survived(family: Family, data: st.DataObject) -> None:
     *parents, last = data.draw(st.sampled_from(ALL_PATHS[family]))
 

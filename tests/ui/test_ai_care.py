@@ -15,6 +15,7 @@ from personal_ai.common.jobs import Cancel
 from personal_ai.deployments.burn_history import Budget
 from personal_ai.deployments.upgrade import UpgradeFailedError
 from personal_ai.ic.management import LogLine
+from tests.ui.looking import child
 from tests.ui.opened_ai import (
     button,
     buttons,
@@ -152,7 +153,11 @@ def test_snapshots_are_taken_gone_back_to_downloaded_and_deleted(
     buttons(page.snapshots, "Download…")[0].click()
     stage.settle()
     assert "is downloaded" in toast(stage)
-    for _ in range(2):
+    buttons(page.snapshots, "Put a downloaded one back…")[0].click()
+    stage.settle()
+    stage.draw()
+    assert len(canister(stage).snapshots) == 3 and "back beside the canister" in toast(stage)
+    for _ in range(3):
         buttons(page.snapshots, "Delete…")[0].click()
         press_yes(stage)
         stage.settle()
@@ -264,7 +269,7 @@ def test_a_budget_is_set_and_ended(stage: Stage) -> None:
     dialog = stage.find(FormDialog)
     assert dialog.lines[0].text() == "2.5"
     stage.core.ais.before = fails("set_budget")
-    dialog.findChild(QCheckBox).setChecked(False)
+    child(dialog, QCheckBox).setChecked(False)
     dialog.go.click()
     stage.settle()
     assert "Nobody answers." in words(dialog)

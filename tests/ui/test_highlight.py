@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -72,7 +70,7 @@ def test_what_is_left_as_it_is(text: str, language: str) -> None:
     assert not can_highlight(text, language)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.text(max_size=60), st.sampled_from(["python", "html", "bash", "json"]))
 def test_any_text_has_its_lines_and_no_span_outside_them(text: str, language: str) -> None:
     lines = highlight(text, language)
@@ -84,6 +82,6 @@ def test_any_text_has_its_lines_and_no_span_outside_them(text: str, language: st
 
 
 def test_code_that_takes_a_lexer_for_ever_is_given_up() -> None:
-    began_s = time.thread_time()
-    assert len(highlight("int a;\n" + "\n" * 19_000, "c")) == 19_002  # about half a minute, if it were let
-    assert time.thread_time() - began_s < 5
+    lines = highlight("int a;\n" + "\n" * 19_000 + "int b;", "c")  # about half a minute, if it were let
+    assert len(lines) == 19_002
+    assert lines[0] and not lines[-1]

@@ -55,7 +55,7 @@ def grown(pieces: list[str]) -> list[Prose | Code]:
 MARKS = ["word", "`", "``", "```", "~~~", "\n", "\n\n", " ", "    ", "- one", "| a |", "```py\n", "x" * 1500]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(st.sampled_from(MARKS), max_size=30))
 def test_in_pieces_it_is_cut_as_in_one(pieces: list[str]) -> None:
     assert grown(pieces) == split("".join(pieces))

@@ -63,7 +63,7 @@ def test_a_second_start_ends_at_once_and_a_killed_one_is_no_obstacle(
 ) -> None:
     first = start()
     until(lambda: knock(own_home))
-    assert start().wait(30) == 0
+    assert start().wait(60) == 0
     assert first.poll() is None
     first.kill()
     first.wait()
@@ -71,7 +71,7 @@ def test_a_second_start_ends_at_once_and_a_killed_one_is_no_obstacle(
     until(lambda: knock(own_home))
     third.terminate()
     fourth = start()  # waits for the one that ends
-    assert third.wait(30) == 0
+    assert third.wait(60) == 0
     until(lambda: knock(own_home))
     assert fourth.poll() is None
 

@@ -23,7 +23,8 @@ class Moved:
 class Exchange:
     """What has come of a reply so far.
 
-    before: the conversation as it was, and is again if nothing comes of the reply. asked: it ends with the question,
+    before: the conversation as it was, and is again if nothing comes of the reply; it follows what is chosen for it
+    meanwhile. asked: it ends with the question,
     or with the reply that is carried on. words: what the user wrote for it, given back if nothing comes of it.
     """
 
@@ -68,12 +69,13 @@ class Desk:
     def answer(
         self, asked: Conversation, deployment: Deployment | None, task: Task, *, other_words: bool
     ) -> Conversation:
-        """Asks, and tells the task's operation the text and the places as they come."""
+        """Asks, and tells the task's operation the text, the places and the unfinished reply as they come."""
         return self.open(asked, deployment).answer(
             asked,
             other_words=other_words,
             on_text=task.tell,
             on_place=lambda place, reason: task.tell(Moved(place, reason)),
+            on_unfinished=task.tell,
             cancel=task.cancel,
         )
 

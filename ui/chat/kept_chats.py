@@ -75,8 +75,8 @@ class KeptChats(QObject):
         self._shelf.star(conversation_id).on_success(self._follow)
 
     def _follow(self, changed: Conversation) -> None:
+        self._talk.follow(changed)
         if changed.id == self._talk.conversation.id:
-            self._talk.follow(changed)
             self.changed.emit()
 
     def _duplicate(self, conversation_id: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import QObject, Signal
 
-from personal_ai.chat.conversation import Conversation
+from personal_ai.chat.conversation import Conversation, Turn
 from personal_ai.common.errors import UserFacingError
 from personal_ai.deployments.journal import Deployment
 from ui.bridge import Lane, Operation, OwnedBridge, Task
@@ -14,12 +14,14 @@ from ui.chat.exchange import Desk, Exchange, Moved
 class Replies(QObject):
     """Every signal begins with the Exchange that it is about.
 
-    heard: a piece of text. moved: where the reply comes from now. taken: the conversation with its reply.
+    heard: a piece of text. unfinished: the reply as far as it has come, as a turn, now and then.
+    moved: where the reply comes from now. taken: the conversation with its reply.
     given_back: nothing came, be it stopped or failed. failed: why nothing came; follows `given_back`.
     ended: always the last.
     """
 
     heard = Signal(object, str)
+    unfinished = Signal(object, object)
     moved = Signal(object, object)
     taken = Signal(object, object)
     given_back = Signal(object)
@@ -59,6 +61,7 @@ class Replies(QObject):
         exchange = Exchange(before, asked, words, operation)
         self.under_way = exchange
         operation.on(str, lambda piece: self._hear(exchange, piece))
+        operation.on(Turn, lambda turn: self.unfinished.emit(exchange, turn))
         operation.on(Moved, lambda moved: self._move(exchange, moved))
         operation.on_success(lambda answered: self._take(exchange, answered))
         operation.on_failure(lambda error: self._fail(exchange, error))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Signal
 
 from personal_ai.chat import transfer
-from personal_ai.chat.conversation import Conversation
+from personal_ai.chat.conversation import Conversation, Turn
 from personal_ai.chat.presets import Preset
 from personal_ai.common.files import storage_errors, write_atomically
 from ui.bridge import Operation, OwnedBridge
@@ -70,6 +70,11 @@ class Shelf(QObject):
             key = conversation.id if conversation.everything else _NO_TURNS
             self._bridge.run(lambda _: self._store().save_draft(key, text))
 
+    def save_unfinished(self, conversation_id: str, turn: Turn | None) -> None:
+        """Keeps a reply as far as it has come, for the case that the program does not live to see its end."""
+        if conversation_id not in self._deleted:
+            self._bridge.run(lambda _: self._store().save_unfinished(conversation_id, turn))
+
     def change(self, conversation_id: str, act: Callable[[Conversation], Conversation]) -> Operation[Conversation]:
         """Changes a stored conversation: renames, stars or copies it. The result is what was saved."""
 
@@ -103,6 +108,11 @@ class Shelf(QObject):
     def delete(self, conversation_id: str) -> None:
         """For good."""
         self._bridge.run(lambda _: self._store().delete(conversation_id))
+
+    def forget(self, conversation_id: str) -> None:
+        """One that came to nothing is kept no longer, and may be kept again."""
+        self.delete(conversation_id)
+        self.refresh()
 
     # Presets
 

@@ -47,30 +47,55 @@ class Talk(QObject):
         self.conversation = conversation
         return unanswered
 
+    @property
+    def shown(self) -> Conversation:
+        """What stands in the transcript, beside the reply under way."""
+        return self.here.question if self.here else self.conversation
+
+    @property
+    def kept(self) -> Conversation:
+        """What is to be kept of the conversation at hand: while it is answered, with the question."""
+        return _with_choices(self.here.asked, self.conversation) if self.here else self.conversation
+
     def follow(self, changed: Conversation) -> None:
-        """The conversation at hand was renamed or starred where it is kept."""
-        self.conversation = replace(self.conversation, title=changed.title, starred=changed.starred)
+        """A conversation was renamed or starred where it is kept."""
+        under_way = self.replies.under_way
+        if changed.id == self.conversation.id:
+            self._change(replace(self.conversation, title=changed.title, starred=changed.starred))
+        elif under_way and under_way.before.id == changed.id:
+            under_way.before = replace(under_way.before, title=changed.title, starred=changed.starred)
 
     def send_to(self, deployment_id: str | None, pinned: Place | None) -> None:
         """Its words go elsewhere from now on."""
         deployment = self._profile.overview.deployment(deployment_id)
         model = deployment.model if deployment else self.conversation.model
-        self.conversation = replace(self.conversation, model=model, deployment=deployment_id, pinned=pinned)
+        self._change(replace(self.conversation, model=model, deployment=deployment_id, pinned=pinned))
 
     def set_style(self, instructions: str, sampling: Sampling | None) -> None:
-        self.conversation = replace(self.conversation, instructions=instructions, sampling=sampling)
+        self._change(replace(self.conversation, instructions=instructions, sampling=sampling))
 
-    def take_answer(self, answered: Conversation) -> Conversation:
+    def take_answer(self, exchange: Exchange, answered: Conversation) -> Conversation:
         """The conversation with its reply; it may have been renamed or sent elsewhere since it was asked."""
-        now = self.conversation
-        self.conversation = replace(
-            answered,
-            model=now.model,
-            deployment=now.deployment,
-            pinned=now.pinned,
-            title=now.title or answered.title,
-            starred=now.starred,
-            instructions=now.instructions,
-            sampling=now.sampling,
-        )
-        return self.conversation
+        answered = _with_choices(answered, exchange.before)
+        if answered.id == self.conversation.id:
+            self.conversation = answered
+        return answered
+
+    def _change(self, changed: Conversation) -> None:
+        if self.here:
+            self.here.before = changed
+        self.conversation = changed
+
+
+def _with_choices(conversation: Conversation, now: Conversation) -> Conversation:
+    """The turns of one, and all that the user has chosen for it by now."""
+    return replace(
+        conversation,
+        model=now.model,
+        deployment=now.deployment,
+        pinned=now.pinned,
+        title=now.title or conversation.title,
+        starred=now.starred,
+        instructions=now.instructions,
+        sampling=now.sampling,
+    )

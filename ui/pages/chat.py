@@ -14,8 +14,11 @@ from personal_ai.common.errors import UserFacingError
 from personal_ai.deployments.journal import Deployment
 from ui.chat.drafts import Drafts
 from ui.chat.exchange import Desk, Exchange
+from ui.chat.finding import Finding
+from ui.chat.given_files import GivenFiles
 from ui.chat.kept_chats import KeptChats
 from ui.chat.places import Places
+from ui.chat.recall import Recall
 from ui.chat.reply_view import ReplyView
 from ui.chat.room import Room
 from ui.chat.room_offer import RoomOffer
@@ -49,6 +52,8 @@ class ChatPage(QWidget):
     def __init__(self, profile: Profile, toast: Toast) -> None:
         super().__init__()
         self.profile = profile
+        self._toast = toast
+        self._wanted = ""  # the conversation that is looked at, or will be once it is read
         self.list = ConversationList()
         self.header = ChatHeader()
         self.find_bar = FindBar()
@@ -64,6 +69,9 @@ class ChatPage(QWidget):
         self._reply_view = ReplyView(self.talk, self.transcript, self._places)
         self._room_offer = RoomOffer(self.talk, self.room, self.transcript, self.composer)
         self._drafts = Drafts(self.talk, self.composer, self.shelf, self)
+        self.finding = Finding(self.talk, self.find_bar, self.list, self.transcript)
+        self._given_files = GivenFiles(self, self.composer, profile.bridge)
+        self._recall = Recall(self.talk, self.composer)
         self.kept = KeptChats(self.talk, self.shelf, toast, self)
         self._arrange()
         self._connect()
@@ -91,18 +99,20 @@ class ChatPage(QWidget):
         self.profile.changed.connect(self._refresh)
         self.profile.network_started.connect(self._places.ask)
         self.kept.serve(self.list)
-        self.kept.open_wanted.connect(self._open)
+        self.kept.open_wanted.connect(self.open)
         self.kept.gone.connect(self.new_chat)
         self.kept.changed.connect(self._refresh)
         self.list.new_wanted.connect(self.new_chat)
         self.transcript.acted.connect(self._act)
         self.transcript.version_wanted.connect(self._show_version)
-        self.find_bar.turn_wanted.connect(self.transcript.reveal)
+        self.find_bar.left.connect(self.composer.setFocus)
+        self.transcript.laid_out.connect(self._room_offer.withdraw)
         self.composer.sent.connect(self.send)
         self.composer.stopped.connect(self.stop)
         self._empty.asked.connect(self.send)
         self._empty.deploy_wanted.connect(self.deploy_wanted)
         self._places.failed.connect(self._add_problem)
+        self._given_files.refused.connect(self._add_problem)
 
     def _connect_header(self) -> None:
         header = self.header
@@ -111,7 +121,7 @@ class ChatPage(QWidget):
         header.deploy_wanted.connect(self.deploy_wanted)
         header.network_wanted.connect(self.profile.start_network)
         header.copy_wanted.connect(self._copy_all)
-        header.find_wanted.connect(self.look_for_words)
+        header.find_wanted.connect(self.finding.open)
         header.style_wanted.connect(self.choose_style)
         header.rename_wanted.connect(lambda: self.kept.rename(self.conversation.id))
         header.export_wanted.connect(lambda: self.kept.files.export(self.conversation.id))
@@ -119,6 +129,7 @@ class ChatPage(QWidget):
 
     def _connect_replies(self) -> None:
         replies = self.talk.replies
+        replies.unfinished.connect(lambda exchange, turn: self.shelf.save_unfinished(exchange.before.id, turn))
         replies.taken.connect(self._take)
         replies.given_back.connect(self._give_back)
         replies.failed.connect(self._fail)
@@ -131,6 +142,11 @@ class ChatPage(QWidget):
     @property
     def conversation(self) -> Conversation:
         return self.talk.conversation
+
+    @property
+    def kept_id(self) -> str:
+        """Of the conversation that is looked at; empty for a new one."""
+        return self.conversation.id if self.talk.kept.everything else ""
 
     @property
     def heard(self) -> str:
@@ -148,34 +164,31 @@ class ChatPage(QWidget):
         self._drafts.open_new()
         self.composer.setFocus()
 
-    def _open(self, conversation_id: str) -> None:
-        if conversation_id == self.conversation.id:
-            return
-        self._drafts.leave()
-        under_way = self.talk.replies.under_way
-        if under_way and under_way.before.id == conversation_id:
-            self._show(under_way.before)
-            return
-        self.shelf.open(conversation_id, self._show_opened)
+    def open(self, conversation_id: str) -> None:
+        """Looks at a conversation that is kept."""
+        self._wanted = conversation_id
+        if conversation_id != self.conversation.id:
+            self.shelf.open(conversation_id, self._show_opened)
 
     def _show_opened(self, found: Conversation | None, draft: str) -> None:
         if found is None:
             self.shelf.refresh()
-            return
-        self._show(found)
-        self._drafts.give_back(draft)
+        elif found.id == self._wanted != self.conversation.id:  # nothing else was asked for meanwhile
+            self._drafts.leave()
+            under_way = self.talk.replies.under_way
+            self._show(under_way.before if under_way and under_way.before.id == found.id else found)
+            self._drafts.give_back(draft)
 
     def _show(self, conversation: Conversation) -> None:
         """Shows a conversation. A question that was never answered goes back to where it was written."""
+        self._wanted = conversation.id
         self._drafts.give_back(self.talk.take_up(conversation))
         self._reply_view.leave()
         self._room_offer.withdraw()
         self.composer.meter.show_use(None)
-        self.find_bar.leave()
-        here = self.talk.here
-        self.transcript.show_conversation(here.question if here else self.conversation)
-        if here:
-            self._reply_view.begin(here)
+        self.transcript.show_conversation(self.talk.shown)
+        if self.talk.here:
+            self._reply_view.begin(self.talk.here)
         self._show_middle()
         self._refresh()
         self._places.ask()
@@ -193,6 +206,7 @@ class ChatPage(QWidget):
         words = overview.model_label(shown.model)
         self.composer.set_note(words)
         self._empty.show_model(words, deployed=bool(overview.deployments))
+        self.finding.follow()
         self._refresh_composer()
 
     def _refresh_composer(self) -> None:
@@ -225,7 +239,7 @@ class ChatPage(QWidget):
         self._ask(self.conversation.up_to(turn_id))
 
     def _branch(self, turn_id: str) -> None:
-        shown = self.talk.here.question if self.talk.here else self.conversation
+        shown = self.talk.shown
         branch = shown.branch(turn_id, tr("{title} (from here)").format(title=shown.title))
         self._drafts.leave()
         self.shelf.save(branch)
@@ -238,10 +252,6 @@ class ChatPage(QWidget):
             self.shelf.save(shown)
             self._show(shown)
             self.transcript.reveal(turn_id)
-
-    def look_for_words(self) -> None:
-        """Opens the bar that finds words in this conversation."""
-        self.find_bar.look_in(self.conversation)
 
     def choose_style(self) -> None:
         """Instructions and how inventive the replies are, for this conversation."""
@@ -265,8 +275,8 @@ class ChatPage(QWidget):
 
     def _save(self) -> None:
         """It is kept from its first message on."""
-        if self.conversation.turns:
-            self.shelf.save(self.conversation)
+        if self.talk.kept.turns:
+            self.shelf.save(self.talk.kept)
 
     def _copy_all(self) -> None:
         speakers = {
@@ -290,6 +300,7 @@ class ChatPage(QWidget):
 
     def _ask(self, asked: Conversation, *, words: str = "", other_words: bool = False) -> None:
         before = self.conversation
+        self.shelf.save_draft(before, "")
         exchange = self.talk.replies.ask(before, asked, self.talk.deployment, words=words, other_words=other_words)
         if before.turns and exchange.question.turns[:-1] == before.turns:
             self.transcript.append(exchange.question)
@@ -323,15 +334,16 @@ class ChatPage(QWidget):
 
     def _take(self, exchange: Exchange, answered: Conversation) -> None:
         """The whole conversation with its reply: shown and saved."""
-        if exchange.before.id == self.conversation.id:
-            answered = self.talk.take_answer(answered)
+        answered = self.talk.take_answer(exchange, answered)
+        if answered.id == self.conversation.id:
             self._reply_view.conclude(answered)
         self.shelf.save(answered)
 
     def _fail(self, exchange: Exchange, error: UserFacingError) -> None:
         if self.conversation.id != exchange.before.id:
-            return
-        if isinstance(error, ContextFullError) and error.can_be_cut and exchange.words:
+            title = exchange.before.title or exchange.asked.title
+            self._toast.announce(tr("No reply came in “{title}”. {why}").format(title=title, why=error.what))
+        elif isinstance(error, ContextFullError) and error.can_be_cut and exchange.words:
             self._room_offer.offer(exchange.asked.without_last(), error)
             self._show_end()
             self._room_offer.take_focus()
@@ -339,12 +351,16 @@ class ChatPage(QWidget):
             self._add_problem(error)
 
     def _give_back(self, exchange: Exchange) -> None:
-        """Nothing was answered: the words return to where they were written."""
-        if self.conversation.id == exchange.before.id:
+        """Nothing was answered: the words return to where they were written, be it when they are looked at again."""
+        self.shelf.save_unfinished(exchange.before.id, None)
+        here = self.conversation.id == exchange.before.id
+        if here:
             self._show(self.conversation)
             self._drafts.give_back(exchange.words)
-        if exchange.before.turns:
+        if exchange.before.turns and (here or not exchange.words):
             self.shelf.save(exchange.before)
+        elif here:
+            self.shelf.forget(exchange.before.id)
 
     def _add_problem(self, error: UserFacingError) -> None:
         self.transcript.add(Problem(error))

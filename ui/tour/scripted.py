@@ -102,6 +102,7 @@ class ScriptedConversations:
         self._saved: dict[str, tuple[int, Conversation]] = {}
         self._presets: dict[str, Preset] = {}
         self.drafts: dict[str, str] = {}
+        self.unfinished: Turn | None = None
 
     def list(self) -> Sequence[ConversationSummary]:
         newest_first = sorted(self._saved.values(), key=lambda entry: (not entry[1].starred, -entry[0]))
@@ -141,6 +142,9 @@ class ScriptedConversations:
     def save_draft(self, conversation_id: str, text: str) -> None:
         self.drafts[conversation_id] = text
 
+    def save_unfinished(self, conversation_id: str, turn: Turn | None) -> None:
+        self.unfinished = turn
+
     def delete(self, conversation_id: str) -> None:
         self._saved.pop(conversation_id, None)
 
@@ -164,6 +168,7 @@ class ScriptedChat:
         other_words: bool = False,
         on_text: Callable[[str], None],
         on_place: Callable[[Place, str | None], None],
+        on_unfinished: Callable[[Turn], None],
         cancel: Cancel,
     ) -> Conversation:
         """Says the script's words one by one; answers locally with the reason where the network is stopped."""
@@ -181,6 +186,7 @@ class ScriptedChat:
                 cancel.raise_if_cancelled()
                 said.append(word)
                 on_text(word)
+                on_unfinished(Turn("assistant", "".join(said), parent=asked.turns[-1].id))
         except Cancelled:
             finish = "cancelled"
         facts = ReplyFacts(

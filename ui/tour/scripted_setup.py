@@ -8,7 +8,9 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from personal_ai.app.setup import Bill, Choices, Step
+from personal_ai.common.errors import Cancelled
 from personal_ai.common.jobs import Cancel
+from personal_ai.deployments.fit import Fit, candidate_of, fit
 from personal_ai.deployments.journal import Deployment, DeploymentState
 from personal_ai.deployments.plan import Plan, contents_of, plan
 from personal_ai.deployments.prepayment import Needs
@@ -16,6 +18,7 @@ from personal_ai.ic.account_identifier import AccountIdentifier
 from personal_ai.ic.profile import IC
 from personal_ai.identities.linking import LinkWarning
 from personal_ai.models.library import starter
+from personal_ai.models.speed import Speed
 from personal_ai.wallet.journal import Kind
 from personal_ai.wallet.wallet import Preview
 from ui.tour.scripted_wallet import OWN
@@ -51,8 +54,9 @@ class ScriptedSetup:
 
     def bill(self, cancel: Cancel) -> Bill:
         self.before("bill", cancel)
-        assert self.chosen is not None and self.chosen.step is Step.COST
-        bill = Bill(starter_plan())
+        if self.chosen is None or self.chosen.step is not Step.COST:
+            raise Cancelled
+        bill = Bill(starter_plan(), _starter_fit())
         if self.chosen.network == "practice":
             return replace(bill, warnings=self.warnings if self.chosen.identity else ())
         needs = Needs(bill.plan.total + 100_000_000, self.available)
@@ -83,3 +87,9 @@ class ScriptedSetup:
 @cache
 def starter_plan() -> Plan:
     return plan(IC, contents_of(starter()))
+
+
+@cache
+def _starter_fit() -> Fit:
+    speed = Speed({"int8": 10e9, "int4": 15e9})
+    return fit(candidate_of(starter()), "int8", IC, speed=speed, memory_bytes=16 << 30)

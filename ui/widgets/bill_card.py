@@ -1,4 +1,4 @@
-"""What a deployment costs, line by line, what is there to pay it with, and where to send what is lacking."""
+"""What a deployment costs and gives, line by line; what is there to pay it with, and where to send what is lacking."""
 
 from __future__ import annotations
 
@@ -15,11 +15,13 @@ from ui.payment_words import whole_address
 from ui.text import FIRM, tr
 from ui.theme.tokens import SPACE_L, SPACE_M, SPACE_S, SPACE_XL
 from ui.widgets.basic import Button, column, frame, label, row
+from ui.widgets.fit_view import FitView
 from ui.widgets.notice import LinkNotice
 from ui.widgets.qr_code import QrCode
 
 if TYPE_CHECKING:
     from personal_ai.app.setup import Bill
+    from personal_ai.deployments.fit import Fit
     from personal_ai.deployments.plan import Plan
 
 _MARGINS = (SPACE_XL, SPACE_L, SPACE_XL, SPACE_L)
@@ -40,6 +42,7 @@ class BillCard(QWidget):
         layout.addWidget(label(_account_words(bill), wrap=True))
         if not bill.payable:
             layout.addWidget(_where_to_send(bill))
+        layout.addWidget(_outlook(bill.fit))
         for warning in bill.warnings:
             layout.addWidget(LinkNotice(warning))
         if bill.warnings:
@@ -86,6 +89,13 @@ def _items(plan: Plan) -> QFrame:
     return card
 
 
+def _outlook(fit: Fit) -> QFrame:
+    card, layout = frame("card", margins=_MARGINS, spacing=SPACE_M)
+    layout.addWidget(label(tr("What it will be like"), "heading2"))
+    layout.addWidget(FitView(fit))
+    return card
+
+
 def _item_words(what: str, plan: Plan) -> str:
     return {
         "create": tr("Making the canister"),
@@ -106,14 +116,17 @@ def _dollars(cycles: int) -> str:
 def _account_words(bill: Bill) -> str:
     if bill.needs is None:
         return tr("The practice network's faucet pays all of it: the cycles there are worth nothing.")
-    there = tr("On this AI's own account lie {there} cycles.").format(there=cycles_words(bill.needs.available))
     if bill.conversion is None:
         more = tr("That is enough.")
     elif bill.payable:
-        more = tr("{amount} that are there too pay for what is lacking.")
+        more = tr("{amount} on this AI's own account pay for what is lacking.")
         more = more.format(amount=Token.ICP.show(bill.conversion.total))
     else:
-        more = tr("{lacking} are lacking.").format(lacking=Token.CYCLES.show(bill.needs.lacking))
+        more = tr("{lacking} are lacking on this AI's own account.")
+        more = more.format(lacking=Token.CYCLES.show(bill.needs.lacking))
+    if not bill.needs.available:
+        return more
+    there = tr("This AI's own account has {there} cycles.").format(there=cycles_words(bill.needs.available))
     return f"{there} {more}"
 
 

@@ -5,14 +5,16 @@ trial put them in their own order.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QCheckBox, QLineEdit
 
 from personal_ai.common.errors import UserFacingError
 from ui.text import tr
 from ui.theme.tokens import SPACE_S
-from ui.widgets.basic import Button, clear, column, label
+from ui.widgets.basic import Button, clear, column, is_enter, label
 from ui.widgets.form import PasswordField, Step, buttons
 from ui.widgets.notice import Problem
 from ui.widgets.words_grid import WordsGrid
@@ -41,6 +43,13 @@ class WordsStep(Step):
         self._written.toggled.connect(self.go.setEnabled)
         self.column.addLayout(buttons(self.back, self.go))
         self.first = self._written
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802 - Qt's name
+        """Enter goes on once the tick is set: it has the focus, and takes no Enter itself."""
+        if is_enter(event) and self.go.isEnabled():
+            self.go.click()
+        else:
+            super().keyPressEvent(event)
 
     def set_phrase(self, phrase: str) -> None:
         self._written.setChecked(False)
@@ -135,7 +144,10 @@ class CheckStep(Step):
     def ask(self, places: Sequence[int]) -> None:
         clear(self._fields)
         self._lines = {place: self._line(place) for place in places}
-        self.first = next(iter(self._lines.values()))
+        lines = tuple(self._lines.values())
+        self.first = lines[0]
+        for before, after in pairwise((*lines, self.later, self.go)):  # the buttons were there first
+            self.setTabOrder(before, after)
         self._refresh()
 
     def _line(self, place: int) -> QLineEdit:

@@ -20,6 +20,7 @@ IGNORED = -100
 class Mix:
     """What a batch is made of."""
 
+    unknown: float = 0.5  # share, of the questions about the app, of intents whose answers are yet to be learned
     off_topic: float = 0.35  # share of questions about anything else
     from_patterns: float = 0.3  # share of those that are drawn from patterns
     estranged: float = 0.35  # share of those that are made out of questions about the app
@@ -40,10 +41,20 @@ class Batches:
     """Draws batches; the same seed draws the same ones."""
 
     def __init__(
-        self, corpus: Corpus, encoder: ChatEncoder, *, rules: Rules, strength: Strength, mix: Mix, seed: int
+        self,
+        corpus: Corpus,
+        encoder: ChatEncoder,
+        *,
+        rules: Rules,
+        strength: Strength,
+        mix: Mix,
+        seed: int,
+        unknown: Sequence[Intent] = (),
     ) -> None:
+        """unknown: intents that are drawn more often than others, where weights that know the others go on."""
         self._corpus, self._encoder = corpus, encoder
         self._rules, self._strength, self._mix = rules, strength, mix
+        self._unknown = unknown
         self._rng = random.Random(seed)  # noqa: S311 -- repeatable, not secret
         self._estranger = Estranger(corpus)
         self._answers = {i.name: encoder.answer(encoder.text(i.answer)) for i in corpus.all_intents}
@@ -74,6 +85,8 @@ class Batches:
     def _intent(self) -> Intent:
         if self._rng.random() < self._mix.off_topic:
             return self._corpus.off_topic
+        if self._unknown and self._rng.random() < self._mix.unknown:
+            return self._rng.choice(self._unknown)
         return self._rng.choice(self._corpus.intents)
 
     def _question(self, intent: Intent) -> list[int]:
@@ -100,6 +113,12 @@ class Batches:
             else:
                 pieces[-1] += spaced
         return [token for piece in pieces for token in self._encoder.text(piece)]
+
+
+def whole_answer(encoder: ChatEncoder, intent: Intent) -> Batch:
+    """The first wording of an intent as it is written, with the whole answer: a batch of one."""
+    question = encoder.question(encoder.text(intent.wordings[0]))
+    return _padded([_with_targets(question, encoder.answer(encoder.text(intent.answer)))])
 
 
 def _with_targets(question: Sequence[int], answer: Sequence[int]) -> tuple[list[int], list[int]]:

@@ -50,24 +50,36 @@ class Score:
 
 
 @dataclass(frozen=True, slots=True)
+class Making:
+    """How a model was trained: see `train`, whose recipes are told apart by `begun_from`."""
+
+    begun_from: str | None  # SHA-256 of the manifest of the package that it went on from
+    steps: int
+    seed: int
+    torch: str  # version
+
+
+@dataclass(frozen=True, slots=True)
 class Artefact:
-    """Which files the committed model consists of, and what it scored when it was committed."""
+    """Which files the committed model consists of, how it was made, and what it scored when it was committed."""
 
     files: dict[str, str]  # SHA-256 by name
     score: Score
     missed: tuple[str, ...]  # the held-out questions that it answered wrongly
+    made: Making
 
     @classmethod
     def recorded(cls) -> Self:
         """What artefact.json says."""
         document = json.loads(ARTEFACT.read_text(encoding="utf-8"))
-        return cls(document["files"], Score(**document["score"]), tuple(document["missed"]))
+        score, made = Score(**document["score"]), Making(**document["made"])
+        return cls(document["files"], score, tuple(document["missed"]), made)
 
     @classmethod
-    def of(cls, package: ModelPackage, score: Score, outcomes: Iterable[Outcome]) -> Self:
+    def of(cls, package: ModelPackage, score: Score, outcomes: Iterable[Outcome], made: Making) -> Self:
         """The record of a package with what `evaluate` found."""
         missed = tuple(outcome.question for outcome in outcomes if not outcome.right)
-        return cls(hashes(package), score, missed)
+        return cls(hashes(package), score, missed, made)
 
     def to_text(self) -> str:
         """The content of artefact.json."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
@@ -20,13 +20,14 @@ from personal_ai.models.library import Library
 from personal_ai.models.local import LocalModel
 from personal_ai.models.messages import Message
 from personal_ai.models.tokenizer import ChatTokenizer
+from tests.support.checkpoints import Architecture
 from tests.support.exports import checkpoint, exports, genai_logits, unpacked
 
 TOKENS = [int(token) for token in np.random.default_rng(5).integers(0, 290, 40)]
 
 
 @pytest.mark.parametrize(("architecture", "style"), [pair for pair in exports() if pair[1] != "genai-int4"])
-def test_an_export_gives_the_numbers_of_its_folder(tmp_path: Path, architecture: str, style: str) -> None:
+def test_an_export_gives_the_numbers_of_its_folder(tmp_path: Path, architecture: Architecture, style: str) -> None:
     library = Library(tmp_path / "library")
     folder = import_folder(checkpoint(tmp_path / "source", architecture), library, quantisation="f32")
     export = import_folder(unpacked(tmp_path / "Export", architecture, style), library, quantisation="f32")
@@ -142,7 +143,7 @@ def test_what_is_no_onnx_is_refused(export: Path, content: bytes) -> None:
     refused(export, BadInputError, "ONNX|missing")
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60)
 @given(data=st.data())
 def test_changed_files_are_read_or_refused(export: Path, data: st.DataObject) -> None:
     good = (export / "model.onnx").read_bytes()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from personal_ai.common.errors import BadInputError, FormatError, UnknownVersionError
@@ -130,7 +130,7 @@ def _use(folder: Path, content: bytes) -> None:
         pass
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150)
 @given(data=st.data())
 def test_changed_files_are_read_or_refused(tmp_path: Path, good: bytes, data: st.DataObject) -> None:
     changed = bytearray(good)

@@ -1,9 +1,10 @@
-"""A hub on loopback with one small model, and a client that waits only briefly."""
+"""A hub on loopback with one small model, a client that waits for it however busy the computer is, and a brief one."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -13,16 +14,16 @@ from tests.support.hub import LoopbackHub
 
 MODEL = "maker/small"
 TOKEN = "hf_secret"  # a word to look for, no secret
-BRIEF = Patience(
-    connect_timeout_s=2.0,
-    stall_timeout_s=0.3,
-    slow_bytes_per_s=10_000.0,
-    slow_window_s=0.2,
+PATIENT = Patience(
+    connect_timeout_s=60.0,
+    stall_timeout_s=60.0,
+    slow_window_s=60.0,
     tries=2,
     progress_bytes=1000,
     first_delay_s=0.01,
     longest_delay_s=2.0,
 )
+BRIEF = replace(PATIENT, stall_timeout_s=0.3, slow_bytes_per_s=10_000.0, slow_window_s=0.2)
 
 
 def files() -> dict[str, bytes]:
@@ -46,5 +47,12 @@ def loopback() -> Iterator[LoopbackHub]:
 
 @pytest.fixture
 def hub(loopback: LoopbackHub) -> Iterator[Hub]:
+    with Hub(loopback.endpoint, patience=PATIENT) as made:
+        yield made
+
+
+@pytest.fixture
+def brief_hub(loopback: LoopbackHub) -> Iterator[Hub]:
+    """For what comes too slowly or not at all."""
     with Hub(loopback.endpoint, patience=BRIEF) as made:
         yield made

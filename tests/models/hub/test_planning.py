@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from personal_ai.common.errors import (
@@ -20,7 +20,7 @@ from personal_ai.models.hub.connection import Hub
 from personal_ai.models.hub.errors import HubAccessError, HubError, HubNotFoundError, WrongContentError
 from personal_ai.models.hub.names import HubName, is_hub_name
 from personal_ai.models.hub.planning import plan
-from tests.models.hub.conftest import BRIEF, MODEL, TOKEN, files
+from tests.models.hub.conftest import MODEL, PATIENT, TOKEN, files
 from tests.support.hub import DESCRIPTION, LISTING, Fault, LoopbackHub
 
 
@@ -117,10 +117,10 @@ def test_gated_and_private_models_say_what_to_do_and_open_with_a_token(loopback:
         loopback.add(MODEL, files(), **facts)
         with pytest.raises(HubAccessError, match=words):
             plan(hub, MODEL)
-        with Hub(loopback.endpoint, token=lambda: TOKEN, patience=BRIEF) as allowed:
+        with Hub(loopback.endpoint, token=lambda: TOKEN, patience=PATIENT) as allowed:
             assert plan(allowed, MODEL).gated == ("gated" in facts)
         with (
-            Hub(loopback.endpoint, token=lambda: "hf_wrong", patience=BRIEF) as refused,
+            Hub(loopback.endpoint, token=lambda: "hf_wrong", patience=PATIENT) as refused,
             pytest.raises(HubAccessError) as error,
         ):
             plan(refused, MODEL)
@@ -196,7 +196,7 @@ _JSON = st.recursive(
 
 
 @given(description=_JSON, listing=_JSON)
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60)
 def test_any_json_ends_in_words(loopback: LoopbackHub, hub: Hub, description: object, listing: object) -> None:
     told = {"sha": "a" * 40} | description if isinstance(description, dict) else description
     loopback.always[DESCRIPTION] = Fault(body=json.dumps(told).encode())

@@ -12,7 +12,7 @@ import torch
 from personal_ai.common.errors import Cancelled
 from personal_ai.common.jobs import Cancel, Progress
 from personal_ai.models.importing import import_folder
-from personal_ai.models.library import Library
+from personal_ai.models.library import Library, starter
 from personal_ai.models.local import LocalModel
 from personal_ai.models.messages import Message
 from personal_ai.models.starter import llama, train
@@ -21,6 +21,7 @@ from personal_ai.models.starter.batches import IGNORED, Batches, Mix
 from personal_ai.models.starter.corpus import load
 from personal_ai.models.starter.export import write_hugging_face_folder
 from personal_ai.models.starter.train import Recipe, Trainer, package_of
+from personal_ai.models.starter.trained import trained
 from personal_ai.models.starter.vocabulary import VOCABULARY_SIZE, ChatEncoder, train_tokenizer
 from personal_ai.models.tokenizer import ChatTokenizer
 
@@ -129,3 +130,39 @@ def test_the_package_is_trained_in_the_words_that_it_is_asked_in(tmp_path: Path)
         assert tokenizer.encode_chat(talk[:1]) == question
         answer = encoder.answer(encoder.text("Hello."))
         assert tokenizer.encode_chat(talk) == [*question, *answer, *encoder.next_message(), *question]
+
+
+def test_a_package_gives_its_weights_and_its_own_tokenizer_back(tmp_path: Path) -> None:
+    trainer = Trainer(load(), RECIPE)
+    for _ in range(3):
+        trainer.step()
+    start = trained(package_of(trainer, tmp_path))
+    assert start.shape == SMALL
+    assert start.tokenizer.to_str() == trainer.start.tokenizer.to_str()
+    tokens = torch.tensor([trainer.encoder.question(trainer.encoder.text("What is a canister?"))])
+    expected, found = (
+        llama.logits(weights, llama.hidden_states(weights, SMALL, tokens))
+        for weights in (trainer.averaged, start.weights)
+    )
+    torch.testing.assert_close(found, expected, rtol=0.0, atol=0.02 * float(expected.detach().abs().max()))
+
+
+def test_a_second_stage_finds_out_which_answers_are_new() -> None:
+    corpus = load()
+    changed = dataclasses.replace(corpus.intents[7], answer="Nobody was ever told this.")
+    others = [intent for intent in corpus.intents if intent.name != changed.name]
+    start = trained(starter())
+    trainer = Trainer(dataclasses.replace(corpus, intents=(changed, *others)), train.SECOND_STAGE, start)
+    assert changed in trainer.unknown
+    assert len(trainer.unknown) < 10
+    assert trainer.start.tokenizer.to_str() == start.tokenizer.to_str()
+
+
+def test_what_is_unknown_is_drawn_as_often_as_all_the_rest(encoder: ChatEncoder) -> None:
+    one = load().intents[3]
+    told = encoder.answer(encoder.text(one.answer))[: Mix().opening_tokens]
+    batches = Batches(
+        load(), encoder, rules=load_rules(), strength=Strength(), mix=Mix(off_topic=0.0), seed=3, unknown=[one]
+    )
+    answers = [[token for token in row if token != IGNORED] for row in batches.openings(200).targets.tolist()]
+    assert 70 < answers.count(told) < 130

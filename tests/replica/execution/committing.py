@@ -5,6 +5,7 @@ Arguments: state folder, module, moment, round. Writes the number of each messag
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import sqlite3
@@ -15,7 +16,7 @@ from pathlib import Path
 from personal_ai.replica import state as state_module
 from personal_ai.replica.canister import CanisterSettings
 from personal_ai.replica.execution import Entry, Executor, InstallMode, Message, Outcome
-from personal_ai.replica.memory_files import Piece
+from personal_ai.replica.memory_files import Piece, write_piece
 from personal_ai.replica.state import StateStore
 
 CANISTER = b"\x00\x00\x00\x00\x00\x00\x00\x01\x01\x01"
@@ -34,7 +35,7 @@ def main() -> None:
             db.execute("CREATE TABLE calls (n INTEGER)")
     with store.transaction() as db:
         (count,) = db.execute("SELECT count(*) FROM calls").fetchone()
-    for n in range(1, 1000):
+    for n in itertools.count(1):
         if n == 3 + round_:
             die_at(moment)
 
@@ -71,9 +72,9 @@ def die_at(moment: str) -> None:
 
         StateStore._log = log_then_die  # type: ignore[method-assign]
     elif moment == "after the commit":
-        StateStore._apply = die  # type: ignore[method-assign]
+        StateStore._apply = die  # type: ignore[method-assign,assignment]
     elif moment == "writing":
-        write = state_module.write_piece
+        write = write_piece
         written = 0
 
         def write_some(piece: Piece) -> None:
@@ -84,7 +85,7 @@ def die_at(moment: str) -> None:
                 die()
             write(piece)
 
-        state_module.write_piece = write_some
+        state_module.write_piece = write_some  # type: ignore[attr-defined]
 
 
 if __name__ == "__main__":

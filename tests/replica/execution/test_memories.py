@@ -184,7 +184,7 @@ def test_the_performance_counter_counts_page_touches(echo: Driver) -> None:
 OFFSETS = st.one_of(st.integers(0, 200_000), st.sampled_from([0, 4095, 4096, 65535, 65536, 131071]))
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     st.lists(
         st.tuples(st.sampled_from(["write", "read", "commit"]), OFFSETS, st.integers(0, 70_000), st.integers(0, 255)),

@@ -144,7 +144,7 @@ def client(network: Running) -> Iterator[httpx.Client]:
         yield one
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(data=st.data())
 def test_hostile_bodies_get_a_client_error(client: httpx.Client, echo: Principal, data: st.DataObject) -> None:
     body = data.draw(hostile_bodies(echo))

@@ -163,13 +163,13 @@ def test_mutated_modules_raise_only_typed_errors(echo_wasm: bytes) -> None:
         survive(bytes(data))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.binary(max_size=200))
 def test_invented_sections_raise_only_typed_errors(data: bytes) -> None:
     survive(EMPTY + data)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.binary(max_size=60))
 def test_invented_instructions_raise_only_typed_errors(body: bytes) -> None:
     function = b"\0" + body

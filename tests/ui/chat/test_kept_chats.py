@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication
 
-from tests.ui.talks import keep_talk, open_talk, shown
+from personal_ai.common.errors import NetworkUnreachableError
+from personal_ai.common.jobs import Cancel
+from tests.ui.looking import focused
+from tests.ui.talks import keep_talk, only_talk, open_talk, shown
 from ui.tour.scripted import ScriptedCore
 from ui.tour.stage import Stage
 from ui.widgets.message import ReplyMessage, UserMessage
@@ -29,6 +32,24 @@ def test_a_question_is_kept_even_if_the_program_dies_before_the_answer(make_stag
     open_talk(reopened.enter(), found)
     assert reopened.chat.composer.text == "Who controls it?"
     assert not shown(reopened, UserMessage)
+
+
+def test_of_a_reply_is_kept_what_has_come_until_nothing_comes_of_it(make_stage: MakeStage) -> None:
+    stage = make_stage()
+    held = threading.Event()
+
+    def fail_later(at: int, _: Cancel) -> None:
+        if at == 2:
+            held.wait()
+            raise NetworkUnreachableError("The network is away.")
+
+    stage.core.script.before_word = fail_later
+    stage.enter().chat.send("Who?")
+    kept = stage.core.conversations
+    stage.until(lambda: kept.unfinished is not None and kept.unfinished.text == "Only you. ")
+    held.set()
+    stage.settle()
+    assert stage.core.conversations.unfinished is None
 
 
 def test_another_chat_can_be_read_while_one_is_answered(make_stage: MakeStage) -> None:
@@ -67,7 +88,7 @@ def test_a_deleted_chat_comes_back_with_undo(make_stage: MakeStage) -> None:
     stage.settle()
     assert stage.chat.list.titles == []
     assert core.conversations.get(talk.id) is not None
-    QTest.keyClick(QApplication.focusWidget(), Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    QTest.keyClick(focused(), Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
     stage.settle()
     assert stage.chat.list.titles == ["Trip notes"]
     assert stage.chat.conversation.id == talk.id
@@ -99,12 +120,26 @@ def test_delete_key_and_arrow_keys_work_in_the_list(make_stage: MakeStage) -> No
     first, second = keep_talk(core, "First"), keep_talk(core, "Second")
     stage = make_stage(core).enter()
     stage.chat.list.take_focus()
-    QTest.keyClick(QApplication.focusWidget(), Qt.Key.Key_Down)
+    QTest.keyClick(focused(), Qt.Key.Key_Down)
     stage.settle()
     assert stage.chat.conversation.id == second.id
-    QTest.keyClick(QApplication.focusWidget(), Qt.Key.Key_Down)
+    QTest.keyClick(focused(), Qt.Key.Key_Down)
     stage.settle()
     assert stage.chat.conversation.id == first.id
-    QTest.keyClick(QApplication.focusWidget(), Qt.Key.Key_Delete)
+    QTest.keyClick(focused(), Qt.Key.Key_Delete)
     stage.settle()
     assert stage.chat.list.titles == ["Second"]
+
+
+def test_what_is_chosen_while_a_reply_is_on_its_way_stays(answering: Stage) -> None:
+    """Its name too, whether or not its chat is looked at."""
+    (kept,) = answering.core.conversations.list()
+    answering.chat.talk.set_style("Be brief.", None)
+    answering.chat._save()
+    answering.chat.new_chat()
+    answering.chat.shelf.rename(kept.id, "Mine").on_success(answering.chat.kept._follow)
+    answering.until(lambda: "Mine" in answering.chat.list.titles)
+    answering.released.set()
+    answering.settle()
+    talk = only_talk(answering.core)
+    assert (talk.title, talk.instructions, len(talk.turns)) == ("Mine", "Be brief.", 2)
