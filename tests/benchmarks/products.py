@@ -65,7 +65,7 @@ def own_kernel(bits: int) -> Callable[[int, int], Product]:
     """What answers use where there is a library for the computer."""
 
     def made(inputs: int, outputs: int) -> Product:
-        attributes = {"domain": kernel.DOMAIN, "input_size": inputs, "biased": 0, "threads": 1}
+        attributes: dict[str, Any] = {"domain": kernel.DOMAIN, "input_size": inputs, "biased": 0, "threads": 1}
         node = helper.make_node(kernel.OPERATOR, ["x", "w", "s"], ["y"], **attributes)
         four = {"w": _integers((inputs * outputs // 2,), np.uint8)}
         weights = four if bits == 4 else {"w": _integers((inputs, outputs), np.int8)}

@@ -185,7 +185,8 @@ def test_the_packages_matrices_stay_in_its_file(quantisation: Quantisation, impo
     for name in quantised:
         if name not in bound.lent:
             continue  # the smallest are within the model
-        tensor = bound.lent[name]
-        while not isinstance(tensor, np.memmap):
-            tensor = tensor.base
         assert name in graph.as_given
+        tensor: object = bound.lent[name]
+        while not isinstance(tensor, np.memmap):
+            assert isinstance(tensor, np.ndarray)
+            tensor = tensor.base

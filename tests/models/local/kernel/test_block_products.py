@@ -52,7 +52,7 @@ def session_of(matrices: Sequence[Matrix], *, with_bias: bool = False, threads: 
         tensors |= {f"integers_{index}": matrix.packed, f"scales_{index}": matrix.scales}
         if with_bias:
             tensors[f"bias_{index}"] = matrix.bias
-    attributes = {"input_size": len(matrices[0].integers), "biased": int(with_bias), "threads": threads}
+    attributes: dict[str, Any] = {"input_size": len(matrices[0].integers), "biased": int(with_bias), "threads": threads}
     for name, value in changed.items():
         (tensors if name in tensors else attributes)[name] = value
     outputs = [f"y_{index}" for index in range(len(matrices))]

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from personal_ai.common.zig import BuildError, write_or_compare, zig
-from personal_ai.models.local.kernel import TARGETS, build
+from personal_ai.models.local.kernel import TARGETS, Target, build
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: f"{target.machine}-{target.system}")
-def test_the_committed_library_is_built_from_these_sources(target: build.Target, tmp_path: Path) -> None:
+def test_the_committed_library_is_built_from_these_sources(target: Target, tmp_path: Path) -> None:
     elsewhere = shutil.copytree(build.SOURCES, tmp_path / "some" / "where" / "src")
     assert build.build(target, elsewhere) == target.library.read_bytes()
 
