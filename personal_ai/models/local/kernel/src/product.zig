@@ -167,13 +167,13 @@ pub fn Product(comptime bits: comptime_int) type {
                 const first = x + b;
                 var sums: [rows][2]I32x8 = undefined;
                 inline for (&sums, 0..) |*sum, r| sum.* = begin(&first[r * stride])[0];
-                const pairs: *const [2 * quads][2]I16x16 = @ptrCast(&panel.pairs[b][i]);
-                for (pairs, 0..) |both, p| {
+                const spread: *const [quads / 2][4][2]I16x16 = @ptrCast(&panel.pairs[b][i]);
+                for (spread, 0..) |four, p| inline for (four, 0..) |both, k| {
                     inline for (&sums, 0..) |*sum, r| {
-                        const pair = simd.repeatedPair(first[r * stride].pairs[p]);
-                        inline for (sum, 0..) |*half, h| half.* = simd.accumulated(half.*, both[h], pair);
+                        const pair = simd.repeatedPair(first[r * stride].pairs[4 * p + k]);
+                        inline for (sum, both) |*half, part| half.* = simd.accumulated(half.*, part, pair);
                     }
-                }
+                };
                 inline for (sums, 0..) |sum, r| {
                     const scale = splat(first[r * stride].scale);
                     inline for (W.ordered(sum), &results[r][i], panel.scales[b][i]) |total, *y, factor| {
