@@ -11,7 +11,7 @@ guessing ahead is worth stands apart (tests.benchmarks.guessing).
 - peak_memory_bytes: of the process, what is mapped from files included; loading_memory_bytes is the peak before the
   first question, own_memory_bytes what no file lies behind, after the last
 - prefill_processor_time, decode_processor_time among the ratios: the same in the processes' own time, which counts on
-  one thread alone (with more they wait for each other in a loop) and there hardly depends on what else the computer does
+  one thread alone (with more they wait for each other in a loop) and there hardly depends on what else runs
 
 `--quick` (135M at int8 alone, fewer rounds) ends within 50 s on two quiet cores.
 """
