@@ -110,7 +110,7 @@ class Window(QMainWindow):
         if overview.setting_up and not overview.deployments:
             self.shell.set_up()  # the first run goes on where it was left
         else:
-            self.shell.show_left_page(self._left.page)
+            self.shell.show_left(self._left.page, self._left.chat)
         self._watch = IdleWatch(core, self.bridge, self.shell)
         self._watch.left_alone.connect(self.lock)
         return self.shell
@@ -234,8 +234,9 @@ class Window(QMainWindow):
 
     def _remember(self) -> None:
         """Where the window was, and what it showed, for the next time."""
-        page = self.shell.page.value if self.shell is not None else self._left.page
-        self._left = WindowState(bytes(self.saveGeometry().data()), page)
+        shell = self.shell
+        page, chat = (shell.page.value, shell.chat.kept_id) if shell else (self._left.page, self._left.chat)
+        self._left = WindowState(bytes(self.saveGeometry().data()), page, chat)
 
     def come_to_front(self) -> None:
         """Somebody has started the program a second time. A window on its way out stays out of sight."""

@@ -57,6 +57,7 @@ def find(stage: Stage, words: str) -> FindBar:
     stage.shell.find_words()
     bar = stage.chat.find_bar
     QTest.keyClicks(bar.field, words)
+    stage.until(lambda: not bar.looking)
     return bar
 
 
@@ -91,8 +92,11 @@ def test_what_is_nowhere_is_said(jars: Stage) -> None:
     bar = find(jars, "philately")
     assert bar.number == "Not found"
     QTest.keyClick(bar.field, Qt.Key.Key_Return)
+    bar.field.setText("jar")
+    QTest.keyClick(bar.field, Qt.Key.Key_Return)  # sooner than the pause ends
+    assert bar.number == "5 of 5"
     bar.field.clear()
-    assert bar.number == ""
+    jars.until(lambda: bar.number == "")
 
 
 def test_what_is_said_meanwhile_is_found_too(jars: Stage) -> None:
