@@ -327,6 +327,10 @@ class ChatPage(QWidget):
     def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802 - Qt's name
         if event.key() == Qt.Key.Key_Escape and self.talk.here:
             self.stop()
+        elif event.key() == Qt.Key.Key_PageUp:
+            self.transcript.turn_page(-1)
+        elif event.key() == Qt.Key.Key_PageDown:
+            self.transcript.turn_page(1)
         else:
             super().keyPressEvent(event)
 
