@@ -15,10 +15,14 @@ _NOTIFICATIONS = "notifications"
 
 
 class WindowState(NamedTuple):
-    """geometry: as `QWidget.saveGeometry` gives it. page: the name of the page that was shown; empty if none was."""
+    """geometry: as `QWidget.saveGeometry` gives it. page: the name of the page that was shown; empty if none was.
+
+    chat: the id of the conversation that was looked at, a random number; empty if none was.
+    """
 
     geometry: bytes = b""
     page: str = ""
+    chat: str = ""
 
 
 def load_appearance(path: Path) -> Appearance:
@@ -47,14 +51,16 @@ def save_notifications(path: Path, *, wanted: bool) -> None:
 def load_window(path: Path) -> WindowState:
     """How the window was left; empty where that is not known."""
     match load_settings(path).get(_WINDOW):
-        case {"geometry": str(geometry), "page": str(page)}:
+        case {"geometry": str(geometry), "page": str(page), **others}:
+            chat = others.get("chat")
+            left = WindowState(page=page, chat=chat if isinstance(chat, str) else "")
             try:
-                return WindowState(base64.b64decode(geometry, validate=True), page)
+                return left._replace(geometry=base64.b64decode(geometry, validate=True))
             except ValueError:
-                return WindowState(page=page)
+                return left
     return WindowState()
 
 
 def save_window(path: Path, state: WindowState) -> None:
     """Raises StorageError."""
-    save_setting(path, _WINDOW, {"geometry": base64.b64encode(state.geometry).decode(), "page": state.page})
+    save_setting(path, _WINDOW, {**state._asdict(), "geometry": base64.b64encode(state.geometry).decode()})
