@@ -20,7 +20,7 @@ from functools import partial
 from queue import SimpleQueue
 from typing import Any, Generic, Self, TypeVar
 
-from PySide6.QtCore import QObject, Qt, QTimer, Signal
+from PySide6.QtCore import QObject, QTimer, Signal
 from shiboken6 import isValid
 
 from personal_ai.common.errors import Cancelled, UserFacingError
@@ -123,7 +123,7 @@ class Bridge(QObject):
         self._delivered_s = 0.0
         self._batch = QTimer(self, singleShot=True)
         self._batch.timeout.connect(self._deliver)
-        self._woken.connect(self._wake, Qt.ConnectionType.QueuedConnection)
+        self._woken.connect(self._wake)  # queued where it comes from a lane, as `self` belongs to this thread
 
     def run(
         self,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,18 +21,19 @@ class FrontDoor(QObject):
 
     def __init__(self, home: Path, parent: QObject) -> None:
         super().__init__(parent)
-        self._name = _name(home)
+        self._home = home
         self._server: QLocalServer | None = None
 
     def open(self) -> None:
         """Begins to listen, once the window is there: loading the network's classes takes its time."""
         from PySide6.QtNetwork import QLocalServer  # noqa: PLC0415
 
-        QLocalServer.removeServer(self._name)  # of a program that was killed: nobody else holds the lock
+        name = _name(self._home)
+        QLocalServer.removeServer(name)  # of a program that was killed: nobody else holds the lock
         self._server = QLocalServer(self)
         self._server.setSocketOptions(QLocalServer.SocketOption.UserAccessOption)
         self._server.newConnection.connect(self._answer)
-        self._server.listen(self._name)
+        self._server.listen(name)
 
     def close(self) -> None:
         """The window is on its way out: who starts now waits for that, and opens another."""
@@ -60,4 +60,6 @@ def knock(home: Path) -> bool:
 
 def _name(home: Path) -> str:
     """Among the names of the system's local sockets, which must be short."""
+    import hashlib  # noqa: PLC0415 - the window's start is counted in milliseconds
+
     return f"personal-ai-{hashlib.sha256(str(home.resolve()).encode()).hexdigest()[:16]}"

@@ -47,14 +47,19 @@ class SetupDesk(QObject):
         self._profile.bridge.run(work).on_success(take)
 
     def choose(self, choices: Choices) -> None:
+        """What it costs is not asked any more."""
+        self._give_up_billing()
         self._profile.bridge.run(lambda _: self._setup.choose(choices)).on_success(self._take)
 
     def bill(self) -> Operation[Bill]:
         """What it costs; an older question that is still under way is given up."""
-        if self._billing is not None:
-            self._billing.cancel()
+        self._give_up_billing()
         self._billing = self._profile.bridge.run(lambda task: self._setup.bill(task.cancel), lane=Lane.MONEY)
         return self._billing
+
+    def wants(self, billing: Operation[Bill]) -> bool:
+        """Whether its answer is to what is chosen now."""
+        return billing is self._billing
 
     def agree(self, bill: Bill) -> Operation[Deployment]:
         """The explicit yes to what was shown."""
@@ -63,6 +68,11 @@ class SetupDesk(QObject):
     @property
     def _setup(self) -> Setup:
         return self._profile.core.setup
+
+    def _give_up_billing(self) -> None:
+        if self._billing is not None:
+            self._billing.cancel()
+        self._billing = None
 
     def _take(self, choices: Choices) -> None:
         self.choices = choices

@@ -234,7 +234,13 @@ class Shell(QWidget):
     def find_words(self) -> None:
         """In the chat at hand."""
         self.show_page(Page.CHAT)
-        self.chat.look_for_words()
+        self.chat.finding.open()
+
+    def find_on(self, step: int) -> None:
+        """Of the words that are looked for in the chat at hand."""
+        if self.page is not Page.CHAT:
+            self.show_page(Page.CHAT)
+        self.chat.finding.go_on(step)
 
     def find_chat(self) -> None:
         """Among all chats."""

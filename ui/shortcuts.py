@@ -19,6 +19,8 @@ def add_shortcuts(shell: Shell) -> None:
     acts: dict[str, Callable[[], object]] = {
         "Ctrl+N": shell.new_chat,
         "Ctrl+F": shell.find_words,
+        "F3": partial(shell.find_on, 1),
+        "Shift+F3": partial(shell.find_on, -1),
         "Ctrl+Shift+F": shell.find_chat,
         "Ctrl+Z": shell.undo,
         "F1": shell.show_shortcuts,

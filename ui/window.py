@@ -6,7 +6,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6 import QtCore
+from PySide6.QtCore import QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QMainWindow, QStackedWidget, QWidget
 
@@ -136,7 +137,7 @@ class Window(QMainWindow):
 
     def _lock_when_idle(self) -> None:
         if self.bridge.busy:
-            self.bridge.idle.connect(self._lock_when_idle, Qt.ConnectionType.SingleShotConnection)
+            self.bridge.idle.connect(self._lock_when_idle, QtCore.Qt.ConnectionType.SingleShotConnection)
         elif self.shell is not None and not self._closing:
             chat = self.shell.chat
             self.bridge.run(lambda _: chat.close_desk(), lane=Lane.CHAT).on_success(lambda _: self._lock_core())
@@ -214,7 +215,7 @@ class Window(QMainWindow):
             self.shell.prepare_to_close()
         self.bridge.cancel_long_work()
         if self.bridge.busy:
-            self.bridge.idle.connect(self._finish, Qt.ConnectionType.QueuedConnection)
+            self.bridge.idle.connect(self._finish, QtCore.Qt.ConnectionType.QueuedConnection)
             QTimer.singleShot(round(1000 * _CLOSING_S_MAX), self, self._finish)
         else:
             self._finish()
@@ -239,7 +240,7 @@ class Window(QMainWindow):
         """Somebody has started the program a second time. A window on its way out stays out of sight."""
         if self._closing:
             return
-        self.setWindowState(self.windowState() & ~Qt.WindowState.WindowMinimized)
+        self.setWindowState(self.windowState() & ~QtCore.Qt.WindowState.WindowMinimized)
         self.show()
         self.raise_()
         self.activateWindow()

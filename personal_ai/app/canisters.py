@@ -129,11 +129,11 @@ class Canisters:
         """
         if confirmed != deployment.name:
             raise BadInputError(f"To delete {deployment.name}, confirm its name.", not_lost="Nothing was deleted.")
-        recovered = 0
+        recovered, journal = 0, self._workspace.journal
         if deployment.canister_id is not None:
             with open_canister(self._workspace, deployment) as canister:
-                recovered = removal.remove(canister, on_progress, cancel or Cancel())
-        self._workspace.journal.forget(deployment.id)
+                recovered = removal.remove(canister, journal, deployment.id, on_progress, cancel or Cancel())
+        journal.forget(deployment.id)
         return recovered
 
 

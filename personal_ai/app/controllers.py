@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from personal_ai.app.canisters import open_canister
+from personal_ai.app.networks import as_on
 from personal_ai.deployments import controllers
 from personal_ai.deployments.controllers import Controller
 from personal_ai.deployments.journal import Deployment
@@ -40,14 +41,14 @@ class Controllers:
         """What to show before `add`."""
         own = {record.principal: record.label for record in self._workspace.identities()}
         present = [one.principal for one in self.read(deployment).controllers]
-        return linking.add_controller(present, added, own)
+        return as_on(deployment.network, linking.add_controller(present, added, own))
 
     def share_warning(self, owner: Principal, network: str) -> LinkWarning | None:
         """What to show before a deployment begins under an identity that has others on this network."""
         own = {record.principal: record.label for record in self._workspace.identities()}
         there = [one for one in self._workspace.deployments() if one.canister_id is not None]
         controlled = {one.name for one in there if (one.principal, one.network) == (str(owner), network)}
-        return linking.share(owner, controlled, own)
+        return as_on(network, linking.share(owner, controlled, own))
 
     def add(self, deployment: Deployment, added: Principal) -> Control:
         """Gives `added` all power over the canister; one's own identity proves at once that it can use it."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from personal_ai.app.money import open_wallet
+from personal_ai.app.networks import as_on
 from personal_ai.common.errors import BadInputError
 from personal_ai.common.jobs import Cancel
 from personal_ai.deployments import controllers
@@ -93,7 +94,7 @@ class Till:
         own = {record.principal: record.label for record in workspace.identities()}
         owners = {one.canister_id: Principal.from_text(one.principal) for one in workspace.deployments()}
         paid = {owners[canister] for canister in map(str, self._wallet.paid_canisters()) if canister in owners}
-        return linking.fund(owner, owner, paid, "the cycles ledger", own)
+        return as_on(self._deployment.network, linking.fund(owner, owner, paid, "the cycles ledger", own))
 
 
 @contextmanager

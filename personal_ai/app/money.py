@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from personal_ai.app.networks import PRACTICE
+from personal_ai.app.networks import PRACTICE, as_on
 from personal_ai.common.errors import BadInputError, FormatError
 from personal_ai.common.jobs import Cancel, ProgressCallback
 from personal_ai.ic.account_identifier import AccountIdentifier
@@ -155,13 +155,13 @@ def link_warning(workspace: Workspace, wallet: Wallet, preview: Preview) -> Link
     if not preview.kind.into_canister:
         icp = preview.kind is Kind.SEND_ICP
         recipient = (AccountIdentifier if icp else Principal).from_text(preview.target)
-        return linking.transfer(wallet.principal, recipient, ledger, own)
+        return as_on(wallet.network, linking.transfer(wallet.principal, recipient, ledger, own))
     owners = {one.canister_id: Principal.from_text(one.principal) for one in workspace.deployments()}
     owner = owners.get(preview.target)
     if owner is None:
         return None
     paid = {owners[canister] for canister in map(str, wallet.paid_canisters()) if canister in owners}
-    return linking.fund(wallet.principal, owner, paid, ledger, own)
+    return as_on(wallet.network, linking.fund(wallet.principal, owner, paid, ledger, own))
 
 
 def _principal(workspace: Workspace, identity: str | None) -> Principal:

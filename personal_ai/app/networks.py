@@ -9,8 +9,14 @@ from personal_ai.common.errors import BadInputError
 from personal_ai.common.jobs import Cancel
 from personal_ai.deployments.practice import PracticeNetwork
 from personal_ai.ic.profile import NetworkProfile, load_profiles
+from personal_ai.identities.linking import LinkWarning
 
 PRACTICE = "practice"
+
+
+def as_on(network: str, warning: LinkWarning | None) -> LinkWarning | None:
+    """What a warning says on a network: on the practice network nothing is public."""
+    return warning.rehearsed() if warning is not None and network == PRACTICE else warning
 
 
 @dataclass(frozen=True, slots=True)

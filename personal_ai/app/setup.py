@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from personal_ai.app.advice import deployment_plan
 from personal_ai.app.networks import PRACTICE
+from personal_ai.common.errors import Cancelled
 from personal_ai.common.files import storage_errors, write_atomically
 from personal_ai.deployments.prepayment import Needs, NotFundedError
 from personal_ai.ic.account_identifier import AccountIdentifier
@@ -120,7 +121,7 @@ class Setup:
     def bill(self, cancel: Cancel) -> Bill:
         """What the choices cost. On a network that wants real money the deployment gets its identity for it now.
 
-        Raises ModelObstaclesError, NetworkError, SecurityError.
+        Raises Cancelled where a choice is taken back meanwhile, ModelObstaclesError, NetworkError, SecurityError.
         """
         choices = self._complete()
         plan, fit = deployment_plan(self._workspace, choices.model or "", choices.network or "")
@@ -160,8 +161,10 @@ class Setup:
             self._file.unlink(missing_ok=True)
 
     def _complete(self) -> Choices:
+        """Raises Cancelled where a choice was taken back since the cost was asked for."""
         choices = self.choices()
-        assert choices is not None and choices.step is Step.COST, "there is nothing to be paid yet"
+        if choices is None or choices.step is not Step.COST:
+            raise Cancelled
         return choices
 
     def _begun(self, choices: Choices) -> Deployment:

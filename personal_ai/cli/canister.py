@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import sys
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
 
+from personal_ai.app.workspace import Workspace
 from personal_ai.cli import controllers, recover, runway, snapshots, upkeep
 from personal_ai.cli.console import ProgressLine, amount, cycles, print_listing, stoppable
 from personal_ai.cli.session import add_canister_command, named_deployment, workspace
@@ -17,6 +19,7 @@ from personal_ai.common.errors import BadInputError, Cancelled
 from personal_ai.deployments import draining
 from personal_ai.deployments.cycles_needed import SECONDS_PER_DAY
 from personal_ai.deployments.journal import Deployment
+from personal_ai.deployments.plan import FREEZING_THRESHOLD_DAYS
 from personal_ai.deployments.removal import Loss
 from personal_ai.ic.management import CanisterSettings, CanisterStatus, LogLine
 from personal_ai.ic.rejections import printable
@@ -71,11 +74,12 @@ def _line(one: Deployment) -> str:
 
 def _status(arguments: argparse.Namespace) -> None:
     with named_deployment(arguments) as (opened, deployment):
-        found = opened.canisters.status(deployment)
-    _show_status(arguments, found)
+        _show_status(arguments, opened, deployment, opened.canisters.status(deployment))
 
 
-def _show_status(arguments: argparse.Namespace, found: CanisterStatus) -> None:
+def _show_status(
+    arguments: argparse.Namespace, opened: Workspace, deployment: Deployment, found: CanisterStatus
+) -> None:
     if arguments.json:
         print(json.dumps(_status_fields(found)))
         return
@@ -86,7 +90,10 @@ def _show_status(arguments: argparse.Namespace, found: CanisterStatus) -> None:
     if draining.begun(found):
         print("Deleting it was begun, and its model is gone: delete it again to get its cycles back.")
     if not found.freezing_threshold_s:
-        print("No cycles are held back for its rent, so that it can run dry and be lost: canister settings changes it.")
+        before_days = draining.threshold_before(opened.journal, deployment.id) / SECONDS_PER_DAY
+        days = f"--freezing-days {before_days or FREEZING_THRESHOLD_DAYS:g}"
+        print("No cycles are held back for its rent, so that it can run dry and be lost. To change that:")
+        print(f"personal-ai canister settings {shlex.quote(deployment.name)} {days}")
 
 
 def _status_fields(found: CanisterStatus) -> dict[str, object]:
@@ -111,12 +118,12 @@ def _bill(arguments: argparse.Namespace) -> None:
 
 def _stop(arguments: argparse.Namespace) -> None:
     with named_deployment(arguments) as (opened, deployment):
-        _show_status(arguments, opened.canisters.stop(deployment))
+        _show_status(arguments, opened, deployment, opened.canisters.stop(deployment))
 
 
 def _start(arguments: argparse.Namespace) -> None:
     with named_deployment(arguments) as (opened, deployment):
-        _show_status(arguments, opened.canisters.start(deployment))
+        _show_status(arguments, opened, deployment, opened.canisters.start(deployment))
 
 
 def _logs(arguments: argparse.Namespace) -> None:

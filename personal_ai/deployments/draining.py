@@ -16,11 +16,13 @@ from personal_ai.common.jobs import Cancel, Meter, ProgressCallback
 from personal_ai.common.paths import resource
 from personal_ai.deployments import cycles_needed
 from personal_ai.deployments.canister import OwnCanister
+from personal_ai.deployments.journal import Journal
 from personal_ai.ic import candid
 from personal_ai.ic.ledger_types import CYCLES_LEDGER_FEE, DEPOSIT_ARGS
 from personal_ai.ic.management import CanisterSettings, CanisterStatus, InstallMode, RunState
 from personal_ai.ic.profile import NetworkProfile
 
+DRAIN = "drain"  # its step in the journal, with the freezing threshold that the canister had, in seconds
 DRAIN_WASM = "drain.wasm"
 _METHOD = "drain"
 _AMOUNT_BYTES = 16
@@ -35,11 +37,14 @@ def recoverable(profile: NetworkProfile, status: CanisterStatus) -> int:
     return max(status.cycles - _left_behind(profile) - CYCLES_LEDGER_FEE, 0)
 
 
-def drain(canister: OwnCanister, on_progress: ProgressCallback, cancel: Cancel) -> int:
+def drain(
+    canister: OwnCanister, journal: Journal, deployment_id: str, on_progress: ProgressCallback, cancel: Cancel
+) -> int:
     """Replaces the engine, its model with it, and sends the cycles to the agent's identity; gives how many arrive.
 
-    Interrupted anywhere, the same call goes on; until then the canister keeps its freezing threshold. Raises
-    RejectedError, NetworkError, Cancelled.
+    Interrupted anywhere, the same call goes on; until then the canister keeps its freezing threshold, unless the
+    process was killed: then the next call that is given up gives it back. Raises RejectedError, NetworkError,
+    StorageError, Cancelled.
     """
     profile, status = canister.agent.profile, canister.status()
     if not recoverable(profile, status):
@@ -47,7 +52,9 @@ def drain(canister: OwnCanister, on_progress: ProgressCallback, cancel: Cancel) 
     meter = Meter("Getting its cycles back", 3, "steps", on_progress)
     if status.state is not RunState.RUNNING:
         canister.start()
-    with _nothing_held_back(canister, status.freezing_threshold_s):
+    threshold_s = status.freezing_threshold_s or threshold_before(journal, deployment_id)
+    journal.intend(deployment_id, DRAIN, result=str(threshold_s))
+    with _nothing_held_back(canister, threshold_s):
         meter.advance()
         cancel.raise_if_cancelled()
         if not begun(status):
@@ -61,6 +68,12 @@ def drain(canister: OwnCanister, on_progress: ProgressCallback, cancel: Cancel) 
         sent = int.from_bytes(canister.agent.update(canister.id, _METHOD, kept + argument, cancel=cancel), "little")
     meter.advance()
     return max(sent - CYCLES_LEDGER_FEE, 0)
+
+
+def threshold_before(journal: Journal, deployment_id: str) -> int:
+    """The freezing threshold that the canister had when `drain` was begun, in seconds; 0 where that is not known."""
+    step = journal.step(deployment_id, DRAIN)
+    return int(step.result or 0) if step is not None else 0
 
 
 def begun(status: CanisterStatus) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from personal_ai.common.jobs import Cancel, ProgressCallback
 from personal_ai.deployments import draining, snapshots
 from personal_ai.deployments.canister import OwnCanister
+from personal_ai.deployments.journal import Journal
 from personal_ai.ic.rejections import CanisterNotFoundError
 
 
@@ -34,13 +35,16 @@ def loss(canister: OwnCanister) -> Loss | None:
     return Loss(cycles, status.memory_bytes, len(snapshots.kept(canister)), recoverable)
 
 
-def remove(canister: OwnCanister, on_progress: ProgressCallback, cancel: Cancel) -> int:
+def remove(
+    canister: OwnCanister, journal: Journal, deployment_id: str, on_progress: ProgressCallback, cancel: Cancel
+) -> int:
     """Gets the cycles out, stops the canister and deletes it; gives how many cycles came onto the identity's account.
 
-    Nothing happens where it is gone already, as after an answer that was lost. Raises NetworkError, Cancelled.
+    Nothing happens where it is gone already, as after an answer that was lost. Raises NetworkError, StorageError,
+    Cancelled.
     """
     try:
-        recovered = draining.drain(canister, on_progress, cancel)
+        recovered = draining.drain(canister, journal, deployment_id, on_progress, cancel)
         cancel.raise_if_cancelled()
         canister.stop()
         canister.management.delete_canister(canister.id)

@@ -7,7 +7,7 @@ end asks here, and shows the warning.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from personal_ai.ic.account_identifier import AccountIdentifier
 from personal_ai.ic.principal import Principal
@@ -19,14 +19,32 @@ NETWORK_STATE = "the network's public record of who controls a canister"
 
 @dataclass(frozen=True, slots=True)
 class LinkWarning:
-    """An act that links identities. ledger: what shows it to everybody. instead: how to do without."""
+    """An act that links identities. ledger: what shows it to everybody. instead: how to do without.
+
+    rehearsal: it is done where nothing is public.
+    """
 
     what: str
     ledger: str
     instead: str
+    rehearsal: bool = False
+
+    def rehearsed(self) -> LinkWarning:
+        """The same act on the practice network."""
+        return replace(self, rehearsal=True)
+
+    @property
+    def where(self) -> str:
+        """A sentence on who sees it."""
+        if self.rehearsal:
+            return (
+                "Here on the practice network nobody else sees it. On a public network it would stand in "
+                f"{self.ledger}, for everybody and for ever."
+            )
+        return f"It stands in {self.ledger}, for everybody and for ever."
 
     def __str__(self) -> str:
-        return f"{self.what} It stands in {self.ledger}, for everybody and for ever. {self.instead}"
+        return f"{self.what} {self.where} {self.instead}"
 
 
 def transfer(sender: Principal, recipient: Principal | AccountIdentifier, ledger: str, own: Own) -> LinkWarning | None:

@@ -60,6 +60,11 @@ class Wallet:
         self._payments = Payments(agent, journal)
 
     @property
+    def network(self) -> str:
+        """The name of its profile."""
+        return self._agent.profile.name
+
+    @property
     def principal(self) -> Principal:
         """Where cycles are received."""
         return self._agent.identity.principal

@@ -19,7 +19,7 @@ from personal_ai.deployments import cycles_needed, draining, health, removal, sn
 from personal_ai.deployments.canister import OwnCanister
 from personal_ai.deployments.cycles_needed import TooFewCyclesError
 from personal_ai.deployments.health import Health
-from personal_ai.deployments.journal import Deployment
+from personal_ai.deployments.journal import Deployment, Journal
 from personal_ai.ic.ledgers import CyclesLedger
 from personal_ai.ic.management import CanisterSettings, LogLine, Management, RunState
 from personal_ai.ic.management_snapshots import SnapshotPart
@@ -180,26 +180,29 @@ def test_deleting_asks_for_the_name_and_says_what_is_lost(profile: Workspace) ->
         assert lost is not None and lost.snapshots == 1
         assert lost.cycles == pytest.approx(canister.status().cycles, rel=0.01)
         before = CyclesLedger(canister.agent).balance(canister.agent.identity.principal)
-        _interrupt_draining(canister)
+        _interrupt_draining(canister, profile.journal, doomed.id)
         stranger = profile.vault.new_identity("Stranger").principal
         with (
             open_canister(profile, doomed, stranger) as theirs,
             pytest.raises(RejectedError, match="rejected the message"),
         ):
             theirs.agent.update(canister.id, "drain", bytes(16))
-        recovered = removal.remove(canister, ignore_progress, Cancel())  # and the answer was lost
+        recovered = removal.remove(canister, profile.journal, doomed.id, ignore_progress, Cancel())
         after = CyclesLedger(canister.agent).balance(canister.agent.identity.principal)
         assert recovered == after - before == pytest.approx(lost.recoverable_cycles, rel=0.001)
         assert 0 < lost.cycles - recovered < 150 * 10**9
         assert removal.loss(canister) is None
-    assert profile.canisters.delete(doomed, confirmed="Doomed") == 0
+    assert profile.canisters.delete(doomed, confirmed="Doomed") == 0  # as after an answer that was lost
     assert "Doomed" not in [one.name for one in profile.deployments()]
     assert "Doomed" in [record.label for record in profile.identities()]
 
 
-def _interrupt_draining(canister: OwnCanister) -> None:
-    """Stopped when the engine is gone and the cycles are still there."""
+def _interrupt_draining(canister: OwnCanister, journal: Journal, deployment_id: str) -> None:
+    """Stopped when the engine is gone and the cycles are still there; once killed before, with nothing held back."""
     before = canister.status()
+    _kill_while_draining(canister, journal, deployment_id)
+    assert canister.status().freezing_threshold_s == 0
+    assert draining.threshold_before(journal, deployment_id) == before.freezing_threshold_s > 0
     cancel = Cancel()
 
     def stop_before_the_last_step(progress: Progress) -> None:
@@ -207,8 +210,22 @@ def _interrupt_draining(canister: OwnCanister) -> None:
             cancel.cancel()
 
     with pytest.raises(Cancelled):
-        draining.drain(canister, stop_before_the_last_step, cancel)
+        draining.drain(canister, journal, deployment_id, stop_before_the_last_step, cancel)
     status = canister.status()
     assert status.module_hash == hashlib.sha256(resource(draining.DRAIN_WASM).read_bytes()).digest()
     assert status.freezing_threshold_s == before.freezing_threshold_s, "it keeps its rent while nobody goes on"
     assert health.diagnose(canister.client, status) == (Health.LEAVING, None)
+
+
+def _kill_while_draining(canister: OwnCanister, journal: Journal, deployment_id: str) -> None:
+    """As far as the canister and the journal can tell: what ends the process puts nothing back."""
+
+    class Killed(BaseException):
+        pass
+
+    def die(progress: Progress) -> None:
+        if progress.done == 1:
+            raise Killed
+
+    with pytest.raises(Killed):
+        draining.drain(canister, journal, deployment_id, die, Cancel())

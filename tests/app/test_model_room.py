@@ -62,7 +62,7 @@ def test_looked_up_fetched_and_listed(room: ModelRoom) -> None:
         fetched = room.fetch(wanted, quantisation, **QUIETLY, cancel=Cancel())
         assert fetched.loss is not None and fetched.loss.tokens > 100
     assert names(room) == [room.listing().bundled, "tiny-1m", "tiny-1m-int4"]
-    assert room.listing().free_bytes > 0 and room.listing().unfinished == []
+    assert room.listing().free_bytes and room.listing().unfinished == []
 
 
 def test_a_download_that_is_stopped_is_listed_and_discarded(

@@ -26,6 +26,7 @@ class FakeWallet:
     """Who pays, and which canisters it has paid for."""
 
     principal: Principal
+    network: str = "ic"
     paid: frozenset[Principal] = frozenset()
 
     def paid_canisters(self) -> frozenset[Principal]:

@@ -11,8 +11,8 @@ from personal_ai.deployments.practice import PracticeNetwork
 from personal_ai.ic.profile import IC, CostTable, NetworkProfile
 
 LOCAL = Described("mine", "http://127.0.0.1:1")
-KEY = IC.root_key_der
-assert KEY is not None
+KEY = IC.root_key_der or b""
+assert KEY
 
 
 def test_a_network_is_added_changed_and_removed(workspace: Workspace) -> None:

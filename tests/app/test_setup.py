@@ -80,7 +80,7 @@ def test_an_identity_that_has_an_ai_there_is_warned_of_and_another_choice_begins
     workspace.journal.set_canister(first.id, "rwlgt-iiaaa-aaaaa-aaaaa-cai")
     workspace.setup.choose(chosen)
     (warning,) = workspace.setup.bill(Cancel()).warnings
-    assert first.name in warning.what
+    assert first.name in warning.what and warning.rehearsal
     begun = workspace.setup.choose(Choices("starter", "practice", deployment=first.id, identity=str(owner)))
     assert workspace.setup.choose(replace(begun, identity=None)).deployment is None
     workspace.setup.choose(Choices("starter", "practice", identity="2vxsx-fae"))

@@ -205,7 +205,7 @@ class _Program:
 def _cases() -> Iterator[Case]:
     for inputs, outputs in _MATRICES:
         for make_matrix in (_int8, _int4, _f32):
-            multiply = partial(_multiply, matrix=lambda i, o, make=make_matrix: make(i, o), outputs=outputs)
+            multiply = partial(_multiply, matrix=make_matrix, outputs=outputs)
             yield Case(inputs, multiply)
             if make_matrix is _int4:
                 yield Case(inputs, multiply, layout="fastest")

@@ -70,6 +70,9 @@ class _Calls:
     def call(self, instructions: int, cycles: int) -> None:
         self.tokens.append(0)
 
+    def pause(self) -> None:
+        """Nothing is kept."""
+
 
 def measure(decoder: Decoder, weights: Quantisation) -> dict[str, Any]:
     """The figures of one model."""

@@ -68,7 +68,7 @@ def main(arguments: list[str] | None = None) -> int:
     if chosen.calibrate:
         calibrate()
         return 0
-    cases = [(name, kind) for name in SHAPES for kind in ("int8", "int4")]
+    cases: list[tuple[str, Quantisation]] = [(name, kind) for name in SHAPES for kind in ("int8", "int4")]
     for name, weights in cases if chosen.all else [(chosen.shape, chosen.weights)]:
         compared = compare(name, weights)
         print(json.dumps(compared, indent=None if chosen.json else 1))

@@ -21,7 +21,7 @@ import tempfile
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Final, get_args
+from typing import Any, Final, get_args
 
 import numpy as np
 
@@ -64,7 +64,8 @@ def _write(folder: Path, shape: Shape, *, sparse: bool) -> int:
     """A checkpoint in bf16; returns its size in bytes. sparse: only the beginning of each tensor is no hole."""
     (folder / "config.json").write_text(json.dumps(config(shape)))
     write_tokenizer(folder, 384)
-    header, end = {}, 0
+    header: dict[str, dict[str, Any]] = {}
+    end = 0
     for name, size in tensor_shapes(shape).items():
         count = int(np.prod(size))
         header[name] = {"dtype": "BF16", "shape": size, "data_offsets": [end, end + 2 * count]}
@@ -126,7 +127,8 @@ def main() -> int:
         peak = runs[0].peak_memory_bytes
     else:
         runs = [measured(shape, options.weights, scratch=options.scratch) for shape in (_SMALL, _LARGE)]
-        peak = bound_bytes(*runs, _WEIGHTS_3B)
+        small, large = runs
+        peak = bound_bytes(small, large, _WEIGHTS_3B)
     told = {
         "runs": [asdict(run) for run in runs],
         "peak_memory_bytes": runs[-1].peak_memory_bytes,

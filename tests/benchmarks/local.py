@@ -60,7 +60,14 @@ def write_package(folder: Path, decoder: Decoder, quantisation: Quantisation) ->
     write_model(folder, decoder, CheapWeights(), quantisation=quantisation, meter=meter, cancel=Cancel())
     for name in WORD_FILES:
         (folder / name).write_bytes(b"")
-    facts = {"label": "", "description": "", "licence": "", "source": "", "revision": "", "parameters": 1}
+    facts: dict[str, Any] = {
+        "label": "",
+        "description": "",
+        "licence": "",
+        "source": "",
+        "revision": "",
+        "parameters": 1,
+    }
     manifest = Manifest(
         name="benchmark",
         quantisation=quantisation,
@@ -69,6 +76,7 @@ def write_package(folder: Path, decoder: Decoder, quantisation: Quantisation) ->
         network=decoder,
         files=record_files(folder),
         **facts,
+        parameters=1,
     )
     (folder / MANIFEST_FILE).write_bytes(manifest.to_bytes())
     return ModelPackage.open(folder)

@@ -17,7 +17,7 @@ SMALL = replace(
 
 
 def test_one_shape_is_measured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setitem(local.SHAPES, "smollm2-135m", SMALL)
+    monkeypatch.setitem(SHAPES, "smollm2-135m", SMALL)
     result = local.measured(tmp_path, "smollm2-135m", "int4", rounds=2, threads=1, peer=False)
     assert result["first_token_s"] == pytest.approx(local.PROMPT / result["prefill_tokens_per_s"], abs=6e-4)  # whole ms
     assert result["decode_tokens_per_s"] > 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -317,7 +318,7 @@ def test_a_full_context_says_so(loaded: Installed) -> None:
 
 def test_requests_that_are_wrong_in_themselves(loaded: Installed) -> None:
     talk = _fresh(loaded)
-    for change, text in [
+    changes: list[tuple[dict[str, Any], str]] = [
         ({"append": [384]}, "vocabulary"),
         ({"append": []}, "no token"),
         ({"conversation": bytes(33)}, "at most 32 bytes"),
@@ -326,8 +327,9 @@ def test_requests_that_are_wrong_in_themselves(loaded: Installed) -> None:
         ({"stop": [[]]}, "1 to 64"),
         ({"stop": [[1] * 65]}, "1 to 64"),
         ({"stop": [[1]] * 17}, "at most 16"),
-    ]:
-        request = {
+    ]
+    for change, text in changes:
+        request: dict[str, Any] = {
             "conversation": b"c",
             "keep": 0,
             "keep_hash": hash_of([]),
@@ -338,7 +340,7 @@ def test_requests_that_are_wrong_in_themselves(loaded: Installed) -> None:
         }
         for call in (talk.client.generate, talk.client.generate_query):
             with pytest.raises(InvalidRequest, match=text):
-                call(**request)  # type: ignore[arg-type]
+                call(**request)
     talk.go_on(1, PROMPT)
 
 

@@ -54,6 +54,7 @@ def test_from_its_first_status_to_its_end(run: Run, canister: Ask, password_file
     assert "less than 45 days" in settings and "at most 2048 MiB" in settings
     slip = run("canister", "settings", "Rowan", "--freezing-days", "-1", *unlock)
     assert slip.exit_code == 1 and "Nothing was changed" in slip.errors
+    _status_says_how_cycles_are_held_back_again(run, unlock)
 
     taken = canister("snapshot", "take", "Rowan")["id"]
     assert [one["id"] for one in canister("snapshot", "list", "Rowan")["snapshots"]] == [taken]
@@ -80,6 +81,15 @@ def test_from_its_first_status_to_its_end(run: Run, canister: Ask, password_file
     assert run("canister", "list").output == ""
     gone = run("canister", "status", "Rowan", *unlock)
     assert gone.exit_code == 1 and "no deployment Rowan" in gone.errors
+
+
+def _status_says_how_cycles_are_held_back_again(run: Run, unlock: tuple[str, str]) -> None:
+    assert run("canister", "settings", "Rowan", "--freezing-days", "0", *unlock).exit_code == 0
+    shown = run("canister", "status", "Rowan", *unlock).output
+    assert "run dry" in shown
+    advice = next(line for line in shown.splitlines() if line.startswith("personal-ai "))
+    assert run(*advice.split()[1:], *unlock).exit_code == 0
+    assert "run dry" not in run("canister", "status", "Rowan", *unlock).output
 
 
 def test_it_is_kept_alive_within_a_budget(run: Run, canister: Ask, password_file: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,9 @@ BATCH, SEQUENCE = 3, 7
 class Drawn:
     """A small graph: nodes as (operator, inputs, output, attributes), constants, inputs with their shapes."""
 
-    nodes: list[tuple[str, list[str], str, dict[str, Any]]]
-    inputs: dict[str, tuple[int | str, ...]]
-    constants: dict[str, Array] = field(default_factory=dict)
+    nodes: Sequence[tuple[str, list[str], str, dict[str, Any]]]
+    inputs: Mapping[str, tuple[int | str, ...]]
+    constants: Mapping[str, Array | np.generic] = field(default_factory=dict)
     integers: dict[str, int] = field(default_factory=dict)  # inputs of int64, below this number
 
 

@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import wasmtime
 
@@ -23,8 +24,13 @@ FOLDER = Path(__file__).parent / "golden"
 TOKENS = (3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8, 9, 7, 9, 3, 2, 3, 8, 4)
 CONTEXT_LENGTH = 64
 END_TOKENS = (1, 7)
-_SMALL = {"vocabulary_size": 30, "layer_count": 2, "intermediate_size": 48, "context_length": CONTEXT_LENGTH}
-_HEADS = {"head_count": 2, "key_value_head_count": 2, "head_size": 8}
+_SMALL: dict[str, Any] = {
+    "vocabulary_size": 30,
+    "layer_count": 2,
+    "intermediate_size": 48,
+    "context_length": CONTEXT_LENGTH,
+}
+_HEADS: dict[str, Any] = {"head_count": 2, "key_value_head_count": 2, "head_size": 8}
 DECODERS: dict[str, tuple[Decoder, Quantisation]] = {
     "llama-int8": (replace(LLAMA, **_SMALL, hidden_size=80, head_count=4, head_size=8), "int8"),
     "qwen2-int4": (replace(LLAMA, **_SMALL, hidden_size=80, head_count=4, head_size=8, qkv_bias=True), "int4"),

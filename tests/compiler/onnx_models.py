@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -14,7 +15,7 @@ HIDDEN, VOCABULARY, HEADS, HEAD_SIZE, CONTEXT = 32, 40, 4, 8, 64
 Change = Callable[[ModelProto], None]
 
 
-def node(operator: str, inputs: Sequence[str], outputs: Sequence[str], **attributes: object) -> NodeProto:
+def node(operator: str, inputs: Sequence[str], outputs: Sequence[str], **attributes: Any) -> NodeProto:
     return helper.make_node(operator, inputs, outputs, name=outputs[0], **attributes)
 
 

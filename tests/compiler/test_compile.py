@@ -100,8 +100,8 @@ def test_weights_of_4_bits_are_two_to_a_byte_in_the_file_and_where_the_heap_is_s
     assert narrow.context_length == wide.context_length
     assert narrow.program_bytes == narrow.size_bytes < wide.program_bytes
     assert 0 < wide.size_bytes - narrow.size_bytes < 1000, "frames are all that the file has more"
-    logits = [WasmEngine(harness, read_unpacked(info.path)).run([3, 1, 4]) for info in (wide, narrow)]
-    np.testing.assert_array_equal(*logits)
+    of_wide, of_narrow = (WasmEngine(harness, read_unpacked(info.path)).run([3, 1, 4]) for info in (wide, narrow))
+    np.testing.assert_array_equal(of_wide, of_narrow)
 
 
 def test_a_head_is_screened_with_its_embedding_and_looks_up_the_same(

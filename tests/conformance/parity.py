@@ -143,12 +143,12 @@ def _at_once(forward: Forward, prompt: Sequence[int]) -> Logits:
 def together(parts: Sequence[Parity]) -> Parity:
     """Of all checkpoints: shares weighted by positions, the greatest of what is greatest."""
     weights = [part.positions for part in parts]
-    shares = {
+    shares: dict[str, Any] = {
         name: float(np.average([getattr(part, name) for part in parts], weights=weights))
         for name in ("greedy_agreement", "exact_agreement", "long_prompt_agreement")
     }
-    sums = {name: sum(getattr(part, name) for part in parts) for name in ("positions", "prompts")}
-    greatest = {
+    sums: dict[str, Any] = {name: sum(getattr(part, name) for part in parts) for name in ("positions", "prompts")}
+    greatest: dict[str, Any] = {
         name: max(getattr(part, name) for part in parts)
         for name in ("max_logit_difference", "disagreement_lead_max", "exact_max_logit_difference")
     }

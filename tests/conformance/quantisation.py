@@ -165,7 +165,7 @@ def _compared(case: Case, harness: wasmtime.Module, source: Path, text: Text) ->
         perplexity_change=change,
         weights_at_limit=weights.at_limit / weights.all,
         weights_cut_off=weights.cut_off / weights.all,
-        saturated_sums=saturations and saturations.share,
+        saturated_sums=None if saturations is None else saturations.share,
         local_agreement=local_agreement,
         local_perplexity_change=local_change,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -47,5 +48,5 @@ def test_a_good_case_passes() -> None:
     ],
     ids=str,
 )
-def test_a_bad_case_fails(bad: dict[str, float]) -> None:
+def test_a_bad_case_fails(bad: dict[str, Any]) -> None:
     assert failure(replace(GOOD, **bad)) != ""

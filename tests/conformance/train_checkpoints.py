@@ -145,7 +145,7 @@ def train(recipe: Recipe, ids: Tensor) -> Weights:
         scores = FORWARD[shape.architecture](weights, shape, batch[:, :-1])
         loss = fn.cross_entropy(scores.flatten(0, 1), batch[:, 1:].flatten())
         optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         torch.nn.utils.clip_grad_norm_(list(weights.values()), 1.0)
         optimiser.step()
         if step % 100 == 0 or step == steps - 1:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,7 @@ TOLERANCE = 0.01
 PROGRAM = foretell(LLAMA, "int8")
 
 
-def bill(wasm_bytes: int = 0, upload_bytes: int = 0, **options: int) -> Plan:
+def bill(wasm_bytes: int = 0, upload_bytes: int = 0, **options: Any) -> Plan:
     return plan(IC, Contents(wasm_bytes, upload_bytes, PROGRAM), **options)
 
 

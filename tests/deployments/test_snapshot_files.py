@@ -12,8 +12,10 @@ import pytest
 from personal_ai.common.errors import BadInputError, Cancelled, DamagedFileError, FormatError, UnknownVersionError
 from personal_ai.common.jobs import Cancel, Progress, ignore_progress
 from personal_ai.deployments import health, snapshot_files, snapshots
+from personal_ai.deployments.cycles_needed import TooFewCyclesError
 from personal_ai.deployments.snapshot_files import DESCRIPTION_FILE
 from personal_ai.ic.management import CanisterSettings, Management
+from personal_ai.ic.management_snapshots import SNAPSHOT_WRITE_MAX_BYTES, Snapshot
 from tests.deployments.conftest import Placed
 
 GOLDEN = Path(__file__).parent / "golden" / "snapshot-2"
@@ -33,7 +35,7 @@ def folder(downloaded: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(downloaded, tmp_path / "kept"))
 
 
-def upload(placed: Placed, folder: Path) -> snapshots.Snapshot:
+def upload(placed: Placed, folder: Path) -> Snapshot:
     return snapshot_files.upload(placed.canister, folder, ignore_progress, Cancel())
 
 
@@ -84,7 +86,7 @@ def test_an_interrupted_upload_goes_on_and_is_begun_once(
         patch.setattr(Management, "write_snapshot", lambda *values: (sent.append(values[-2]), write(*values)))
         uploaded = upload(placed, folder)
     assert uploaded.id == lost.id and snapshots.kept(placed.canister) == [uploaded]
-    whole = -(-uploaded.size_bytes // snapshot_files.SNAPSHOT_WRITE_MAX_BYTES)
+    whole = -(-uploaded.size_bytes // SNAPSHOT_WRITE_MAX_BYTES)
     assert 0 < len(sent) <= whole // 2 + 1
     snapshots.delete(placed.canister, uploaded)
 
@@ -123,7 +125,7 @@ def test_it_is_not_begun_without_the_cycles_for_all_of_it(placed: Placed, folder
     status = placed.canister.status()
     much_s = (status.cycles // status.idle_cycles_per_day) * 86_400
     placed.canister.change(CanisterSettings(freezing_threshold=much_s))
-    with pytest.raises(snapshots.cycles_needed.TooFewCyclesError, match="take the snapshot in"):
+    with pytest.raises(TooFewCyclesError, match="take the snapshot in"):
         upload(placed, folder)
     placed.canister.change(CanisterSettings(freezing_threshold=status.freezing_threshold_s))
     assert snapshots.kept(placed.canister) == []

@@ -27,9 +27,10 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from personal_ai.canister import build
 from personal_ai.compiler.compile import compile_graph, compile_onnx
@@ -180,7 +181,7 @@ def fuzz_in_wasm(folder: Path, parsers: Sequence[str], inputs: int, seed: int) -
         "packed": decoder_program(folder, "packed", "llama", "int4"),
         "run": graph_program(folder, "graph"),
     }
-    told = fuzz_module(folder / "network", programs, parsers, inputs, seed)
+    told: Mapping[str, dict[str, Any]] = fuzz_module(folder / "network", programs, parsers, inputs, seed)
     return {name: Counts(**counts) for name, counts in told.items()}
 
 

@@ -133,7 +133,7 @@ def play(seconds: float, seed: int, stages: MakeStage) -> Tally:
     application = make_application()
     stranger = _Stranger()
     for scheme in ("http", "https"):
-        QDesktopServices.setUrlHandler(scheme, stranger, "open")
+        QDesktopServices.setUrlHandler(scheme, stranger, b"open")
     threads = set(threading.enumerate())
     until_s = time.monotonic() + seconds
     try:
@@ -237,7 +237,7 @@ class _Round:
         QTest.keyClick(QApplication.focusWidget() or window, self._chance.choice(_KEYS))
 
     def _shortcut(self, window: QWidget) -> None:
-        QTest.keyClick(window, self._chance.choice(_SHORTCUTS), Qt.KeyboardModifier.ControlModifier)
+        QTest.keyClicks(window, self._chance.choice(_SHORTCUTS), Qt.KeyboardModifier.ControlModifier)
 
     def _wheel(self, window: QWidget) -> None:
         at = self._place_in(window)

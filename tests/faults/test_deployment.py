@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from tests.faults.deployment import SHORT, SHORT_BOUGHT, STOPS, WHOLE, Case, faultless, judge, singles
-from tests.faults.purchase import DAY_AND_AN_HOUR_S, World, world
-from tests.faults.troubles import Fault
+from tests.faults.deployment import SHORT, SHORT_BOUGHT, WHOLE, faultless, judge, singles
+from tests.faults.purchase import DAY_AND_AN_HOUR_S, Case, World, world
+from tests.faults.troubles import STOPS, Fault
 
 # Where on the way from ICP to the paid canister something happens that could be paid for twice.
 _PAYING = range(2, 27, 3)

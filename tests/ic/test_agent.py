@@ -32,7 +32,8 @@ from personal_ai.ic.rejections import (
 from personal_ai.ic.transport import Response
 
 pytestmark = pytest.mark.usefixtures("no_waiting")
-IDENTITIES = [AnonymousIdentity(), Ed25519Identity(b"\x01" * 32), Secp256k1Identity(b"\x01" * 32)]
+SIGNER = Ed25519Identity(b"\x01" * 32)
+IDENTITIES = [AnonymousIdentity(), SIGNER, Secp256k1Identity(b"\x01" * 32)]
 
 
 # ---- the plain ways
@@ -92,7 +93,7 @@ def test_status(network: Any) -> None:
 
 
 def test_the_agent_shows_no_secret(network: Any) -> None:
-    assert repr(network.agent()) == f"Agent(practice, {IDENTITIES[1].principal})"
+    assert repr(network.agent()) == f"Agent(practice, {SIGNER.principal})"
 
 
 # ---- waiting for an update

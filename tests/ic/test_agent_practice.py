@@ -47,7 +47,8 @@ OWNER = Secp256k1Identity(b"\x0a" * 32)
 STRANGER = Ed25519Identity(b"\x0b" * 32)
 
 # Answers with its argument; `fail` first changes a global, then traps; `count` tells the global.
-ECHO = wasmtime.wat2wasm("""
+ECHO = bytes(
+    wasmtime.wat2wasm("""
 (module
   (import "ic0" "msg_arg_data_size" (func $size (result i32)))
   (import "ic0" "msg_arg_data_copy" (func $copy (param i32 i32 i32)))
@@ -71,6 +72,7 @@ ECHO = wasmtime.wat2wasm("""
     (call $append (i32.const 16) (i32.const 4))
     (call $reply)))
 """)
+)
 ECHO_HASH = hashlib.sha256(ECHO).digest()
 
 

@@ -129,7 +129,7 @@ def values(type_: Type) -> st.SearchStrategy[Any]:
         case Record():
             return st.fixed_dictionaries({field.label: values(field.type) for field in type_.fields})
         case Variant():
-            return st.one_of([values(field.type).map(lambda v, f=field: (f.label, v)) for field in type_.fields])
+            return st.one_of([st.tuples(st.just(field.label), values(field.type)) for field in type_.fields])
     return PRIMITIVES[type_]
 
 

@@ -22,7 +22,7 @@ from personal_ai.ic.principal import ANONYMOUS, MANAGEMENT, self_authenticating
 
 SECRET = bytes(range(1, 33))
 ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
-IDENTITIES = [Secp256k1Identity(SECRET), Ed25519Identity(SECRET)]
+IDENTITIES: list[Secp256k1Identity | Ed25519Identity] = [Secp256k1Identity(SECRET), Ed25519Identity(SECRET)]
 
 
 @pytest.mark.parametrize("identity", IDENTITIES)

@@ -29,7 +29,7 @@ class Gateway(ThreadingHTTPServer):
     daemon_threads = True
 
     def __init__(self) -> None:
-        self.answer: Callable[[Any], None] = lambda handler: handler.say(200, b"hello")
+        self.answer: Callable[[Any], object] = lambda handler: handler.say(200, b"hello")
         self.seen: list[tuple[str, str, bytes, dict[str, str], tuple[str, int]]] = []
         super().__init__(("127.0.0.1", 0), _Handler)
 
@@ -125,7 +125,7 @@ def test_nobody_there() -> None:
 
 def test_no_answer_in_time(gateway: Gateway, sender: HttpxTransport) -> None:
     waiting = threading.Event()
-    gateway.answer = lambda handler: waiting.wait(5)
+    gateway.answer = lambda _: waiting.wait(60)
     with pytest.raises(NetworkTimeoutError, match="in time"):
         sender.send(Request("/"), 0.1)
     waiting.set()

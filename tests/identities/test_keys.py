@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import hmac
+
 import pytest
 
 from personal_ai.common.errors import FormatError
@@ -26,7 +28,7 @@ def test_identity_0_is_the_one_of_dfx_and_quill(words: str, principal: str) -> N
 def test_bip32_vector() -> None:
     """Chain m/0'/1 of the standard's first test vector, step by step."""
     seed = bytes.fromhex("000102030405060708090a0b0c0d0e0f")
-    master = keys.hmac.digest(b"Bitcoin seed", seed, "sha512")
+    master = hmac.digest(b"Bitcoin seed", seed, "sha512")
     secret, chain = int.from_bytes(master[:32], "big"), master[32:]
     assert f"{secret:064x}" == "e8f32e723decf4051aefac8e2c93c9c5b214313817cdb01a1494b917c8436b35"
     secret, chain = keys._child(secret, chain, 1 << 31)

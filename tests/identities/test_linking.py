@@ -46,6 +46,13 @@ def test_two_canisters_of_one_identity_are_seen() -> None:
     assert linking.share(ROWAN, [], OWN) is None
 
 
+def test_nothing_is_said_to_be_public_where_it_is_rehearsed() -> None:
+    warning = linking.share(ROWAN, {"Diary"}, OWN)
+    assert warning is not None and warning.where == f"It stands in {warning.ledger}, for everybody and for ever."
+    rehearsed = warning.rehearsed()
+    assert "nobody else sees it" in str(rehearsed) and "It stands in" not in str(rehearsed)
+
+
 def test_one_purse_for_two_canisters_is_seen() -> None:
     for payer, owner, before in ((ROWAN, BIRCH, []), (STRANGER, BIRCH, [ROWAN]), (ROWAN, ROWAN, [MANAGEMENT])):
         warning = linking.fund(payer, owner, before, "the cycles ledger", OWN)

@@ -87,6 +87,7 @@ def test_merging_keeps_what_is_here() -> None:
 def test_notes_that_are_malformed(change: dict[str, Any]) -> None:
     good = Notes().to_wire()
     assert Notes.from_wire(good) == Notes()
-    for wire in (good | change, [], None):
+    wrong: list[Any] = [good | change, [], None]
+    for wire in wrong:
         with pytest.raises(FormatError):
             Notes.from_wire(wire)

@@ -16,6 +16,7 @@ from personal_ai.models.huggingface import parse_decoder
 from personal_ai.models.importing import import_folder
 from personal_ai.models.library import Library
 from personal_ai.models.local import LocalModel
+from personal_ai.models.quantisation import Quantisation
 from tests.support import reference
 from tests.support.checkpoints import Shape, write_checkpoint
 from tests.support.outliers import plant_outliers
@@ -74,7 +75,7 @@ def test_gains_are_near_one_and_products_are_the_same_bits(shape: Shape, tmp_pat
 
 @by_shape
 @pytest.mark.parametrize("quantisation", ["int8", "int4"])
-def test_outliers_cost_no_accuracy(shape: Shape, quantisation: str, tmp_path: Path) -> None:
+def test_outliers_cost_no_accuracy(shape: Shape, quantisation: Quantisation, tmp_path: Path) -> None:
     plain = write_checkpoint(tmp_path / "plain", shape)
     folders = {"plain": plain, "planted": plant_outliers(plain, tmp_path / "planted", scale_max=100.0)}
     expected = reference.logits(plain, TOKENS)[-1]

@@ -200,6 +200,6 @@ json_values = st.recursive(
 
 @given(st.sampled_from(sorted(config(Shape()))), json_values, st.sampled_from(["llama", "gpt2", "qwen3"]))
 @settings(max_examples=300)
-def test_any_value_in_any_field_is_understood_or_refused(field: str, value: object, architecture: Any) -> None:
+def test_any_value_in_any_field_is_understood_or_refused(field: str, value: Any, architecture: Any) -> None:
     with contextlib.suppress(FormatError, UnsupportedModelError):
         parsed(Shape(architecture), **{field: value})

@@ -36,11 +36,13 @@ def test_all_scalings_compute_what_their_papers_say(imported: Importer) -> None:
 
 
 def test_longrope_goes_by_the_packages_context() -> None:
-    scaling = {"type": "su", "short_factor": [1.0] * 4, "long_factor": [2.0] * 4}
+    scaling: dict[str, Any] = {"type": "su", "short_factor": [1.0] * 4, "long_factor": [2.0] * 4}
     scaling["original_max_position_embeddings"] = 64
-    amplitude = (1 + np.log(2) / np.log(64)) ** 0.5
-    assert rope(scaling, 64).scaling == PairScaling((1.0,) * 4, pytest.approx(amplitude))
-    assert rope(scaling, 65).scaling == PairScaling((2.0,) * 4, pytest.approx(amplitude))
+    amplitude = pytest.approx((1 + np.log(2) / np.log(64)) ** 0.5)
+    for context_length, divisor in ((64, 1.0), (65, 2.0)):
+        found = rope(scaling, context_length).scaling
+        assert isinstance(found, PairScaling)
+        assert (found.divisors, found.amplitude) == ((divisor,) * 4, amplitude)
     assert rope(scaling | {"attention_factor": 1.5}).scaling == PairScaling((2.0,) * 4, 1.5)
 
 

@@ -14,11 +14,11 @@ from personal_ai.models.importing import import_folder
 from personal_ai.models.library import Library
 from personal_ai.models.local import LocalModel
 from personal_ai.models.package import ModelPackage
-from personal_ai.models.quantisation import BLOCK_SIZE, QUANTISATIONS, dequantise, quantise, quantise_int4
+from personal_ai.models.quantisation import BLOCK_SIZE, QUANTISATIONS, Quantisation, dequantise, quantise, quantise_int4
 from personal_ai.models.runtime import onnxruntime
 from tests.models.conftest import Importer
 from tests.support import reference
-from tests.support.checkpoints import Shape, write_checkpoint
+from tests.support.checkpoints import NumberFormat, Shape, write_checkpoint
 
 LLAMA_3 = {
     "rope_type": "llama3",
@@ -61,7 +61,9 @@ def test_logits_are_the_architectures(shape: Shape, imported: Importer) -> None:
 
 @by_shape
 @pytest.mark.parametrize("quantisation", QUANTISATIONS)
-def test_a_prompt_at_once_equals_one_token_after_the_other(shape: Shape, quantisation: str, imported: Importer) -> None:
+def test_a_prompt_at_once_equals_one_token_after_the_other(
+    shape: Shape, quantisation: Quantisation, imported: Importer
+) -> None:
     _, package = imported(shape, quantisation)
     at_once, stepwise = LocalModel(package), LocalModel(package)
     for count in range(1, 41):
@@ -76,7 +78,7 @@ def test_a_prompt_at_once_equals_one_token_after_the_other(shape: Shape, quantis
 @by_shape
 @pytest.mark.parametrize(("quantisation", "error_max", "correlation_min"), [("int8", 0.1, 0.99), ("int4", 0.6, 0.8)])
 def test_rounded_weights_stay_near_f32(
-    shape: Shape, quantisation: str, error_max: float, correlation_min: float, imported: Importer
+    shape: Shape, quantisation: Quantisation, error_max: float, correlation_min: float, imported: Importer
 ) -> None:
     """Random weights have the widest spread that a model can have; trained ones come nearer (conformance.quantisation
     measures them).
@@ -91,7 +93,7 @@ def test_rounded_weights_stay_near_f32(
 @by_shape
 @pytest.mark.parametrize("quantisation", QUANTISATIONS)
 def test_the_graph_passes_the_checker_and_has_the_written_names(
-    shape: Shape, quantisation: str, imported: Importer
+    shape: Shape, quantisation: Quantisation, imported: Importer
 ) -> None:
     _, package = imported(shape, quantisation)
     onnx.checker.check_model(str(package.onnx_path), full_check=True)
@@ -112,7 +114,7 @@ def initialisers(package: ModelPackage) -> dict[str, np.ndarray]:
 
 
 @pytest.mark.parametrize("quantisation", ["int8", "int4"])
-def test_weights_are_the_checkpoints_rounded_once(quantisation: str, imported: Importer) -> None:
+def test_weights_are_the_checkpoints_rounded_once(quantisation: Quantisation, imported: Importer) -> None:
     _, package = imported(SHAPES["llama, ragged blocks"], quantisation)
     _, exact = imported(SHAPES["llama, ragged blocks"])
     written, originals = initialisers(package), initialisers(exact)
@@ -138,7 +140,9 @@ def test_a_tied_head_has_the_embeddings_numbers(imported: Importer) -> None:
 
 @pytest.mark.parametrize("name", ["llama, ragged blocks", "gpt2, tied"])
 @pytest.mark.parametrize("quantisation", ["int8", "int4"])
-def test_onnxruntime_keeps_integers_packed(name: str, quantisation: str, imported: Importer, tmp_path: Path) -> None:
+def test_onnxruntime_keeps_integers_packed(
+    name: str, quantisation: Quantisation, imported: Importer, tmp_path: Path
+) -> None:
     _, package = imported(SHAPES[name], quantisation)
     options = onnxruntime.SessionOptions()
     options.optimized_model_filepath = str(tmp_path / "optimised.onnx")
@@ -153,7 +157,7 @@ def test_onnxruntime_keeps_integers_packed(name: str, quantisation: str, importe
 
 
 @pytest.mark.parametrize("quantisation", QUANTISATIONS)
-def test_equal_checkpoints_are_equal_bytes(quantisation: str, tmp_path: Path) -> None:
+def test_equal_checkpoints_are_equal_bytes(quantisation: Quantisation, tmp_path: Path) -> None:
     packages = []
     for copy in ("a", "b"):
         source = write_checkpoint(tmp_path / copy / "same", Shape("gpt2", tied=True))
@@ -163,7 +167,7 @@ def test_equal_checkpoints_are_equal_bytes(quantisation: str, tmp_path: Path) ->
 
 @pytest.mark.parametrize("number_format", ["F16", "BF16"])
 @pytest.mark.parametrize("shards", [1, 3])
-def test_half_precision_and_shards(number_format: str, shards: int, tmp_path: Path) -> None:
+def test_half_precision_and_shards(number_format: NumberFormat, shards: int, tmp_path: Path) -> None:
     source = write_checkpoint(tmp_path / "source", Shape(), number_format=number_format, shards=shards)
     package = import_folder(source, Library(tmp_path / "library"), quantisation="f32")
     assert np.abs(LocalModel(package).logits(TOKENS[:9]) - reference.logits(source, TOKENS[:9])[-1]).max() < 1e-4

@@ -23,6 +23,12 @@ def vocabulary(family: Family) -> Vocabulary:
     return Vocabulary(*family.files())
 
 
+def token(family: Family, word: str) -> int:
+    found = family.tokenizer().token_to_id(word)
+    assert found is not None
+    return found
+
+
 def streamed(family: Family, ids: list[int]) -> list[str]:
     decoder = vocabulary(family).decoder()
     return [*map(decoder.push, ids), decoder.flush()]
@@ -76,16 +82,16 @@ def test_an_unfinished_character_at_the_end_is_told(family: Family) -> None:
 
 
 def test_special_tokens_are_silent_and_unknown_ids_too() -> None:
-    silent = [CHATML.tokenizer().token_to_id("<|im_end|>"), 10_000, -1]
+    silent = [token(CHATML, "<|im_end|>"), 10_000, -1]
     assert "".join(streamed(CHATML, silent)) == ""
-    think = CHATML.tokenizer().token_to_id("<think>")
+    think = token(CHATML, "<think>")
     assert "".join(streamed(CHATML, [think])) == "<think>", "an added token that the file does not hide"
 
 
 def test_the_first_space_is_dropped_where_the_tokenizer_does_so() -> None:
-    ids = [MISTRAL.tokenizer().token_to_id("▁the")] * 2
+    ids = [token(MISTRAL, "▁the")] * 2
     assert "".join(streamed(MISTRAL, ids)) == "the the"
-    ids = [GEMMA.tokenizer().token_to_id("▁the")] * 2
+    ids = [token(GEMMA, "▁the")] * 2
     assert "".join(streamed(GEMMA, ids)) == " the the"
 
 

@@ -98,7 +98,7 @@ def _export_torch(source: Path, out: Path, *, dynamo: bool) -> None:
     import torch
     import transformers
 
-    class Logits(torch.nn.Module):
+    class Logits(torch.nn.Module):  # type: ignore[misc]  # unknown where there is no torch
         def __init__(self, model: torch.nn.Module) -> None:
             super().__init__()
             self.wrapped = model

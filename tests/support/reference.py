@@ -112,7 +112,7 @@ def _gemma3(config: dict[str, Any], w: dict[str, Array], tokens: np.ndarray[Any,
 def _unmerged(config: dict[str, Any], w: dict[str, Array]) -> dict[str, Array]:
     """Phi-3's merged tensors as Llama has them."""
     queries, keys = (config[n] * config["head_dim"] for n in ("num_attention_heads", "num_key_value_heads"))
-    apart = {}
+    apart: dict[str, Array] = {}
     for layer in range(config["num_hidden_layers"]):
         name = f"model.layers.{layer}"
         parts = np.split(w[f"{name}.self_attn.qkv_proj.weight"], [queries, queries + keys])

@@ -7,6 +7,7 @@ need not allow for that of the cache (docs/formats/program.md: attention on i8).
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -58,7 +59,7 @@ def _rounded(model: ModelProto, attention: NodeProto, index: int, decoder: Decod
         model.graph.initializer.append(numpy_helper.from_array(value, f"{source}.{name}"))
         return f"{source}.{name}"
 
-    def add(operator: str, inputs: list[str], name: str, **attributes: int) -> str:
+    def add(operator: str, inputs: list[str], name: str, **attributes: Any) -> str:
         nodes.append(helper.make_node(operator, inputs, [f"{source}.{name}"], **attributes))
         return f"{source}.{name}"
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from PySide6.QtWidgets import QLabel
+from typing import TypeVar
+
+from PySide6.QtWidgets import QLabel, QWidget
 
 from personal_ai.chat.conversation import Conversation, Turn
 from ui.tour.scripted import ScriptedCore
 from ui.tour.stage import Stage
 
+W = TypeVar("W", bound=QWidget)
 
-def shown(stage: Stage, kind: type) -> list:
+
+def shown(stage: Stage, kind: type[W]) -> list[W]:
     return [widget for widget in stage.chat.transcript.widgets() if isinstance(widget, kind)]
 
 
-def labels(widget: object) -> str:
+def labels(widget: QWidget) -> str:
     return " | ".join(label.text() for label in widget.findChildren(QLabel)).replace("\N{NO-BREAK SPACE}", " ")
 
 

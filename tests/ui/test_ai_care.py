@@ -15,6 +15,7 @@ from personal_ai.common.jobs import Cancel
 from personal_ai.deployments.burn_history import Budget
 from personal_ai.deployments.upgrade import UpgradeFailedError
 from personal_ai.ic.management import LogLine
+from tests.ui.looking import child
 from tests.ui.opened_ai import (
     button,
     buttons,
@@ -264,7 +265,7 @@ def test_a_budget_is_set_and_ended(stage: Stage) -> None:
     dialog = stage.find(FormDialog)
     assert dialog.lines[0].text() == "2.5"
     stage.core.ais.before = fails("set_budget")
-    dialog.findChild(QCheckBox).setChecked(False)
+    child(dialog, QCheckBox).setChecked(False)
     dialog.go.click()
     stage.settle()
     assert "Nobody answers." in words(dialog)

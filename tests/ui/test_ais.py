@@ -13,6 +13,7 @@ from personal_ai.app.canisters import Engine
 from personal_ai.common.errors import StorageError
 from personal_ai.common.jobs import Cancel, Progress
 from personal_ai.deployments.journal import DeploymentState
+from tests.ui.looking import focused, focused_text
 from ui.tour.scripted import ScriptedCore, ScriptedModel, deployment
 from ui.tour.scripted_ais import UNREACHED, ScriptedCanister, burned
 from ui.tour.stage import Stage
@@ -72,10 +73,10 @@ def test_a_deployment_is_paused_and_continued_by_keyboard(make_stage: MakeStage)
     stage = make_stage()
     stage.hold_step(UPLOAD)
     go(stage.enter()).shell.ais.deploy_button.setFocus()
-    QTest.keyClick(QApplication.focusWidget(), Qt.Key.Key_Space)
+    QTest.keyClick(focused(), Qt.Key.Key_Space)
     stage.until(lambda: stage.shell.ais.step == UPLOAD)
-    assert QApplication.focusWidget().text() == "Pause"
-    QTest.keyClick(QApplication.focusWidget(), Qt.Key.Key_Space)
+    assert focused_text() == "Pause"
+    QTest.keyClick(focused(), Qt.Key.Key_Space)
     stage.settle()
     assert not stage.shell.ais.findChildren(Problem)
     assert stage.core.all_deployments[0].state is DeploymentState.RUNNING
@@ -251,9 +252,9 @@ def test_one_ai_is_opened_and_left_by_keyboard(make_stage: MakeStage) -> None:
     stage.settle()
     assert stage.shell.ais.detail is not None and stage.shell.ais.detail.deployment.name == "Hazel"
     assert not stage.shell.ais.deploy_button.isVisible(), "one primary button a page"
-    assert QApplication.focusWidget().text() == "All AIs"
+    assert focused_text() == "All AIs"
     for way_back in (Qt.Key.Key_Space, Qt.Key.Key_Escape):
-        QTest.keyClick(QApplication.focusWidget(), way_back)
+        QTest.keyClick(focused(), way_back)
         stage.settle()
         assert stage.shell.ais.detail is None
         assert QApplication.focusWidget() is details

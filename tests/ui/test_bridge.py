@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 from PySide6.QtCore import QObject, QTimer
@@ -287,7 +288,7 @@ def test_calls_on_one_lane_never_overlap_and_lanes_do(bridge: Bridge) -> None:
 
     both = threading.Barrier(2, timeout=60)
 
-    def work(name: str) -> None:
+    def work(name: str, _: Task) -> None:
         inside.append(name)
         both.wait()  # for the other lane
         together.add(tuple(sorted(inside)))
@@ -296,7 +297,7 @@ def test_calls_on_one_lane_never_overlap_and_lanes_do(bridge: Bridge) -> None:
 
     for _ in range(3):
         for lane in (Lane.DESK, Lane.CHAT):
-            bridge.run(lambda _, lane=lane: work(lane.value), lane=lane).on_end(lambda: done.append(True))
+            bridge.run(partial(work, lane.value), lane=lane).on_end(lambda: done.append(True))
     until(lambda: len(done) == 6)
     assert together == {("chat", "desk")}
 

@@ -8,11 +8,12 @@ from collections.abc import Callable
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QPlainTextEdit
+from PySide6.QtWidgets import QPlainTextEdit
 
 from personal_ai.chat.conversation import Conversation
 from personal_ai.common.errors import Cancelled, SecurityError, StorageError
 from personal_ai.common.jobs import Cancel
+from tests.ui.looking import child, focused
 from tests.ui.talks import ask, labels, shown
 from ui.highlight import Kind
 from ui.theme import Appearance, theme
@@ -73,7 +74,7 @@ def test_prose_streams_as_plain_text_and_becomes_markdown(make_stage: MakeStage)
     stage.enter().chat.send("Who controls it?")
     stage.until(lambda: stage.chat.heard == "Only **you**. ")
     (reply,) = shown(stage, ReplyMessage)
-    assert reply.findChild(ProseView).toPlainText() == "Only **you**. "
+    assert child(reply, ProseView).toPlainText() == "Only **you**. "
     assert "answering" in labels(reply)
     stage.released.set()
     stage.settle()
@@ -91,20 +92,20 @@ def test_each_part_is_dressed_once_it_is_whole(make_stage: MakeStage) -> None:
     stage.enter().chat.send("How large is it?")
     stage.until(lambda: stage.chat.heard.endswith("return 3"))
     (reply,) = shown(stage, ReplyMessage)
-    code = reply.findChild(CodeView)
-    assert reply.findChild(ProseView).toPlainText() == "A disc:"
-    assert code.findChild(QPlainTextEdit).toPlainText() == "def area(r):\n    return 3"
+    code = child(reply, CodeView)
+    assert child(reply, ProseView).toPlainText() == "A disc:"
+    assert child(code, QPlainTextEdit).toPlainText() == "def area(r):\n    return 3"
     assert not code.colours
     stage.released.set()
     stage.settle()
     assert reply.findChild(CodeView) is code, "what was shown stays where it is"
-    assert code.findChild(QPlainTextEdit).toPlainText() == "def area(r):\n    return 3"
+    assert child(code, QPlainTextEdit).toPlainText() == "def area(r):\n    return 3"
     assert [[span.kind for span in line] for line in code.colours] == [
         [Kind.KEYWORD, Kind.NAME],
         [Kind.KEYWORD, Kind.NUMBER],
     ]
     assert [view.toPlainText() for view in reply.findChildren(ProseView)] == ["A disc:", "So it is."]
-    code.findChild(Button).click()
+    child(code, Button).click()
     assert QGuiApplication.clipboard().text() == "def area(r):\n    return 3"
 
 
@@ -113,7 +114,7 @@ def test_the_colours_of_code_follow_the_theme(make_stage: MakeStage) -> None:
     core.script.words = ["```py\nreturn\n```"]
     stage = make_stage(core).enter()
     ask(stage, "Give it back")
-    editor = shown(stage, ReplyMessage)[0].findChild(QPlainTextEdit)
+    editor = child(shown(stage, ReplyMessage)[0], QPlainTextEdit)
     for appearance, tokens in ((Appearance.DARK, DARK), (Appearance.LIGHT, LIGHT)):
         theme().choose(appearance)
         (coloured,) = editor.document().firstBlock().layout().formats()
@@ -127,7 +128,7 @@ def test_html_and_pictures_in_a_reply_stay_words(make_stage: MakeStage) -> None:
     ask(stage, "Show me")
     (reply,) = shown(stage, ReplyMessage)
     views = [view for view in reply.findChildren(ProseView) if view.isVisible()]
-    assert "<b>bold</b>" in views[0].toPlainText()
+    assert "<b>bold</b> [Picture: p]" in views[0].toPlainText()
     assert views[0].loadResource(2, "file:///etc/passwd") is None
 
 
@@ -149,14 +150,19 @@ def test_escape_stops(make_stage: MakeStage) -> None:
     stage.hold_word(1)
     stage.enter().chat.send("Who controls it?")
     stage.until(lambda: stage.chat.heard == "Only ")
-    QTest.keyClick(QApplication.focusWidget(), Qt.Key.Key_Escape)
+    QTest.keyClick(focused(), Qt.Key.Key_Escape)
     stage.settle()
     assert stage.chat.conversation.turns[-1].text == "Only "
 
 
 def test_nothing_more_appears_on_the_screen_after_stop(make_stage: MakeStage) -> None:
     stage = make_stage()
-    stage.core.script.before_word = lambda at, cancel: stage.released.wait(60) if at == 2 else None
+
+    def stand_still(at: int, _: Cancel) -> None:
+        if at == 2:
+            stage.released.wait(60)
+
+    stage.core.script.before_word = stand_still
     stage.enter().chat.send("Who controls it?")
     stage.until(lambda: stage.chat.heard == "Only you. ")
     stage.chat.stop()
@@ -184,7 +190,7 @@ def test_an_error_stands_in_the_conversation_and_the_words_return(
     assert stage.chat.composer.text == "Who controls it?"
     assert not shown(stage, UserMessage)
     deployed.script.before_word = lambda _, __: None
-    QTest.keyClick(QApplication.focusWidget(), Qt.Key.Key_Return)
+    QTest.keyClick(focused(), Qt.Key.Key_Return)
     stage.settle()
     assert len(stage.chat.conversation.turns) == 2
     assert not shown(stage, Problem)

@@ -7,12 +7,13 @@ from collections.abc import Callable
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QPushButton
+from PySide6.QtWidgets import QPushButton
 
 from personal_ai.chat.conversation import Conversation
 from personal_ai.chat.session import ContextFullError
 from personal_ai.common.errors import NetworkUnreachableError
 from personal_ai.common.jobs import Cancel
+from tests.ui.looking import focused, focused_text
 from ui.tour.scripted import ScriptedCore
 from ui.tour.stage import Stage
 from ui.widgets.notice import Notice, Problem
@@ -80,7 +81,7 @@ def test_the_meter_hides_where_it_cannot_know(stage: Stage) -> None:
     def fail(*_: object) -> None:
         raise NetworkUnreachableError("No.")
 
-    stage.chat.room._desk.open = fail  # type: ignore[method-assign]
+    stage.chat.room._desk.open = fail  # type: ignore[method-assign,assignment]
     stage.chat.room.measure(stage.chat.conversation, None)
     stage.settle()
     assert stage.chat.composer.meter.words == ""
@@ -93,13 +94,13 @@ def test_three_ways_are_offered_and_nothing_is_lost(stage: Stage) -> None:
     assert "530 tokens" in offers.accessibleName()
     assert stage.chat.composer.text == LONG
     assert texts(stage.chat.conversation) == texts(before)
-    assert QApplication.focusWidget().text() == "Leave out what was said first"
+    assert focused_text() == "Leave out what was said first"
     assert not stage.shell.findChildren(Problem)
 
 
 def test_the_oldest_is_left_out_with_a_visible_mark(stage: Stage) -> None:
     ask(stage)
-    QTest.keyClick(QApplication.focusWidget(), Qt.Key.Key_Space)
+    QTest.keyClick(focused(), Qt.Key.Key_Space)
     stage.settle()
     said = "Only you. Your key controls it."
     assert texts(stage.chat.conversation) == ["Who?", said, "", LONG, said]
@@ -135,7 +136,7 @@ def test_a_summary_can_be_stopped(stage: Stage) -> None:
     ask(stage)
     press(stage, "Have it summarised")
     assert not stage.chat.composer.button.isEnabled()
-    assert QApplication.focusWidget().text() == "Stop"
+    assert focused_text() == "Stop"
     press(stage, "Stop")
     stage.settle()
     assert stage.chat.composer.text == LONG

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QLabel, QLineEdit, QPlainTextEdit, QPushButton, QWidget
+from PySide6.QtWidgets import QLabel, QLineEdit, QPlainTextEdit, QPushButton, QWidget
 
 from personal_ai.common.errors import NetworkUnreachableError, StorageError
 from personal_ai.common.jobs import Cancel
 from personal_ai.common.paths import Paths
+from tests.ui.looking import child, focused
 from ui.pages.unlock import UnlockPage
 from ui.pages.welcome import WelcomePage
 from ui.tour.scripted import PASSWORD, PHRASE, ScriptedCore, ScriptedModel
@@ -23,12 +24,6 @@ from ui.widgets.notice import Problem
 from ui.window import Window
 
 MakeStage = Callable[..., Stage]
-
-
-def focused() -> QWidget:
-    widget = QApplication.focusWidget()
-    assert widget is not None, "nothing has the focus"
-    return widget
 
 
 def press(*keys: Qt.Key) -> None:
@@ -70,8 +65,8 @@ def test_from_the_first_start_to_an_answer_by_keyboard_alone(make_stage: MakeSta
     assert stage.core.has_vault
     assert stage.core.password == PASSWORD
     stage.settle()
-    for words in ("Continue", "Continue", "Deploy, free of charge"):  # the starter model, on the practice network
-        tab_to(words)
+    for step in ("Continue", "Continue", "Deploy, free of charge"):  # the starter model, on the practice network
+        tab_to(step)
         press(Qt.Key.Key_Space)
         stage.settle()
     QTest.keyClick(focused(), Qt.Key.Key_N, Qt.KeyboardModifier.ControlModifier)
@@ -249,7 +244,9 @@ def test_a_wrong_word_is_named_and_checking_can_be_put_off(make_stage: MakeStage
     page.chosen.emit(PHRASE, PASSWORD)
     stage.settle()
     assert page.phrase_shown == ""  # let go once the vault has it
-    for line in page.currentWidget().findChildren(QLineEdit):
+    step = page.currentWidget()
+    assert step is not None
+    for line in step.findChildren(QLineEdit):
         line.setText("harvset")
     button(page, "Check").click()
     stage.settle()
@@ -285,7 +282,7 @@ def test_a_backup_brings_everything_back(make_stage: MakeStage, tmp_path: Path) 
 def test_the_words_bring_identities_and_canisters_back(make_stage: MakeStage) -> None:
     stage = make_stage()
     dialog = come_back(stage, "I have my recovery words…")
-    dialog.findChild(QPlainTextEdit).setPlainText(PHRASE)
+    child(dialog, QPlainTextEdit).setPlainText(PHRASE)
     for line, text in zip(dialog.lines, ("aaaaa-aa, 2vxsx-fae", PASSWORD, PASSWORD), strict=True):
         line.setText(text)
     dialog.go.click()
@@ -304,7 +301,7 @@ def test_coming_back_can_be_left_before_and_after_it_began(make_stage: MakeStage
     assert stage.window.shell is None
     button(stage.find(WelcomePage), "I have my recovery words…").click()
     (dialog,) = [one for one in stage.window.findChildren(FormDialog) if one.isVisible()]
-    dialog.findChild(QPlainTextEdit).setPlainText(PHRASE)
+    child(dialog, QPlainTextEdit).setPlainText(PHRASE)
     for line in dialog.lines[1:]:
         line.setText(PASSWORD)
     dialog.go.click()

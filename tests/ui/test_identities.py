@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QDialog, QFileDialog, QLabel, QPushButton
 
 from personal_ai.ic.account_identifier import AccountIdentifier
 from tests.ui.forms import fill, opened, problem
+from tests.ui.looking import child
 from ui.tour.scenes_identities import EXCHANGE, SISTER, Unreadable, card, page, several
 from ui.tour.scripted import PASSWORD, PHRASE
 from ui.tour.stage import Stage
@@ -143,7 +144,7 @@ def test_a_key_is_exported_with_a_password_and_imported_again(make_stage: MakeSt
     page(stage)
     click(stage, "Export: Savings")
     dialog = opened(stage)
-    dialog.findChild(FileField).line.setText(str(path))
+    child(dialog, FileField).line.setText(str(path))
     for line, text in zip(dialog.lines, ("for the file", "for the file", "Saving"), strict=True):
         line.setText(text)
     assert not dialog.go.isEnabled()  # the name is not typed in full
@@ -173,7 +174,7 @@ def test_an_export_writes_over_nothing(make_stage: MakeStage, tmp_path: Path) ->
     path.write_text("mine")
     page(stage)
     click(stage, "Export: Savings")
-    opened(stage).findChild(FileField).line.setText(str(path))
+    child(opened(stage), FileField).line.setText(str(path))
     fill(stage, "", "", "Savings")
     assert "is there already" in problem(stage)
     assert path.read_text() == "mine"
@@ -196,8 +197,8 @@ def test_a_file_is_found_with_the_systems_dialog(make_stage: MakeStage, tmp_path
     stage = make_stage()
     page(stage).import_identity()
     field = stage.find(ImportDialog).file
-    field.findChild(QPushButton).click()
-    chooser = field.findChild(QFileDialog)
+    child(field, QPushButton).click()
+    chooser = child(field, QFileDialog)
     chooser.fileSelected.emit(str(tmp_path / "key.pem"))
     chooser.reject()
     assert field.path == tmp_path / "key.pem"

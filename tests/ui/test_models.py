@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QFileDialog, QLabel, QPushButton, QRadioButton
+from PySide6.QtWidgets import QFileDialog, QLabel, QPushButton, QRadioButton
 
 from personal_ai.common.errors import DamagedFileError, StorageError
 from personal_ai.common.jobs import Cancel, Progress
 from personal_ai.models.hub.errors import HubAccessError
+from tests.ui.looking import child, focused, focused_text
 from ui.pages.models import ModelsPage
 from ui.tour.scripted import ScriptedCore
 from ui.tour.scripted_models import COMMIT, EMBEDDER, SMOL, SMOL_ID, STARTER, ScriptedModels
@@ -102,7 +103,7 @@ def test_what_is_asked_of_a_model_can_be_stopped(stage: Stage) -> None:
     stage.core.model_room.before_step = lambda _, cancel: stage.hold(cancel)
     button(stage, "Measure (SmolLM2-135M-Instruct)").click()
     stage.until(lambda: "172 MB of 271 MB" in words(stage))
-    assert QApplication.focusWidget().text() == "Stop"
+    assert focused_text() == "Stop"
     press(stage, "Stop")
     assert "172 MB" not in words(stage)
     assert button(stage, "Measure (SmolLM2-135M-Instruct)").isEnabled()
@@ -152,7 +153,7 @@ def test_a_model_of_the_hub_is_looked_up_by_keyboard_and_fetched(stage: Stage) -
     (_, four_bits) = page(stage).findChildren(QRadioButton)
     four_bits.click()
     assert words(stage) != shown and words(stage).count("On this computer") == 2
-    assert QApplication.focusWidget().text() == "Fetch it"
+    assert focused_text() == "Fetch it"
     press(stage, "Fetch it")
     added = stage.core.model_room.listed[-1]
     assert (added.label, added.quantisation) == ("SmolLM2-360M", "int4")
@@ -195,7 +196,7 @@ def test_a_failed_download_says_why_and_goes_on(stage: Stage) -> None:
     stage.settle()
     assert "the disk is full" in words(stage)
     stage.core.model_room.before_step = lambda _, __: None
-    QTest.keyClick(QApplication.focusWidget(), Qt.Key.Key_Space)
+    QTest.keyClick(focused(), Qt.Key.Key_Space)
     stage.settle()
     assert len(stage.core.model_room.listed) == 4 and "disk is full" not in words(stage)
 
@@ -216,8 +217,8 @@ def test_terms_and_the_token(stage: Stage) -> None:
     page(stage).look_up("google/gemma-3-270m-it")
     stage.settle()
     assert "accept their terms" in words(stage)
-    QTest.keyClicks(QApplication.focusWidget(), "hf_word")
-    QTest.keyClick(QApplication.focusWidget(), Qt.Key.Key_Return)
+    QTest.keyClicks(focused(), "hf_word")
+    QTest.keyClick(focused(), Qt.Key.Key_Return)
     stage.settle()
     assert stage.core.model_room.token == "hf_word"
     press(stage, "Access token…")
@@ -237,7 +238,7 @@ def test_the_catalogue_is_a_list_to_look_up_from(stage: Stage) -> None:
     press(stage, "Models that fit")
     assert "268 M weights  ·  licence gemma  ·  languages: many  ·  terms to accept first" in words(stage)
     press(stage, "Look up Gemma 3 270M")
-    assert page(stage).findChild(OfferCard).accessibleName() == "google/gemma-3-270m-it"
+    assert child(page(stage), OfferCard).accessibleName() == "google/gemma-3-270m-it"
     press(stage, "Models that fit")
     assert "268 M weights" not in words(stage)
 

@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QPushButton
+from PySide6.QtWidgets import QPushButton
 
 from personal_ai.app import workspace as app
 from personal_ai.chat.conversation import Place, Turn
 from personal_ai.common.paths import Paths
 from personal_ai.deployments.practice import PracticeNetwork
+from tests.ui.looking import child, focused
 from ui.pages.unlock import UnlockPage
 from ui.pages.welcome import WelcomePage
 from ui.shell import Shell
@@ -43,6 +44,11 @@ def _open(paths: Paths) -> Window:
     return window
 
 
+def _shell(window: Window) -> Shell:
+    assert window.shell is not None
+    return window.shell
+
+
 def _close(window: Window) -> None:
     ended: list[bool] = []
     window.closed.connect(lambda: ended.append(True))
@@ -52,7 +58,7 @@ def _close(window: Window) -> None:
 
 
 def _first_run(window: Window) -> Shell:
-    page = window.findChild(WelcomePage)
+    page = child(window, WelcomePage)
     page.started.emit()
     until(lambda: page.phrase_shown != "")
     assert len(page.phrase_shown.split()) == 12
@@ -61,18 +67,17 @@ def _first_run(window: Window) -> Shell:
     until(lambda: page.places_asked != (), UNLOCK_TIMEOUT_MS)
     page.typed.emit({place: phrase[place - 1] for place in page.places_asked})
     until(lambda: window.shell is not None, UNLOCK_TIMEOUT_MS)
-    assert window.shell is not None
-    return window.shell
+    return _shell(window)
 
 
 def _ask(window: Window, text: str) -> Turn:
     """Types a question and returns the reply."""
-    QTest.keyClicks(QApplication.focusWidget(), text)
-    QTest.keyClick(QApplication.focusWidget(), Qt.Key.Key_Return)
-    until(lambda: len(window.shell.chat.conversation.turns) == 2, REPLY_TIMEOUT_MS)
+    QTest.keyClicks(focused(), text)
+    QTest.keyClick(focused(), Qt.Key.Key_Return)
+    until(lambda: len(_shell(window).chat.conversation.turns) == 2, REPLY_TIMEOUT_MS)
     until(lambda: not window.bridge.busy)
     assert not window.findChildren(Problem)
-    return window.shell.chat.conversation.turns[-1]
+    return _shell(window).chat.conversation.turns[-1]
 
 
 @pytest.mark.usefixtures("no_keyring")
@@ -81,8 +86,8 @@ def test_one_click_from_an_empty_home_to_a_canisters_answer_and_nothing_left(qap
     (choice,) = [one for one in window.findChildren(QPushButton) if one.text() == "Just try it"]
     QTest.mouseClick(choice, Qt.MouseButton.LeftButton)  # the only one
     until(lambda: window.shell is not None, DEPLOY_TIMEOUT_MS)
-    until(lambda: len(window.shell.chat.conversation.turns) == 2, REPLY_TIMEOUT_MS)
-    answered = window.shell.chat.conversation.turns[-1]
+    until(lambda: len(_shell(window).chat.conversation.turns) == 2, REPLY_TIMEOUT_MS)
+    answered = _shell(window).chat.conversation.turns[-1]
     assert answered.facts is not None
     assert answered.facts.place is Place.PRACTICE
     assert answered.text
@@ -126,9 +131,9 @@ def test_from_an_empty_home_to_a_canisters_answer_and_on_without_the_network(qap
     _close(window)
 
     again = _open(paths)
-    again.findChild(UnlockPage).chosen.emit(PASSWORD)
+    child(again, UnlockPage).chosen.emit(PASSWORD)
     until(lambda: again.shell is not None, UNLOCK_TIMEOUT_MS)
-    until(lambda: again.shell.chat.list.titles == [QUESTION, QUESTION])
-    again.shell.chat.list.selected.emit(kept.id)
-    until(lambda: again.shell.chat.conversation == kept)
+    until(lambda: _shell(again).chat.list.titles == [QUESTION, QUESTION])
+    _shell(again).chat.list.selected.emit(kept.id)
+    until(lambda: _shell(again).chat.conversation == kept)
     _close(again)

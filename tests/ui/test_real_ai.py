@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QWidget
 from personal_ai.app.workspace import Workspace
 from personal_ai.common.jobs import Cancel, ignore_progress
 from personal_ai.common.paths import Paths
+from tests.ui.looking import child
 from tests.ui.opened_ai import button, buttons, words
 from ui.bridge import Bridge
 from ui.core import Overview
@@ -70,7 +71,7 @@ def test_from_its_card_to_its_end(page: AisPage, workspace: Workspace) -> None:
 
     before = workspace.canisters.status(deployment).cycles
     detail.cycles.top_up.click()
-    dialog = page.findChild(TopUpDialog)
+    dialog = child(page, TopUpDialog)
     wait_for(dialog.go.isEnabled)
     dialog.how_long.setCurrentIndex(dialog.how_long.count() - 1)
     dialog.amount.setText("2")
@@ -85,7 +86,7 @@ def test_from_its_card_to_its_end(page: AisPage, workspace: Workspace) -> None:
     wait_for(lambda: len(workspace.snapshots.kept(deployment)) == 1)
     wait_for(lambda: bool(buttons(detail, "Go back to it…")))
     button(detail, "Go back to it…").click()
-    page.findChild(Question).go.click()
+    child(page, Question).go.click()
     wait_for(lambda: page.desk.work.current is None and not page.desk.work.busy)
 
     button(detail, "Read the log").click()
@@ -93,7 +94,7 @@ def test_from_its_card_to_its_end(page: AisPage, workspace: Workspace) -> None:
 
     button(detail, "Delete this AI").click()
     wait_for(lambda: page.findChild(FormDialog) is not None)
-    last = page.findChild(FormDialog)
+    last = child(page, FormDialog)
     assert "1 snapshot" in words(last)
     assert "come back first" in words(last)
     last.lines[0].setText("Rowan")

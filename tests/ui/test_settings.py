@@ -15,6 +15,7 @@ from personal_ai.common.errors import StorageError
 from personal_ai.common.jobs import Cancel
 from personal_ai.common.paths import Paths
 from tests.ui.forms import problem
+from tests.ui.looking import child
 from ui.diagnostics import diagnostics
 from ui.tour.scenes_identities import Unreadable, several
 from ui.tour.scenes_settings import fill, press, settings_page
@@ -144,7 +145,7 @@ def test_what_a_backup_brought_back_is_told(stage: Stage, tmp_path: Path) -> Non
 def test_the_words_go_on_the_sheet_for_the_password_only(stage: Stage, tmp_path: Path) -> None:
     target = tmp_path / "sheet.html"
     press(stage, "Recovery sheet…")
-    stage.find(FormDialog).findChild(QCheckBox).setChecked(True)
+    child(stage.find(FormDialog), QCheckBox).setChecked(True)
     fill(stage, str(target), "walnut")
     assert "does not open" in problem(stage)
     fill(stage, str(target), PASSWORD)
@@ -167,7 +168,7 @@ def test_diagnostics_are_shown_before_they_are_saved_and_hold_no_secret(make_sta
     stage = make_stage(core)
     settings_page(stage)
     press(stage, "Diagnostics…")
-    seen = stage.find(FormDialog).findChild(QPlainTextEdit).toPlainText()
+    seen = child(stage.find(FormDialog), QPlainTextEdit).toPlainText()
     fill(stage, str(target))
     assert target.read_text() == seen
     assert "2 identities" in seen

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 
+import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QCheckBox, QLabel, QPushButton, QWidget
 
-from personal_ai.app.setup import Choices, Step
+from personal_ai.app.setup import Bill, Choices, Step
 from personal_ai.common.errors import NetworkUnreachableError
 from personal_ai.common.jobs import Cancel
+from tests.ui.looking import child
 from ui.pages.setup import SetupPage
 from ui.tour.scripted import ScriptedCore, deployment
 from ui.tour.scripted_wallet import LINKED
@@ -62,7 +65,7 @@ def test_from_the_model_to_a_deployment_on_the_practice_network(make_stage: Make
     (made,) = stage.core.all_deployments
     assert made.canister_id and made.network == "practice"
     assert stage.chat.isVisible() and stage.chat.conversation.deployment == made.id
-    assert stage.window.focusWidget() is stage.chat.composer.focusProxy()
+    assert stage.chat.composer.isAncestorOf(stage.window.focusWidget())
     assert not stage.chat.findChildren(Problem)
 
 
@@ -93,6 +96,40 @@ def test_each_step_leads_back_and_can_be_left(make_stage: MakeStage) -> None:
     assert page.step is Step.MODEL
     click(page, "Bring another model in…")
     assert stage.shell.page is Page.MODELS
+
+
+def test_enter_goes_on_with_the_choice_that_has_the_focus(make_stage: MakeStage) -> None:
+    stage, page = setting_up(make_stage, Choices())
+    for step in (Step.NETWORK, Step.COST):
+        QTest.keyClick(stage.window.focusWidget(), Qt.Key.Key_Return)
+        stage.settle()
+        assert page.step is step
+    assert stage.window.focusWidget() is page.go
+    QTest.keyClick(page.go, Qt.Key.Key_Return)
+    stage.settle()
+    assert len(stage.core.setup.agreed) == 1
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_a_cost_that_was_asked_for_before_going_back_is_not_shown(make_stage: MakeStage, late: bool) -> None:
+    stage, page = setting_up(make_stage, Choices("starter"))
+    setup, asked, answered = stage.core.setup, threading.Event(), threading.Event()
+    work_out = setup.bill
+
+    def bill(cancel: Cancel) -> Bill:
+        worked_out = work_out(cancel) if late else None
+        asked.set()
+        answered.wait()
+        return worked_out or work_out(cancel)
+
+    setup.bill = bill  # type: ignore[method-assign]
+    click(page, "Continue")
+    stage.until(asked.is_set)
+    click(page, "Back")
+    stage.until(lambda: page.step is Step.NETWORK)
+    answered.set()
+    stage.settle()
+    assert page.choice is not None and page.bill is None and page.go.text() == "Continue"
 
 
 def test_it_says_what_to_send_where_and_looks_again(make_stage: MakeStage) -> None:
@@ -191,7 +228,7 @@ def test_an_identity_that_is_there_is_chosen_knowing_what_it_ties_together(make_
     core.setup.warnings = (LINKED,)
     walnut = core.vault.new_identity("Walnut")
     stage, page = setting_up(make_stage, Choices("starter", "practice"), core)
-    who = page.findChild(IdentityChoice)
+    who = child(page, IdentityChoice)
     assert who is not None and who.box.currentData() is None, "by default each AI has one of its own"
     assert page.go.isEnabled() and not page.findChildren(LinkNotice)
     who.box.setCurrentIndex(1)

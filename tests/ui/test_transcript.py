@@ -8,8 +8,9 @@ import pytest
 from PySide6.QtCore import QPoint, Qt, QUrl
 from PySide6.QtGui import QDesktopServices, QGuiApplication
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QMessageBox
+from PySide6.QtWidgets import QMessageBox
 
+from tests.ui.looking import child, focused
 from tests.ui.talks import ask, keep_talk, open_talk, shown
 from ui.tour.scripted import ScriptedCore
 from ui.tour.stage import Stage
@@ -49,7 +50,7 @@ def test_a_message_is_copied_by_keyboard(make_stage: MakeStage) -> None:
     messages = shown(stage, MessageView)
     messages[0].setFocus()
     QTest.keyClick(messages[0], Qt.Key.Key_Down)
-    assert QApplication.focusWidget() is messages[1]
+    assert focused() is messages[1]
     QTest.keyClick(messages[1], Qt.Key.Key_C, Qt.KeyboardModifier.ControlModifier)
     assert QGuiApplication.clipboard().text() == "Answer to Trip notes"
 
@@ -97,7 +98,7 @@ def test_a_link_is_opened_only_after_its_address_was_seen(stage: Stage, monkeypa
     monkeypatch.setattr(QDesktopServices, "openUrl", lambda url: opened.append(url.toString()))
     stage.core.script.words = ["[A link](https://example.org/really)"]
     ask(stage, "Where is it?")
-    link = shown(stage, ReplyMessage)[0].findChild(ProseView).anchorClicked
+    link = child(shown(stage, ReplyMessage)[0], ProseView).anchorClicked
     link.emit(QUrl("file:///etc/passwd"))
     assert not asked
     link.emit(QUrl("https://example.org/really"))

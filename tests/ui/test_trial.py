@@ -111,7 +111,8 @@ def test_without_the_network_this_computer_answers(make_stage: MakeStage) -> Non
     stage.until(lambda: stage.window.shell is not None)
     stage.chat.send("Who controls it?")
     stage.settle()
-    assert stage.chat.conversation.turns[-1].facts.place.value == "local"
+    facts = stage.chat.conversation.turns[-1].facts
+    assert facts is not None and facts.place.value == "local"
 
 
 def test_where_nothing_could_be_made_there_is_no_going_on(make_stage: MakeStage) -> None:

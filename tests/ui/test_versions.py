@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QFileDialog, QInputDialog, QListWidget
+from PySide6.QtWidgets import QFileDialog, QInputDialog, QListWidget
 
-from personal_ai.chat.conversation import Conversation, Turn
+from personal_ai.chat.conversation import Conversation
 from personal_ai.chat.presets import INVENTIVE, Preset
 from personal_ai.common.errors import StorageError
 from personal_ai.common.jobs import Cancel
 from personal_ai.models.sampling import Sampling
+from tests.ui.looking import child, focused
 from ui.tour.scripted import ScriptedCore
 from ui.tour.stage import Stage, wait
 from ui.widgets.chat_style import ChatStyleDialog
@@ -74,7 +75,7 @@ def test_an_edited_question_takes_the_place_of_the_first_and_both_stay(stage: St
 
 def test_an_edit_can_be_left(stage: Stage) -> None:
     do(stage, Act.EDIT, 0)
-    QTest.keyClick(QApplication.focusWidget(), Qt.Key.Key_Escape)
+    QTest.keyClick(focused(), Qt.Key.Key_Escape)
     assert stage.chat.composer.text == ""
     stage.chat.send("And?")
     stage.settle()
@@ -154,52 +155,10 @@ def test_words_written_in_one_chat_wait_there(stage: Stage) -> None:
     assert stage.chat.composer.text == "For the new one"
 
 
-def test_search_lists_chats_by_what_was_said(stage: Stage) -> None:
-    stage.core.conversations.save(Conversation("starter", title="Trip").with_turn(Turn("user", "Lisbon")))
-    stage.chat.list.look_for("lisb")
-    stage.settle()
-    assert stage.chat.list.titles == ["Trip"]
-    stage.chat.list.look_for("")
-    stage.settle()
-    assert sorted(stage.chat.list.titles) == ["Trip", "Who?"]
-
-
-def test_words_are_found_within_a_chat(stage: Stage) -> None:
-    for question in ("Oslo?", "Rome?"):
-        stage.chat.send(question)
-        stage.settle()
-    stage.shell.find_words()
-    bar = stage.chat.find_bar
-    QTest.keyClicks(bar.field, "your key")
-    assert bar.number == "3 of 3"
-    QTest.keyClick(bar.field, Qt.Key.Key_Return, Qt.KeyboardModifier.ShiftModifier)
-    assert bar.number == "2 of 3"
-    assert messages(stage)[3].hasFocus()
-    bar.field.setText("nothing")
-    assert bar.number == "Not found"
-    QTest.keyClick(bar.field, Qt.Key.Key_Escape)
-    assert bar.isHidden()
-
-
-def test_a_word_in_earlier_messages_is_brought_into_view(make_stage: MakeStage) -> None:
-    core = ScriptedCore()
-    talk = Conversation("starter")
-    for number in range(120):
-        talk = talk.with_turn(Turn("user", f"Question {number:03}")).with_turn(Turn("assistant", "Yes."))
-    core.conversations.save(talk)
-    stage = make_stage(core).enter()
-    stage.chat.list.selected.emit(talk.id)
-    stage.settle()
-    stage.shell.find_words()
-    stage.chat.find_bar.field.setText("Question 007")
-    QTest.keyClick(stage.chat.find_bar.field, Qt.Key.Key_Return)
-    assert QApplication.focusWidget().text == "Question 007"
-
-
 def test_rename_star_and_duplicate(stage: Stage) -> None:
     talk = stage.chat.conversation
     stage.chat.kept.rename(talk.id)
-    dialog = stage.chat.findChild(QInputDialog)
+    dialog = child(stage.chat, QInputDialog)
     dialog.setTextValue("  Keys  ")
     dialog.accept()
     stage.settle()
@@ -210,13 +169,13 @@ def test_rename_star_and_duplicate(stage: Stage) -> None:
     stage.chat.list.copy_wanted.emit(talk.id)
     stage.settle()
     assert stage.chat.list.titles == ["Keys", "Keys (copy)"]
-    item = stage.chat.list.findChild(QListWidget).item(0)
+    item = child(stage.chat.list, QListWidget).item(0)
     assert [action.text() for action in stage.chat.list.menu_for(item).actions()][1] == "Remove the star"
 
 
 def test_leaving_the_rename_dialog_changes_nothing(stage: Stage) -> None:
     stage.chat.kept.rename(stage.chat.conversation.id)
-    stage.chat.findChild(QInputDialog).reject()
+    child(stage.chat, QInputDialog).reject()
     stage.settle()
     assert stage.chat.conversation.title == "Who?"
 
@@ -225,7 +184,7 @@ def test_instructions_and_style_are_kept_with_the_chat(stage: Stage) -> None:
     stage.core.conversations.save_preset(Preset("Bard", "Rhyme.", INVENTIVE))
     stage.chat.choose_style()
     stage.settle()
-    dialog = stage.chat.findChild(ChatStyleDialog)
+    dialog = child(stage.chat, ChatStyleDialog)
     assert dialog.sampling == Sampling()
     dialog._preset.setCurrentIndex(1)
     dialog._preset.activated.emit(1)
@@ -237,10 +196,10 @@ def test_instructions_and_style_are_kept_with_the_chat(stage: Stage) -> None:
 def test_a_preset_is_kept_and_removed(stage: Stage) -> None:
     stage.chat.choose_style()
     stage.settle()
-    dialog = stage.chat.findChild(ChatStyleDialog)
+    dialog = child(stage.chat, ChatStyleDialog)
     dialog._instructions.setPlainText("Be brief.")
     dialog._keep.click()
-    name = dialog.findChild(QInputDialog)
+    name = child(dialog, QInputDialog)
     name.setTextValue("Short")
     name.accept()
     stage.settle()

@@ -13,9 +13,21 @@ import pytest
 from PySide6.QtCore import QObject, QPoint, QRect, Qt
 from PySide6.QtGui import QAccessible, QColor
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QScrollArea, QWidget
+from PySide6.QtWidgets import (
+    QAbstractSpinBox,
+    QApplication,
+    QCheckBox,
+    QComboBox,
+    QDialog,
+    QLineEdit,
+    QPlainTextEdit,
+    QPushButton,
+    QScrollArea,
+    QWidget,
+)
 
 from personal_ai.common.paths import Paths
+from tests.ui.looking import focused
 from tests.ui.talks import only_talk
 from ui.preferences import load_appearance, save_appearance
 from ui.system_signals import SystemSignals
@@ -27,6 +39,7 @@ from ui.tour.scripted import ScriptedCore
 from ui.tour.stage import Stage, until
 from ui.widgets.basic import Button
 from ui.widgets.focus_ring import FocusRing
+from ui.widgets.form_dialog import FormDialog
 from ui.widgets.prose import ProseView
 from ui.widgets.rail import Page
 
@@ -40,7 +53,9 @@ def interactive(window: QWidget) -> list[QWidget]:
     return [
         widget
         for widget in window.findChildren(QWidget)
-        if widget.isVisible() and widget.focusPolicy() != Qt.FocusPolicy.NoFocus and not widget.focusProxy()
+        if widget.isVisible()
+        and widget.focusPolicy() != Qt.FocusPolicy.NoFocus
+        and not isinstance(widget.parent(), (QAbstractSpinBox, QComboBox))
     ]
 
 
@@ -66,6 +81,8 @@ def test_every_control_has_a_name_and_a_role_and_is_reached_by_tab(make_stage: M
     assert not [widget for widget in controls if role(widget) in _NO_ROLES]
     pictures = [widget for widget in on_top.findChildren(QWidget) if widget.isVisible() and role(widget) in _PICTURES]
     assert not [widget for widget in pictures if not spoken_name(widget)]
+    if isinstance(on_top, QDialog):
+        _check_keys(on_top)
     by_tab = {widget for widget in controls if widget.focusPolicy() & Qt.FocusPolicy.TabFocus and widget.isEnabled()}
     reached: set[QObject] = set()
     one_is_enough = _one_of_a_group(by_tab)
@@ -79,6 +96,24 @@ def test_every_control_has_a_name_and_a_role_and_is_reached_by_tab(make_stage: M
         reached.add(focused)
         QTest.keyClick(focused, Qt.Key.Key_Tab)
     assert by_tab - reached <= one_is_enough
+
+
+_FIELDS = (QLineEdit, QPlainTextEdit, QComboBox, QAbstractSpinBox, QCheckBox)
+
+
+def _check_keys(dialog: QDialog) -> None:
+    """It begins in a field, a form in its first, or on the button that Enter presses, which is the primary one."""
+    usable = [one for one in interactive(dialog) if one.isEnabled() and one.focusPolicy() & Qt.FocusPolicy.TabFocus]
+    fields = [one for one in usable if isinstance(one, _FIELDS) and not one.property("readOnly")]
+    primary = [one for one in dialog.findChildren(QPushButton) if one.property("kind") == "primary" and one.isVisible()]
+    if not primary:
+        return  # a payment that has failed: it is not tried twice
+    assert [one.isDefault() for one in primary] == [True]
+    if isinstance(dialog, FormDialog):
+        from_above = sorted(fields, key=lambda one: one.mapTo(dialog, QPoint()).y())
+        assert dialog.focusWidget() is (from_above or primary)[0]
+    else:
+        assert dialog.focusWidget() in (*fields, *primary)
 
 
 def _one_of_a_group(controls: set[QWidget]) -> set[QWidget]:
@@ -118,7 +153,9 @@ def test_a_narrow_window_cuts_nothing_off(make_stage: MakeStage, scene: Scene) -
     stage.draw()
     areas = [area for area in stage.window.findChildren(QScrollArea) if area.isVisible()]
     assert areas
-    assert [area for area in areas if area.widget().width() > area.viewport().width()] == []
+    for area in areas:
+        content = area.widget()
+        assert content is not None and content.width() <= area.viewport().width()
 
 
 def test_every_page_fits_at_double_scale() -> None:
@@ -150,9 +187,9 @@ def test_pages_are_reached_by_shortcut(stage: Stage) -> None:
 def test_the_focus_ring_shows_for_tab_only(stage: Stage) -> None:
     ring = stage.find(FocusRing)
     assert not ring.isVisible()
-    QTest.keyClick(QApplication.focusWidget(), Qt.Key.Key_Tab)
+    QTest.keyClick(focused(), Qt.Key.Key_Tab)
     stage.draw()
-    target = QApplication.focusWidget()
+    target = focused()
     assert ring.isVisible()
     assert ring.geometry().contains(QRect(target.mapTo(stage.window, QPoint()), target.size()))
     stage.shell.show_page(Page.AIS)  # the target goes away: the focus moves, but nobody pressed a key
@@ -209,6 +246,30 @@ def test_the_core_and_the_command_line_never_load_qt(module: str, banned: str) -
 def test_the_window_is_there_before_the_core_is_loaded() -> None:
     code = "import sys, ui.window; sys.exit(any(name in sys.modules for name in ('onnxruntime', 'onnx', 'wasmtime')))"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
+_FIRST_PAGES = """
+import sys
+from pathlib import Path
+from PySide6 import QtCore
+from personal_ai.common.paths import Paths
+from ui.__main__ import make_window
+application, window = make_window(Paths(Path(sys.argv[1])))
+window.opening.load = lambda: None
+for show_page in (window.show, window.opening.unlock):
+    show_page()
+    application.processEvents()
+    assert "Qt" not in vars(QtCore), "PySide has made all enums of the namespace Qt"
+    slow = {"hashlib", "json", "importlib.metadata", "numpy", "httpx", "onnx", "PySide6.QtNetwork"}
+    assert not slow & set(sys.modules), slow & set(sys.modules)
+"""
+
+
+def test_the_first_pages_load_nothing_that_takes_long(tmp_path: Path) -> None:
+    shown = subprocess.run(
+        [sys.executable, "-c", _FIRST_PAGES, str(tmp_path)], cwd=ROOT, check=False, capture_output=True, text=True
+    )
+    assert shown.returncode == 0, shown.stderr
 
 
 def test_arguments_go_to_the_command_line() -> None:

@@ -56,7 +56,7 @@ def balances_of(purse: Purse, name: str) -> Balances:
 def test_icp_become_cycles_here_or_in_a_canister(purse: Purse) -> None:
     before = purse.wallet.balances().cycles
     preview = purse.wallet.preview(Kind.CONVERT, E8S_PER_ICP)
-    assert preview.cycles == CYCLES_PER_ICP - CYCLES_LEDGER_FEE
+    assert preview.cycles is not None and preview.cycles == CYCLES_PER_ICP - CYCLES_LEDGER_FEE
     payment = purse.wallet.pay(preview)
     assert (payment.state, payment.cycles) == (State.DONE, CYCLES_PER_ICP)
     assert purse.wallet.balances().cycles == before + preview.cycles

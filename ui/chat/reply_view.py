@@ -26,6 +26,7 @@ class ReplyView(QObject):
         self._reply: ReplyMessage | None = None
         talk.replies.heard.connect(self._hear)
         talk.replies.moved.connect(self._move)
+        transcript.laid_out.connect(self._find_place)
 
     def begin(self, exchange: Exchange) -> None:
         """A message for the reply, with what has come of it so far."""
@@ -42,12 +43,17 @@ class ReplyView(QObject):
 
     def conclude(self, answered: Conversation) -> None:
         """The reply is whole."""
-        if self._reply:
-            self._transcript.conclude(answered, self._reply)
+        self._transcript.conclude(answered, self._reply)
 
     def leave(self) -> None:
         """The reply is over, or another conversation follows."""
         self._reply = None
+
+    def _find_place(self) -> None:
+        """The reader went to other turns: the reply is seen where the last of them are."""
+        self.leave()
+        if self._talk.here and self._transcript.at_end:
+            self.begin(self._talk.here)
 
     def _hear(self, exchange: Exchange, piece: str) -> None:
         if exchange is self._talk.here and self._reply:

@@ -48,6 +48,11 @@ class Talk(QObject):
         return unanswered
 
     @property
+    def shown(self) -> Conversation:
+        """What stands in the transcript, beside the reply under way."""
+        return self.here.question if self.here else self.conversation
+
+    @property
     def kept(self) -> Conversation:
         """What is to be kept of the conversation at hand: while it is answered, with the question."""
         return _with_choices(self.here.asked, self.conversation) if self.here else self.conversation

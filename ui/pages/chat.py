@@ -14,8 +14,11 @@ from personal_ai.common.errors import UserFacingError
 from personal_ai.deployments.journal import Deployment
 from ui.chat.drafts import Drafts
 from ui.chat.exchange import Desk, Exchange
+from ui.chat.finding import Finding
+from ui.chat.given_files import GivenFiles
 from ui.chat.kept_chats import KeptChats
 from ui.chat.places import Places
+from ui.chat.recall import Recall
 from ui.chat.reply_view import ReplyView
 from ui.chat.room import Room
 from ui.chat.room_offer import RoomOffer
@@ -66,6 +69,9 @@ class ChatPage(QWidget):
         self._reply_view = ReplyView(self.talk, self.transcript, self._places)
         self._room_offer = RoomOffer(self.talk, self.room, self.transcript, self.composer)
         self._drafts = Drafts(self.talk, self.composer, self.shelf, self)
+        self.finding = Finding(self.talk, self.find_bar, self.list, self.transcript)
+        self._given_files = GivenFiles(self, self.composer, profile.bridge)
+        self._recall = Recall(self.talk, self.composer)
         self.kept = KeptChats(self.talk, self.shelf, toast, self)
         self._arrange()
         self._connect()
@@ -99,12 +105,14 @@ class ChatPage(QWidget):
         self.list.new_wanted.connect(self.new_chat)
         self.transcript.acted.connect(self._act)
         self.transcript.version_wanted.connect(self._show_version)
-        self.find_bar.turn_wanted.connect(self.transcript.reveal)
+        self.find_bar.left.connect(self.composer.setFocus)
+        self.transcript.laid_out.connect(self._room_offer.withdraw)
         self.composer.sent.connect(self.send)
         self.composer.stopped.connect(self.stop)
         self._empty.asked.connect(self.send)
         self._empty.deploy_wanted.connect(self.deploy_wanted)
         self._places.failed.connect(self._add_problem)
+        self._given_files.refused.connect(self._add_problem)
 
     def _connect_header(self) -> None:
         header = self.header
@@ -113,7 +121,7 @@ class ChatPage(QWidget):
         header.deploy_wanted.connect(self.deploy_wanted)
         header.network_wanted.connect(self.profile.start_network)
         header.copy_wanted.connect(self._copy_all)
-        header.find_wanted.connect(self.look_for_words)
+        header.find_wanted.connect(self.finding.open)
         header.style_wanted.connect(self.choose_style)
         header.rename_wanted.connect(lambda: self.kept.rename(self.conversation.id))
         header.export_wanted.connect(lambda: self.kept.files.export(self.conversation.id))
@@ -172,11 +180,9 @@ class ChatPage(QWidget):
         self._reply_view.leave()
         self._room_offer.withdraw()
         self.composer.meter.show_use(None)
-        self.find_bar.leave()
-        here = self.talk.here
-        self.transcript.show_conversation(here.question if here else self.conversation)
-        if here:
-            self._reply_view.begin(here)
+        self.transcript.show_conversation(self.talk.shown)
+        if self.talk.here:
+            self._reply_view.begin(self.talk.here)
         self._show_middle()
         self._refresh()
         self._places.ask()
@@ -194,6 +200,7 @@ class ChatPage(QWidget):
         words = overview.model_label(shown.model)
         self.composer.set_note(words)
         self._empty.show_model(words, deployed=bool(overview.deployments))
+        self.finding.follow()
         self._refresh_composer()
 
     def _refresh_composer(self) -> None:
@@ -226,7 +233,7 @@ class ChatPage(QWidget):
         self._ask(self.conversation.up_to(turn_id))
 
     def _branch(self, turn_id: str) -> None:
-        shown = self.talk.here.question if self.talk.here else self.conversation
+        shown = self.talk.shown
         branch = shown.branch(turn_id, tr("{title} (from here)").format(title=shown.title))
         self._drafts.leave()
         self.shelf.save(branch)
@@ -239,10 +246,6 @@ class ChatPage(QWidget):
             self.shelf.save(shown)
             self._show(shown)
             self.transcript.reveal(turn_id)
-
-    def look_for_words(self) -> None:
-        """Opens the bar that finds words in this conversation."""
-        self.find_bar.look_in(self.conversation)
 
     def choose_style(self) -> None:
         """Instructions and how inventive the replies are, for this conversation."""

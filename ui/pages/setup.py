@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QHBoxLayout, QWidget
 
 from personal_ai.app.networks import PRACTICE
@@ -65,6 +66,14 @@ class SetupPage(ScrollPage):
         self.go.setEnabled(False)
         self.desk.open(model)
 
+    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802 - Qt's name
+        """Enter goes on with the choice that has the focus; what does something itself has taken it before."""
+        entered = event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and not event.isAutoRepeat()
+        if entered and self.choice is not None and self.go.isEnabled():
+            self._go()
+        else:
+            super().keyPressEvent(event)
+
     # The steps
 
     @property
@@ -109,7 +118,9 @@ class SetupPage(ScrollPage):
         self._title.setText(tr("What it costs"))
         self.go.setEnabled(False)
         self._body.addWidget(label(tr("Asking what it costs, and what is there to pay it with…"), "muted", wrap=True))
-        self.desk.bill().on_success(self._show_bill).on_failure(self._show_problem)
+        billing = self.desk.bill()
+        billing.on_success(lambda bill: self._show_bill(bill) if self.desk.wants(billing) else None)
+        billing.on_failure(lambda error: self._show_problem(error) if self.desk.wants(billing) else None)
 
     def _show_bill(self, bill: Bill) -> None:
         clear(self._body)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from enum import StrEnum
 from functools import cache
 
-from PySide6.QtCore import QByteArray, QObject, QRectF, Qt, Signal
+from PySide6 import QtCore
+from PySide6.QtCore import QByteArray, QObject, QRectF, Signal
 from PySide6.QtGui import QColor, QFont, QFontDatabase, QGuiApplication, QIcon, QPainter, QPalette, QPixmap
 from PySide6.QtSvg import QSvgRenderer
 from PySide6.QtWidgets import QApplication
@@ -41,7 +42,7 @@ class Theme(QObject):
         font = QFont(TEXT_FAMILY)
         font.setPixelSize(TYPE_TEXT)
         application.setFont(font)
-        self.tokens = self._tokens_wanted()
+        self.tokens = DARK if _is_dark(application.palette()) else LIGHT
         self._dress()
         QGuiApplication.styleHints().colorSchemeChanged.connect(self._follow)
 
@@ -51,9 +52,12 @@ class Theme(QObject):
 
     def choose(self, appearance: Appearance) -> None:
         """Takes the user's choice; menus and title bars of the system follow where it can."""
+        if appearance is self._appearance:
+            return
         self._appearance = appearance
-        schemes = {Appearance.LIGHT: Qt.ColorScheme.Light, Appearance.DARK: Qt.ColorScheme.Dark}
-        QGuiApplication.styleHints().setColorScheme(schemes.get(appearance, Qt.ColorScheme.Unknown))
+        scheme = QtCore.Qt.ColorScheme
+        schemes = {Appearance.LIGHT: scheme.Light, Appearance.DARK: scheme.Dark}
+        QGuiApplication.styleHints().setColorScheme(schemes.get(appearance, scheme.Unknown))
         self._follow()
 
     def _follow(self) -> None:
@@ -66,7 +70,7 @@ class Theme(QObject):
     def _tokens_wanted(self) -> Tokens:
         if self._appearance is not Appearance.SYSTEM:
             return DARK if self._appearance is Appearance.DARK else LIGHT
-        return DARK if QGuiApplication.styleHints().colorScheme() == Qt.ColorScheme.Dark else LIGHT
+        return DARK if QGuiApplication.styleHints().colorScheme() == QtCore.Qt.ColorScheme.Dark else LIGHT
 
     def _dress(self) -> None:
         self._application.setPalette(_palette(self.tokens))
@@ -101,12 +105,17 @@ def pixmap(name: str, colour: str, size: int, scale: float = 1) -> QPixmap:
     """An icon drawn at `size` points for a screen of `scale` pixels per point."""
     drawing = (resource("icons") / f"{name}.svg").read_text("utf-8").replace("currentColor", colour)
     image = QPixmap(round(size * scale), round(size * scale))
-    image.fill(Qt.GlobalColor.transparent)
+    image.fill(QColor(0, 0, 0, 0))
     painter = QPainter(image)
     QSvgRenderer(QByteArray(drawing.encode())).render(painter, QRectF(image.rect()))
     painter.end()
     image.setDevicePixelRatio(scale)
     return image
+
+
+def _is_dark(palette: QPalette) -> bool:
+    """Whether the system's own colours are light words on dark. At the start this takes no time, style hints do."""
+    return palette.windowText().color().lightness() > palette.window().color().lightness()
 
 
 def _palette(tokens: Tokens) -> QPalette:

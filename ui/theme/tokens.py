@@ -17,6 +17,7 @@ CODE_FAMILY = "JetBrains Mono"
 
 class Tokens(NamedTuple):
     """One set of colours as "#RRGGBB". `*_soft` are grounds for text of the colour they are named after.
+    mark: of words that are looked for.
 
     line: between things. edge: of what can be pressed or written in, so that it is told from the words beside it.
     """
@@ -41,6 +42,7 @@ class Tokens(NamedTuple):
     bad: str
     bad_soft: str
     bubble: str
+    mark: str
     code: str
     code_keyword: str
     code_string: str
@@ -70,6 +72,7 @@ LIGHT = Tokens(
     bad="#B3261E",
     bad_soft="#FCEDEB",
     bubble="#EFECE6",
+    mark="#FFE08A",
     code="#F5F3EE",
     code_keyword="#3B5BDB",
     code_string="#237A4E",
@@ -99,6 +102,7 @@ DARK = Tokens(
     bad="#F2827A",
     bad_soft="#3B2322",
     bubble="#2A2D33",
+    mark="#66521A",
     code="#1B1D21",
     code_keyword="#8FA8FF",
     code_string="#6CCB97",
@@ -109,7 +113,7 @@ DARK = Tokens(
 
 # Every pair of text and ground that the style sheet puts together; a test holds each to WCAG AA.
 TEXT_ON = {
-    "text": ("ground", "rail", "surface", "hover", "bubble", "code", "accent_soft"),
+    "text": ("ground", "rail", "surface", "hover", "bubble", "mark", "code", "accent_soft"),
     "muted": ("ground", "rail", "surface", "code"),
     "accent": ("ground", "rail", "surface", "accent_soft"),
     "on_accent": ("accent", "accent_hover"),

@@ -260,7 +260,7 @@ def _editing(stage: Stage, look: Appearance) -> None:
 
 def _found(stage: Stage, look: Appearance) -> None:
     _open_newest(stage, look)
-    stage.chat.look_for_words()
+    stage.chat.finding.open()
     stage.chat.find_bar.field.setText("canister")
     QTest.keyClick(stage.chat.find_bar.field, Qt.Key.Key_Return)
     stage.draw()

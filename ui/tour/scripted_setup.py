@@ -8,6 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from personal_ai.app.setup import Bill, Choices, Step
+from personal_ai.common.errors import Cancelled
 from personal_ai.common.jobs import Cancel
 from personal_ai.deployments.fit import Fit, candidate_of, fit
 from personal_ai.deployments.journal import Deployment, DeploymentState
@@ -53,7 +54,8 @@ class ScriptedSetup:
 
     def bill(self, cancel: Cancel) -> Bill:
         self.before("bill", cancel)
-        assert self.chosen is not None and self.chosen.step is Step.COST
+        if self.chosen is None or self.chosen.step is not Step.COST:
+            raise Cancelled
         bill = Bill(starter_plan(), _starter_fit())
         if self.chosen.network == "practice":
             return replace(bill, warnings=self.warnings if self.chosen.identity else ())

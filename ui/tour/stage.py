@@ -7,8 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from PySide6.QtCore import QEventLoop, QTimer
-from PySide6.QtWidgets import QWidget
+from PySide6.QtCore import QEventLoop, QObject, QTimer
 
 from personal_ai.common.jobs import Cancel
 from personal_ai.common.paths import Paths
@@ -20,7 +19,7 @@ from ui.theme import Appearance
 from ui.tour.scripted import PASSWORD, ScriptedCore
 from ui.window import Window
 
-W = TypeVar("W", bound=QWidget)
+T = TypeVar("T", bound=QObject)
 
 _POLL_MS = 5
 _TIMEOUT_MS = 60_000  # of what hangs, on a busy machine too
@@ -80,7 +79,7 @@ class Stage:
     def chat(self) -> ChatPage:
         return self.shell.chat
 
-    def find(self, kind: type[W]) -> W:
+    def find(self, kind: type[T]) -> T:
         found = self.window.findChild(kind)
         assert isinstance(found, kind), f"no {kind.__name__} in the window"
         return found

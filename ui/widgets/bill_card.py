@@ -116,14 +116,17 @@ def _dollars(cycles: int) -> str:
 def _account_words(bill: Bill) -> str:
     if bill.needs is None:
         return tr("The practice network's faucet pays all of it: the cycles there are worth nothing.")
-    there = tr("On this AI's own account lie {there} cycles.").format(there=cycles_words(bill.needs.available))
     if bill.conversion is None:
         more = tr("That is enough.")
     elif bill.payable:
-        more = tr("{amount} that are there too pay for what is lacking.")
+        more = tr("{amount} on this AI's own account pay for what is lacking.")
         more = more.format(amount=Token.ICP.show(bill.conversion.total))
     else:
-        more = tr("{lacking} are lacking.").format(lacking=Token.CYCLES.show(bill.needs.lacking))
+        more = tr("{lacking} are lacking on this AI's own account.")
+        more = more.format(lacking=Token.CYCLES.show(bill.needs.lacking))
+    if not bill.needs.available:
+        return more
+    there = tr("This AI's own account has {there} cycles.").format(there=cycles_words(bill.needs.available))
     return f"{there} {more}"
 
 

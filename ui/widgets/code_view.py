@@ -30,7 +30,7 @@ class CodeView(QFrame):
         self._text = ""
         self._spans: Sequence[Sequence[Span]] = ()
         self._longest = 0
-        self._editor = _editor()
+        self.editor = _editor()
         layout = column(self, margins=(SPACE_M + SPACE_XS, SPACE_XS, SPACE_XS, SPACE_M), spacing=0)
         head = row()
         head.addWidget(label(language or tr("code"), "small"))
@@ -39,7 +39,7 @@ class CodeView(QFrame):
         copy.setAccessibleName(tr("Copy this code"))
         head.addWidget(copy)
         layout.addLayout(head)
-        layout.addWidget(self._editor)
+        layout.addWidget(self.editor)
         self._fit("")
 
     @property
@@ -52,7 +52,7 @@ class CodeView(QFrame):
         new = text[len(self._text) :]
         if new:
             self._text = text
-            cursor = QTextCursor(self._editor.document())
+            cursor = QTextCursor(self.editor.document())
             cursor.movePosition(QTextCursor.MoveOperation.End)
             cursor.insertText(new)
             self._fit(new)
@@ -66,7 +66,7 @@ class CodeView(QFrame):
         """Kept beside the text, which stays as it is for copying and selecting."""
         self._spans = spans
         formats = {kind: _coloured(kind) for kind in Kind}
-        document = self._editor.document()
+        document = self.editor.document()
         block = document.begin()
         for line in spans:
             block.layout().setFormats([_range(span, formats[span.kind]) for span in line])
@@ -80,12 +80,12 @@ class CodeView(QFrame):
 
     def _fit(self, new: str) -> None:
         """As high as its lines, and a scroll bar where one may be wanted."""
-        document, metrics = self._editor.document(), self._editor.fontMetrics()
+        document, metrics = self.editor.document(), self.editor.fontMetrics()
         last = document.lastBlock()
         self._longest = max(self._longest, *map(metrics.horizontalAdvance, [last.text(), *new.splitlines()]))
         below = _SCROLL_BAR if self._longest > _LONG_LINE else 0
         line = document.documentLayout().blockBoundingRect(last).height()
-        self._editor.setFixedHeight(math.ceil(document.blockCount() * line) + below + 2)
+        self.editor.setFixedHeight(math.ceil(document.blockCount() * line) + below + 2)
 
     def _copy(self) -> None:
         QGuiApplication.clipboard().setText(self._text)

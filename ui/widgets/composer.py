@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, Qt, Signal
+from pathlib import Path
+
+from PySide6.QtCore import QEvent, QMimeData, Qt, Signal
 from PySide6.QtGui import QFocusEvent, QKeyEvent, QKeySequence, QTextCursor
 from PySide6.QtWidgets import QFrame, QPlainTextEdit, QWidget
 
@@ -16,17 +18,26 @@ _LINES_MAX = 8
 _SENDING_KEYS = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
 
 
+_RECALLING_KEYS = {Qt.Key.Key_Up: -1, Qt.Key.Key_Down: 1}
+
+
 class Composer(QFrame):
-    """A box with the words, a line about the model, and the page's one primary button: Send or Stop."""
+    """A box with the words, a line about the model, and the page's one primary button: Send or Stop.
+
+    `recall_wanted` carries -1 for an earlier question and 1 for a later one, `files_given` the paths of files.
+    """
 
     sent = Signal(str)
     stopped = Signal()
     changed = Signal()
     edit_left = Signal()
+    recall_wanted = Signal(int)
+    files_given = Signal(list)
 
     def __init__(self) -> None:
         super().__init__()
         self.setProperty("kind", "composer")
+        self._about = ""
         self._answering = False
         self._hold = ""
         self._words = _Words()
@@ -35,6 +46,8 @@ class Composer(QFrame):
         self._words.textChanged.connect(self._refresh)
         self._words.textChanged.connect(self.changed)
         self._words.escaped.connect(self._escape)
+        self._words.recall_wanted.connect(self.recall_wanted)
+        self._words.files_given.connect(self.files_given)
         self._note = Elided("small")
         self.meter = ContextMeter()
         self._leave = Button(tr("Leave it as it was"), "action", icon="cross", on_click=self.edit_left.emit)
@@ -84,13 +97,24 @@ class Composer(QFrame):
         self._words.setPlainText(text)
         self._words.moveCursor(QTextCursor.MoveOperation.End)
 
+    def show_recalled(self, text: str) -> None:
+        """A question of before; the arrow keys lead to others until it is changed."""
+        self.set_text(text)
+        self._words.recalled = text
+
+    def insert(self, text: str) -> None:
+        """Where the cursor is, in a line of its own; Ctrl+Z takes it out again."""
+        cursor = self._words.textCursor()
+        cursor.insertText(text if cursor.atBlockStart() else f"\n{text}")
+
     def undo(self) -> None:
         """Brings back what was erased from the field."""
         self._words.undo()
 
     def set_note(self, text: str) -> None:
         """The grey line: which model listens."""
-        self._note.set_words(text)
+        self._about = text
+        self._refresh()
 
     def set_answering(self, answering: bool, *, hold: str = "") -> None:
         """While a reply comes the button stops it; `hold` says why nothing can be sent though no reply is seen."""
@@ -114,6 +138,7 @@ class Composer(QFrame):
             self.sent.emit(text)
 
     def _refresh(self) -> None:
+        self._note.set_words(self._hold or self._about)
         self.button.setText(tr("Stop") if self._answering else tr("Send"))
         self.button.setToolTip(self._hold or (tr("Stop the reply (Esc)") if self._answering else tr("Send (Enter)")))
         self.button.setEnabled(self._answering or (bool(self.text.strip()) and not self._hold))
@@ -125,9 +150,12 @@ class _Words(QPlainTextEdit):
     entered = Signal()
     focused = Signal(bool)
     escaped = Signal()
+    recall_wanted = Signal(int)
+    files_given = Signal(list)
 
     def __init__(self) -> None:
         super().__init__()
+        self.recalled = ""
         self.setPlaceholderText(tr("Write a message"))
         self.setAccessibleName(tr("Message"))
         self.setAccessibleDescription(tr("Enter sends, Shift and Enter start a new line"))
@@ -148,10 +176,22 @@ class _Words(QPlainTextEdit):
     def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802 - Qt's name
         if event.key() in _SENDING_KEYS and not event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
             self.entered.emit()
+        elif event.key() in _RECALLING_KEYS and self.toPlainText() in ("", self.recalled):
+            self.recall_wanted.emit(_RECALLING_KEYS[Qt.Key(event.key())])
         else:
             if event.key() == Qt.Key.Key_Escape:
                 self.escaped.emit()
             super().keyPressEvent(event)
+
+    def canInsertFromMimeData(self, source: QMimeData) -> bool:  # noqa: N802 - Qt's name
+        return bool(local_files(source)) or super().canInsertFromMimeData(source)
+
+    def insertFromMimeData(self, source: QMimeData) -> None:  # noqa: N802 - Qt's name
+        """What is pasted or dropped: of files their text, not their names."""
+        if paths := local_files(source):
+            self.files_given.emit(paths)
+        else:
+            super().insertFromMimeData(source)
 
     def focusInEvent(self, event: QFocusEvent) -> None:  # noqa: N802 - Qt's name
         super().focusInEvent(event)
@@ -167,3 +207,8 @@ class _Words(QPlainTextEdit):
             Qt.ScrollBarPolicy.ScrollBarAsNeeded if lines > _LINES_MAX else Qt.ScrollBarPolicy.ScrollBarAlwaysOff
         )
         self.setFixedHeight(min(lines, _LINES_MAX) * self.fontMetrics().lineSpacing() + 4)
+
+
+def local_files(dragged: QMimeData) -> list[Path]:
+    """The files of this computer in what is dropped or pasted."""
+    return [Path(url.toLocalFile()) for url in dragged.urls() if url.isLocalFile()]

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QPoint, Qt, QTimer, Signal, SignalInstance
-from PySide6.QtGui import QFocusEvent, QKeyEvent
+from PySide6.QtGui import QFocusEvent, QIcon, QKeyEvent
 from PySide6.QtWidgets import QFrame, QLineEdit, QListWidget, QListWidgetItem, QMenu
 
 from ui.text import clock, tr
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _ID = Qt.ItemDataRole.UserRole
 _STARRED = Qt.ItemDataRole.UserRole + 1
+_SHOWN = Qt.ItemDataRole.UserRole + 2  # what an item was made of
 _TYPING_PAUSE_MS = 200
 
 
@@ -48,7 +49,8 @@ class ConversationList(QFrame):
         self._more.setAccessibleName(tr("More about all chats"))
         self._more.setToolTip(tr("Import and export"))
         self._more.setMenu(self._more_menu())
-        self._search = QLineEdit()
+        self._search = _Search()
+        self._search.passed.connect(self.take_focus)
         self._search.setPlaceholderText(tr("Search chats"))
         self._search.setAccessibleName(tr("Search all chats"))
         self._search.setClearButtonEnabled(True)
@@ -72,20 +74,18 @@ class ConversationList(QFrame):
         layout.addWidget(self._list, 1)
 
     def show_conversations(self, summaries: Sequence[ConversationSummary], current: str) -> None:
-        """Replaces the list and marks `current` in it, without selecting anew."""
+        """Replaces the list and marks `current` in it, without selecting anew or scrolling.
+
+        Only what differs is changed: a list of a thousand is shown anew with every message.
+        """
         self._list.blockSignals(True)
-        self._list.clear()
-        for summary in summaries:
-            item = QListWidgetItem(summary.title)
-            item.setData(_ID, summary.id)
-            item.setData(_STARRED, summary.starred)
-            if summary.starred:
-                item.setIcon(icon("star", theme().tokens.accent, theme().tokens.accent))
-                item.setData(Qt.ItemDataRole.AccessibleTextRole, tr("Starred: {title}").format(title=summary.title))
-            item.setToolTip(f"{summary.title}\n{clock(summary.updated_at_ns)}")
-            self._list.addItem(item)
-            if summary.id == current:
-                self._list.setCurrentItem(item)
+        for at, summary in enumerate(summaries):
+            if at == self._list.count():
+                self._list.addItem(QListWidgetItem())
+            _show(self._list.item(at), summary)
+        while self._list.count() > len(summaries):
+            self._list.takeItem(self._list.count() - 1)
+        self._list.setCurrentRow(next((at for at, one in enumerate(summaries) if one.id == current), -1))
         self._list.blockSignals(False)
         looking = bool(self._search.text())
         self._none.setText(tr("No chat has these words.") if looking else tr("Your chats will be listed here."))
@@ -96,6 +96,11 @@ class ConversationList(QFrame):
     def titles(self) -> list[str]:
         """What is listed, from top to bottom."""
         return [self._list.item(at).text() for at in range(self._list.count())]
+
+    @property
+    def words_sought(self) -> str:
+        """What the list is searched for."""
+        return self._search.text().strip()
 
     def take_focus(self) -> None:
         self._list.setFocus()
@@ -150,6 +155,32 @@ class ConversationList(QFrame):
             menu = self.menu_for(item)
             menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
             menu.popup(self._list.viewport().mapToGlobal(at))
+
+
+def _show(item: QListWidgetItem, summary: ConversationSummary) -> None:
+    colour = theme().tokens.accent
+    if item.data(_SHOWN) == (summary, colour):
+        return
+    item.setData(_SHOWN, (summary, colour))
+    item.setText(summary.title)
+    item.setData(_ID, summary.id)
+    item.setData(_STARRED, summary.starred)
+    item.setIcon(icon("star", colour, colour) if summary.starred else QIcon())
+    spoken = tr("Starred: {title}").format(title=summary.title) if summary.starred else summary.title
+    item.setData(Qt.ItemDataRole.AccessibleTextRole, spoken)
+    item.setToolTip(f"{summary.title}\n{clock(summary.updated_at_ns)}")
+
+
+class _Search(QLineEdit):
+    """The arrow key down and Enter go on to what was found."""
+
+    passed = Signal()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802 - Qt's name
+        if event.key() in (Qt.Key.Key_Down, Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            self.passed.emit()
+        else:
+            super().keyPressEvent(event)
 
 
 class _List(QListWidget):

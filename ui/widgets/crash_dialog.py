@@ -45,6 +45,7 @@ class CrashDialog(QDialog):
         buttons.addStretch()
         buttons.addWidget(close)
         layout.addLayout(buttons)
+        close.setDefault(True)
         close.setFocus()
 
     def _copy_report(self) -> None:

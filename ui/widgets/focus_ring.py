@@ -6,8 +6,9 @@ the pointer is. Text fields and messages mark themselves.
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QObject, QPoint, QRect, Qt
-from PySide6.QtGui import QColor, QKeyEvent, QPainter, QPaintEvent, QPen
+from PySide6 import QtCore
+from PySide6.QtCore import QEvent, QObject, QPoint, QRect
+from PySide6.QtGui import QColor, QKeyEvent, QPainter, QPaintEvent, QPen, QShowEvent
 from PySide6.QtWidgets import QApplication, QScrollArea, QWidget
 from shiboken6 import isValid
 
@@ -18,7 +19,6 @@ _GAP = 1
 _WIDTH = 2
 _MARK_THEMSELVES = ("QLineEdit", "QPlainTextEdit", "QComboBox")  # by name: a class that nothing needs yet loads slowly
 _MOVES = (QEvent.Type.Move, QEvent.Type.Resize, QEvent.Type.Show, QEvent.Type.Hide)
-_TABS = (Qt.Key.Key_Tab, Qt.Key.Key_Backtab)
 
 
 class FocusRing(QWidget):
@@ -34,18 +34,21 @@ class FocusRing(QWidget):
         self._tabbed = False
         self._target: QWidget | None = None
         self._watched: list[QWidget] = []
-        self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
-        self.setAttribute(Qt.WidgetAttribute.WA_NoSystemBackground)
         self.hide()
         application = QApplication.instance()
         assert isinstance(application, QApplication)
         application.focusChanged.connect(self._move_on)
 
+    def showEvent(self, event: QShowEvent) -> None:  # noqa: N802 - Qt's name
+        self.setAttribute(QtCore.Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        self.setAttribute(QtCore.Qt.WidgetAttribute.WA_NoSystemBackground)
+        super().showEvent(event)
+
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's name
         if event.type() in _MOVES and self._target is not None:
             self._place()
         elif isinstance(event, QKeyEvent) and watched is self._watched[0]:
-            self._tabbed = event.type() == QEvent.Type.KeyPress and event.key() in _TABS
+            self._tabbed = event.type() == QEvent.Type.KeyPress and _is_tab(event)
         return False
 
     def paintEvent(self, _: QPaintEvent) -> None:  # noqa: N802 - Qt's name
@@ -94,6 +97,10 @@ def _up_to(window: QWidget, widget: QWidget) -> list[QWidget]:
     while (above := chain[-1].parentWidget()) is not None and above is not window:
         chain.append(above)
     return chain
+
+
+def _is_tab(event: QKeyEvent) -> bool:
+    return event.key() in (QtCore.Qt.Key.Key_Tab, QtCore.Qt.Key.Key_Backtab)
 
 
 def _needs_ring(widget: QWidget) -> bool:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QLineEdit, QWidget
 
 from personal_ai.common.errors import UserFacingError
@@ -48,6 +50,13 @@ class FormDialog(Dialog):
         layout.addLayout(self._news)
         layout.addLayout(buttons(self.leave, self.go))
 
+    def showEvent(self, event: QShowEvent) -> None:  # noqa: N802 - Qt's name
+        reached = [one for one in self.findChildren(QWidget) if one.focusPolicy() & Qt.FocusPolicy.TabFocus]
+        fields = [one for one in reached if one not in (self.leave, self.go)]
+        for before, after in pairwise((*fields[-1:], self.leave, self.go)):  # the buttons were there first
+            QWidget.setTabOrder(before, after)
+        super().showEvent(event)
+
     def add(self, name: str, field: QWidget) -> None:
         """A field under its name."""
         self.fields.addLayout(named(name, field))
@@ -60,7 +69,6 @@ class FormDialog(Dialog):
         self.lines.append(line)
         self.add(name, line)
         line.textChanged.connect(self.refresh)
-        line.returnPressed.connect(self._begin)
         return line
 
     def add_file(self, suggestion: str = "", *, to_write: bool = False) -> FileField:
@@ -116,6 +124,7 @@ class FormDialog(Dialog):
         self._operation = None
         self.leave.setEnabled(True)
         self._look_busy(busy=False)
+        self.take_focus()
 
     def _look_busy(self, *, busy: bool) -> None:
         for line in self.findChildren(QLineEdit):

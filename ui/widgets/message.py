@@ -16,6 +16,7 @@ from PySide6.QtGui import (
     QKeyEvent,
     QKeySequence,
     QResizeEvent,
+    QTextCursor,
 )
 from PySide6.QtWidgets import QFrame, QMenu, QMessageBox, QVBoxLayout, QWidget
 
@@ -25,8 +26,11 @@ from ui.markdown import Code, Cutter, Prose, split
 from ui.reply_text import facts_line
 from ui.text import clock, tr
 from ui.theme.tokens import SPACE_L, SPACE_M, SPACE_S, SPACE_XS
+from ui.widgets import marks
 from ui.widgets.basic import Button, clear, column, frame, label, row
 from ui.widgets.code_view import CodeView
+from ui.widgets.long_text import LongText
+from ui.widgets.marks import TextView
 from ui.widgets.prose import ProseView
 from ui.widgets.versions import VersionSwitch
 
@@ -34,6 +38,9 @@ MESSAGE_MARGIN = SPACE_S  # between a message and the frame that shows its focus
 _MARGINS = (MESSAGE_MARGIN - 1, SPACE_XS, MESSAGE_MARGIN - 1, SPACE_XS)  # the frame takes the one
 _ACTIONS_HEIGHT = 24
 _BUBBLE_SHARE = 0.75
+
+
+_PARTS = (ProseView, CodeView)  # of a reply
 
 
 class Act(Enum):
@@ -77,6 +84,14 @@ class MessageView(QFrame):
         """What can be done with the message from now on, and which versions of it there are."""
         self._versions.show_versions([turn.id for turn in versions], turn_id)
         self._acts = {act: _words(act) for act in acts}
+
+    def mark(self, words: str, current: int | None = None) -> tuple[TextView, QTextCursor] | None:
+        """Marks words in the message; see `ui.widgets.marks`."""
+        return marks.mark(self._views(), words, current)
+
+    def _views(self) -> Sequence[TextView]:
+        """What shows the message's words, in order."""
+        raise NotImplementedError
 
     def copy(self) -> None:
         QGuiApplication.clipboard().setText(self.text)
@@ -142,16 +157,22 @@ class UserMessage(MessageView):
     def __init__(self, turn: Turn) -> None:
         super().__init__(tr("You"), turn.text, turn.created_at_ns)
         self._bubble, inside = frame("bubble", margins=(SPACE_L, SPACE_M, SPACE_L, SPACE_S), spacing=0)
-        self._words = ProseView()
-        self._words.setAccessibleName(tr("Your words"))
-        self._words.set_plain(turn.text)
-        self._width_wanted = self._words.width_wanted() + 2 * SPACE_L
+        self._words = LongText(turn.text, tr("Your words"))
+        self._width_wanted = self._words.view.width_wanted() + 2 * SPACE_L
         inside.addWidget(self._words)
         layout = row(self, margins=_MARGINS, spacing=SPACE_S)
         layout.addStretch(1)
         layout.addWidget(self._actions)
         layout.addWidget(self._versions)
         layout.addWidget(self._bubble, 1000)
+
+    def mark(self, words: str, current: int | None = None) -> tuple[TextView, QTextCursor] | None:
+        if words and current is not None:
+            self._words.open()  # they may stand in what is not shown
+        return super().mark(words, current)
+
+    def _views(self) -> Sequence[TextView]:
+        return [self._words.view]
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 - Qt's name
         super().resizeEvent(event)
@@ -210,6 +231,11 @@ class ReplyMessage(MessageView):
         self.text = turn.text
         self._name_it()
         self._facts.setText(facts_line(turn.facts) if turn.facts else "")
+
+    def _views(self) -> Sequence[TextView]:
+        items = (self._parts.itemAt(at) for at in range(self._parts.count()))
+        parts = (item.widget() for item in items if item is not None)
+        return [part.editor if isinstance(part, CodeView) else part for part in parts if isinstance(part, _PARTS)]
 
     def _close(self, part: Prose | Code) -> None:
         """A part is whole: the one that was growing, if any was."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt
+from PySide6 import QtCore
 from PySide6.QtWidgets import QFrame, QWidget
 
 from personal_ai.common.errors import UserFacingError
@@ -48,7 +48,7 @@ class Problem(QFrame):
                 layout.addWidget(_selectable(text, ""))
         if closable:
             close = Button(tr("Close"), "action", icon="cross", on_click=self._close)
-            layout.addWidget(close, 0, Qt.AlignmentFlag.AlignRight)
+            layout.addWidget(close, 0, QtCore.Qt.AlignmentFlag.AlignRight)
 
     def _close(self) -> None:
         self.hide()
@@ -64,13 +64,12 @@ class LinkNotice(QFrame):
         self.setProperty("tone", "bad")
         self.setAccessibleName(str(warning))
         layout = column(self, margins=(SPACE_L, SPACE_M, SPACE_L, SPACE_M), spacing=SPACE_S)
-        where = tr("It stands in {ledger}, for everybody and for ever.").format(ledger=warning.ledger)
         layout.addWidget(label(warning.what, "strong", wrap=True))
-        for text in (where, warning.instead):
+        for text in (warning.where, warning.instead):
             layout.addWidget(label(text, wrap=True))
 
 
 def _selectable(text: str, kind: str) -> QWidget:
     made = label(text, kind, wrap=True)
-    made.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    made.setTextInteractionFlags(QtCore.Qt.TextInteractionFlag.TextSelectableByMouse)
     return made

@@ -111,15 +111,22 @@ class PayDialog(PaymentDialog):
         clear(self.outcome)
         self._set_busy(True)
         operation = self._till.offer(kind, self.amount.text(), target).owned_by(self)
-        operation.on_success(self._show_offer).on_failure(self.show_problem).on_end(lambda: self._set_busy(False))
+        operation.on_success(self._show_offer).on_failure(self.show_problem).on_end(self._end_asking)
 
     def _show_offer(self, offer: Offer) -> None:
         self._offer = offer
         self.outcome.addWidget(_described(offer.preview))
         if offer.warning is not None:
             self.outcome.addWidget(LinkNotice(offer.warning))
-        self._show_buttons()
-        (self.agreed if self.agreed.isVisible() else self.go).setFocus()
+
+    def _end_asking(self) -> None:
+        self._set_busy(False)
+        if self.agreed.isVisible():
+            self.agreed.setFocus()
+        elif self._offer is not None and self._offer.preview.affordable:
+            self.go.setFocus()
+        else:
+            self.amount.setFocus()
 
     def _show_buttons(self) -> None:
         offer = self._offer

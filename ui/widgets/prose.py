@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
-from PySide6.QtCore import QEvent, QSizeF, Qt, QUrl
+from PySide6.QtCore import QEvent, QRectF, QSizeF, Qt, QUrl
 from PySide6.QtGui import (
     QColor,
     QFont,
+    QPainter,
+    QPaintEvent,
+    QTextBlock,
     QTextBlockFormat,
     QTextCharFormat,
     QTextCursor,
     QTextDocument,
+    QTextFormat,
     QTextFragment,
     QTextFrameFormat,
     QTextOption,
@@ -21,13 +25,15 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QFrame, QSizePolicy, QTextBrowser
 
+from ui.text import tr
 from ui.theme import theme
-from ui.theme.tokens import CODE_FAMILY, SPACE_S, SPACE_XS, TYPE_HEADING_1, TYPE_HEADING_2
+from ui.theme.tokens import CODE_FAMILY, SPACE_S, SPACE_XS
 
 _LINE_HEIGHT_PERCENT = 130
 _INDENT = 22
 _BETWEEN = SPACE_S + 2  # paragraphs
-_HEADING_SIZES = {1: TYPE_HEADING_1, 2: TYPE_HEADING_2 + 2}
+_HEADING_STEPS = {1: 2, 2: 1}  # larger than the text, as in HTML's sizes of fonts: 1.5 and 1.2 times
+_QUOTE_BAR = 3
 _MARKDOWN = QTextDocument.MarkdownFeature.MarkdownDialectGitHub | QTextDocument.MarkdownFeature.MarkdownNoHTML
 
 
@@ -37,6 +43,7 @@ class ProseView(QTextBrowser):
     def __init__(self, on_link: Callable[[QUrl], object] | None = None) -> None:
         super().__init__()
         self._markdown: str | None = None
+        self._quotes = False
         self._shown = 0  # characters of what grows
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setOpenLinks(False)
@@ -68,6 +75,8 @@ class ProseView(QTextBrowser):
     def set_markdown(self, text: str) -> None:
         self._markdown = text
         self.document().setMarkdown(text, _MARKDOWN)
+        self._quotes = any(map(_quote_level, _blocks(self.document())))
+        self._say_pictures()
         self._lay_out_blocks()
         self._dress_words()
         self._dress_tables()
@@ -85,7 +94,30 @@ class ProseView(QTextBrowser):
     def changeEvent(self, event: QEvent) -> None:  # noqa: N802 - Qt's name
         super().changeEvent(event)
         if event.type() == QEvent.Type.PaletteChange and self._markdown is not None:
-            self.set_markdown(self._markdown)
+            self._dress_anew(self._markdown)
+
+    def _dress_anew(self, markdown: str) -> None:
+        """In other colours; what was marked in the text stays marked."""
+        marks = self.extraSelections()
+        places = [(one.cursor.selectionStart(), one.cursor.selectionEnd()) for one in marks]
+        self.set_markdown(markdown)
+        for one, (start, end) in zip(marks, places, strict=True):
+            one.cursor.setPosition(start)
+            one.cursor.setPosition(end, QTextCursor.MoveMode.KeepAnchor)
+        self.setExtraSelections(marks)
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
+        """With a bar beside what is quoted, one for each level."""
+        super().paintEvent(event)
+        if not self._quotes:
+            return
+        layout, painter = self.document().documentLayout(), QPainter(self.viewport())
+        for block in _blocks(self.document()):
+            rect = layout.blockBoundingRect(block)
+            for level in range(_quote_level(block)):
+                bar = QRectF(level * _INDENT + SPACE_XS, rect.top(), _QUOTE_BAR, rect.height())
+                painter.fillRect(bar, QColor(theme().tokens.edge))
+        painter.end()
 
     def wheelEvent(self, event: QWheelEvent) -> None:  # noqa: N802 - Qt's name
         event.ignore()
@@ -106,17 +138,37 @@ class ProseView(QTextBrowser):
                 close = block.textList() is not None and after.isValid() and after.textList() is not None
                 form.setTopMargin(0)
                 form.setBottomMargin(0 if not after.isValid() else SPACE_XS if close else _BETWEEN)
+                if quoted := _quote_level(block):
+                    form.setLeftMargin(quoted * _INDENT)
+                    form.setRightMargin(0)
+                if block.blockFormat().hasProperty(QTextFormat.Property.BlockTrailingHorizontalRulerWidth):
+                    form.setBackground(QColor(theme().tokens.line))
             cursor.setPosition(block.position())
             cursor.mergeBlockFormat(form)
             if level := block.blockFormat().headingLevel():
                 heading = QTextCharFormat()
-                heading.setProperty(QTextCharFormat.Property.FontPixelSize, _HEADING_SIZES.get(level, TYPE_HEADING_2))
-                heading.setProperty(QTextCharFormat.Property.FontSizeAdjustment, 0)
+                heading.setProperty(QTextCharFormat.Property.FontSizeAdjustment, _HEADING_STEPS.get(level, 0))
                 heading.setFontWeight(QFont.Weight.DemiBold)
                 cursor.movePosition(QTextCursor.MoveOperation.EndOfBlock, QTextCursor.MoveMode.KeepAnchor)
                 cursor.mergeCharFormat(heading)
             block = after
         cursor.endEditBlock()
+
+    def _say_pictures(self) -> None:
+        """What a picture would show, in words: none is fetched. Qt has a picture for each run of formatted words."""
+        pictures = [
+            (fragment.position(), fragment.length(), form)
+            for fragment in _fragments(self.document())
+            if (form := fragment.charFormat().toImageFormat()).isValid()
+        ]
+        words, cursor = "", QTextCursor(self.document())
+        for at, (position, length, form) in reversed(list(enumerate(pictures))):
+            words = form.stringProperty(QTextFormat.Property.ImageAltText) + words
+            goes_on = at > 0 and sum(pictures[at - 1][:2]) == position and pictures[at - 1][2].name() == form.name()
+            cursor.setPosition(position)
+            cursor.setPosition(position + length, QTextCursor.MoveMode.KeepAnchor)
+            cursor.insertText("" if goes_on else tr("[Picture: {words}]").format(words=words), QTextCharFormat())
+            words = words if goes_on else ""
 
     def _dress_words(self) -> None:
         """Code inside a line in our font on the code ground; strong words in the one weight that we have for them."""
@@ -126,17 +178,11 @@ class ProseView(QTextBrowser):
         code.setBackground(QColor(theme().tokens.code))
         strong = QTextCharFormat()
         strong.setFontWeight(QFont.Weight.DemiBold)
-        block = self.document().begin()
-        while block.isValid():
-            parts = block.begin()
-            while not parts.atEnd():
-                fragment = parts.fragment()
-                if fragment.charFormat().fontFixedPitch():
-                    self._merge(fragment, code)
-                if fragment.charFormat().fontWeight() > QFont.Weight.DemiBold:
-                    self._merge(fragment, strong)
-                parts += 1
-            block = block.next()
+        for fragment in _fragments(self.document()):
+            if fragment.charFormat().fontFixedPitch():
+                self._merge(fragment, code)
+            if fragment.charFormat().fontWeight() > QFont.Weight.DemiBold:
+                self._merge(fragment, strong)
 
     def _dress_tables(self) -> None:
         """Thin lines in our colour, and cells as high as their words."""
@@ -160,3 +206,23 @@ class ProseView(QTextBrowser):
         cursor.setPosition(fragment.position())
         cursor.setPosition(fragment.position() + fragment.length(), QTextCursor.MoveMode.KeepAnchor)
         cursor.mergeCharFormat(form)
+
+
+def _blocks(document: QTextDocument) -> Iterator[QTextBlock]:
+    block = document.begin()
+    while block.isValid():
+        yield block
+        block = block.next()
+
+
+def _fragments(document: QTextDocument) -> Iterator[QTextFragment]:
+    """Runs of one format. What is merged into a format leaves them valid."""
+    for block in _blocks(document):
+        parts = block.begin()
+        while not parts.atEnd():
+            yield parts.fragment()
+            parts += 1
+
+
+def _quote_level(block: QTextBlock) -> int:
+    return int(block.blockFormat().property(QTextFormat.Property.BlockQuoteLevel) or 0)

@@ -51,7 +51,7 @@ class ReceiveDialog(Dialog):
                 wrap=True,
             )
         )
-        layout.addLayout(buttons(Button(tr("Close"), on_click=self.accept)))
+        layout.addLayout(buttons(Button(tr("Close"), "primary", on_click=self.accept)))
 
     def _address(self, title: str, meaning: str, address: str) -> QFrame:
         card, inner = frame("card", margins=(SPACE_L, SPACE_L, SPACE_L, SPACE_L), spacing=SPACE_S)

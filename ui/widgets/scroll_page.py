@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
 from ui.theme.tokens import SPACE_L, SPACE_M, SPACE_XL, SPACE_XXL
-from ui.widgets.basic import centred, column
+from ui.widgets.basic import centred, column, set_by_name
 
 _WIDTH_MAX = 900
 _NARROW_BELOW = 640
@@ -21,7 +20,7 @@ class ScrollPage(QScrollArea):
         super().__init__()
         self.setWidgetResizable(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
-        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        set_by_name(self, "focusPolicy", "NoFocus")
         content = QWidget()
         content.setProperty("kind", "page")
         inner = QWidget()

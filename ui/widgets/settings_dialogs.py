@@ -162,8 +162,10 @@ def _shortcuts() -> tuple[tuple[str, str], ...]:
     return (
         ("Ctrl+N", tr("New chat")),
         ("Ctrl+F", tr("Find words in this chat")),
+        ("F3, Shift+F3", tr("The next place found, or the one before")),
         ("Ctrl+Shift+F", tr("Find a chat")),
         ("Ctrl+Z", tr("Undo what was deleted")),
+        ("\N{UPWARDS ARROW}", tr("In an empty message: what you asked before")),
         (f"Ctrl+1 … {len(Page)}", tr("The pages, from the top")),
         ("Ctrl+L", tr("Lock")),
         ("F1, Ctrl+/", tr("This list")),

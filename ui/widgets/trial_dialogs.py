@@ -11,7 +11,6 @@ from ui.text import tr
 from ui.theme.tokens import SPACE_S
 from ui.widgets.basic import Button, column, label, row
 from ui.widgets.dialog import Dialog
-from ui.widgets.form import Step
 from ui.widgets.vault_steps import CheckStep, PasswordStep, WordsStep
 
 if TYPE_CHECKING:
@@ -84,8 +83,9 @@ class KeepDialog(QDialog):
         confirming = self._keys.confirm_phrase(typed).on_success(lambda _: self.accept())
         confirming.on_failure(step.show_problem).on_end(lambda: step.set_busy(False))
 
-    def _show(self, step: Step) -> None:
+    def _show(self, step: PasswordStep | WordsStep | CheckStep) -> None:
         self._steps.setCurrentWidget(step)
+        step.go.setDefault(True)
         step.first.setFocus()
 
     def _forget(self) -> None:
@@ -120,7 +120,6 @@ class EndDialog(Dialog):
         foot.addWidget(self.throw_away)
         foot.addWidget(self.keep)
         layout.addLayout(foot)
-        self.keep.setFocus()
 
     def _keep(self) -> None:
         self.reject()

@@ -5,6 +5,7 @@ trial put them in their own order.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QCheckBox, QLineEdit
@@ -135,7 +136,10 @@ class CheckStep(Step):
     def ask(self, places: Sequence[int]) -> None:
         clear(self._fields)
         self._lines = {place: self._line(place) for place in places}
-        self.first = next(iter(self._lines.values()))
+        lines = tuple(self._lines.values())
+        self.first = lines[0]
+        for before, after in pairwise((*lines, self.later, self.go)):  # the buttons were there first
+            self.setTabOrder(before, after)
         self._refresh()
 
     def _line(self, place: int) -> QLineEdit:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import wasmtime
@@ -24,7 +25,13 @@ from tests.compiler.unpacking import read_unpacked
 
 TOLERANCE = 0.05
 CONTEXT = 128
-WIDE = {"hidden_size": 320, "head_size": 64, "head_count": 4, "intermediate_size": 640, "vocabulary_size": 1000}
+WIDE: dict[str, Any] = {
+    "hidden_size": 320,
+    "head_size": 64,
+    "head_count": 4,
+    "intermediate_size": 640,
+    "vocabulary_size": 1000,
+}
 CASES: dict[str, tuple[Decoder, Quantisation]] = {
     "llama, int8": (replace(LLAMA, **WIDE), "int8"),
     "llama, int4": (replace(LLAMA, **WIDE), "int4"),

@@ -16,7 +16,7 @@ from personal_ai.compiler.program_file import read_program
 from tests.canister.engine.wasm_engine import WasmProgram
 
 Array = npt.NDArray[Any]
-_DTYPES = {f.Element.F32: np.dtype("<f4"), f.Element.I64: np.dtype("<i8")}
+_DTYPES: dict[f.Element, np.dtype[Any]] = {f.Element.F32: np.dtype("<f4"), f.Element.I64: np.dtype("<i8")}
 _DONE = 2
 
 

@@ -20,13 +20,14 @@ from personal_ai.models.library import Library
 from personal_ai.models.local import LocalModel
 from personal_ai.models.messages import Message
 from personal_ai.models.tokenizer import ChatTokenizer
+from tests.support.checkpoints import Architecture
 from tests.support.exports import checkpoint, exports, genai_logits, unpacked
 
 TOKENS = [int(token) for token in np.random.default_rng(5).integers(0, 290, 40)]
 
 
 @pytest.mark.parametrize(("architecture", "style"), [pair for pair in exports() if pair[1] != "genai-int4"])
-def test_an_export_gives_the_numbers_of_its_folder(tmp_path: Path, architecture: str, style: str) -> None:
+def test_an_export_gives_the_numbers_of_its_folder(tmp_path: Path, architecture: Architecture, style: str) -> None:
     library = Library(tmp_path / "library")
     folder = import_folder(checkpoint(tmp_path / "source", architecture), library, quantisation="f32")
     export = import_folder(unpacked(tmp_path / "Export", architecture, style), library, quantisation="f32")

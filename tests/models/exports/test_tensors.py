@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,10 +27,12 @@ def blocks(bits: int, block_size: int, *, zero_points: bool) -> tuple[Blocks, np
     integers = rng.integers(0, 256, (OUTPUTS, count, block_size * bits // 8), dtype=np.uint8)
     scales = rng.uniform(0.5, 1.0, OUTPUTS * count).astype(np.float32)
     points = rng.integers(0, 256, OUTPUTS * -(-count * bits // 8), dtype=np.uint8) if zero_points else None
-    attributes = {"K": INPUTS, "N": OUTPUTS, "bits": bits, "block_size": block_size, "accuracy_level": 1}
+    sizes: dict[str, Any] = {"K": INPUTS, "N": OUTPUTS, "bits": bits, "block_size": block_size}
     names = ["x", "integers", "scales", *(["points"] if zero_points else [])]
-    node = helper.make_node("MatMulNBits", names, ["y"], domain="com.microsoft", **attributes)
-    constants = {"integers": integers, "scales": scales} | ({"points": points} if points is not None else {})
+    node = helper.make_node("MatMulNBits", names, ["y"], domain="com.microsoft", accuracy_level=1, **sizes)
+    constants: dict[str, np.ndarray[Any, Any]] = {"integers": integers, "scales": scales}
+    if points is not None:
+        constants["points"] = points
     graph = helper.make_graph(
         [node],
         "g",

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from personal_ai.common.errors import FormatError, UnsupportedModelError
-from personal_ai.models.gguf.reader import GgufFile
+from personal_ai.models.gguf.reader import GgufFile, GgufHead
 from personal_ai.models.hub import gguf_choice
 from personal_ai.models.hub.connection import Hub
 from personal_ai.models.hub.download import downloaded, unfinished
@@ -99,12 +99,12 @@ def test_what_the_head_says_is_what_the_file_says(
 ) -> None:
     (tmp_path / "model.gguf").write_bytes(content)
     file = GgufFile(tmp_path / "model.gguf")
-    head = gguf_choice.GgufHead(content[: len(content) - 9], len(content), "model.gguf")
+    head = GgufHead(content[: len(content) - 9], len(content), "model.gguf")
     assert (head.facts, head.tensors) == (file.facts, file.tensors)
     assert head.rows("token_embd.weight", 0, 2).shape == file.rows("token_embd.weight", 0, 2).shape
     file.close()
     with pytest.raises(FormatError):
-        gguf_choice.GgufHead(content[:100], len(content), "model.gguf")
+        GgufHead(content[:100], len(content), "model.gguf")
 
 
 def _listed(*names: str) -> list[HubFile]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -23,7 +25,8 @@ def unpacked(matrix: BlockMatrix) -> np.ndarray:
 @pytest.mark.parametrize("bits", [8, 4])
 @pytest.mark.parametrize("inputs", [64, 130, 5])
 def test_numbers_are_the_packages_side_by_side(bits: int, inputs: int) -> None:
-    rng, tensors, expected = np.random.default_rng(bits), {}, []
+    rng, expected = np.random.default_rng(bits), []
+    tensors: dict[str, Any] = {}
     for name, outputs in (("a", 3), ("b", 4)):
         integers = rng.integers(-8 if bits == 4 else -127, 8 if bits == 4 else 128, (inputs, outputs)).astype(np.int8)
         scales = rng.standard_normal((-(-inputs // BLOCK_SIZE), outputs)).astype(np.float32)

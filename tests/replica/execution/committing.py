@@ -16,7 +16,7 @@ from pathlib import Path
 from personal_ai.replica import state as state_module
 from personal_ai.replica.canister import CanisterSettings
 from personal_ai.replica.execution import Entry, Executor, InstallMode, Message, Outcome
-from personal_ai.replica.memory_files import Piece
+from personal_ai.replica.memory_files import Piece, write_piece
 from personal_ai.replica.state import StateStore
 
 CANISTER = b"\x00\x00\x00\x00\x00\x00\x00\x01\x01\x01"
@@ -72,9 +72,9 @@ def die_at(moment: str) -> None:
 
         StateStore._log = log_then_die  # type: ignore[method-assign]
     elif moment == "after the commit":
-        StateStore._apply = die  # type: ignore[method-assign]
+        StateStore._apply = die  # type: ignore[method-assign,assignment]
     elif moment == "writing":
-        write = state_module.write_piece
+        write = write_piece
         written = 0
 
         def write_some(piece: Piece) -> None:
@@ -85,7 +85,7 @@ def die_at(moment: str) -> None:
                 die()
             write(piece)
 
-        state_module.write_piece = write_some
+        state_module.write_piece = write_some  # type: ignore[attr-defined]
 
 
 if __name__ == "__main__":

@@ -157,7 +157,7 @@ def test_what_is_no_payment(inside: Inside) -> None:
         assert mint(inside, wrong)[1][0] == "InvalidTransaction"
     assert create(inside, block, controller=STRANGER)[1][0] == "Other"
     assert mint(inside, block, deposit_memo=bytes(33))[1][0] == "Other"
-    both = {"subnet_type": "x", "subnet_selection": ("Filter", {"subnet_type": None})}
+    both: dict[str, Any] = {"subnet_type": "x", "subnet_selection": ("Filter", {"subnet_type": None})}
     assert create(inside, block, **both)[1][0] == "Other"
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -71,7 +70,7 @@ class Running:
 
     def control(self, method: str, action: str, **fields: object) -> httpx.Response:
         headers = {"X-Practice-Token": self.facts["control_token"]}
-        body = {"json": fields} if method == "POST" else {"params": fields}
+        body: dict[str, Any] = {"json": fields} if method == "POST" else {"params": fields}
         return httpx.request(method, f"{self.url}/_/practice/{action}", headers=headers, **body)
 
     def fund(self, owner: Principal, cycles: int) -> None:
@@ -100,7 +99,10 @@ class Running:
 
     def stop(self) -> int:
         """Asks it to end and gives its exit code."""
-        self.process.send_signal(signal.SIGTERM if os.name == "posix" else signal.CTRL_BREAK_EVENT)
+        if sys.platform == "win32":
+            self.process.send_signal(signal.CTRL_BREAK_EVENT)
+        else:
+            self.process.send_signal(signal.SIGTERM)
         return self._reap()
 
     def _reap(self) -> int:

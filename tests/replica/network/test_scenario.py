@@ -6,6 +6,7 @@ import hashlib
 import struct
 import time
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
@@ -364,7 +365,8 @@ def test_both_forms_of_canister_ranges_are_certified(owner_agent: Agent, echo: P
     ranges = certificate.lookup((b"subnet", subnet_id.bytes, b"canister_ranges"))
     assert isinstance(ranges, Found)
     assert isinstance(certificate.lookup((b"subnet", subnet_id.bytes, b"public_key")), Found)
-    first, _ = cbor.decode(ranges.value)[0]
+    decoded: Any = cbor.decode(ranges.value)
+    first, _ = decoded[0]
     shard = (b"canister_ranges", subnet_id.bytes, first)
     certificate = owner_agent._read_subnet_state(subnet_id, [shard[:2]])
     assert certificate.lookup(shard) == ranges

@@ -8,6 +8,7 @@ import pytest
 import wasmtime
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from wasmtime._instance import InstanceExports
 
 from personal_ai.replica.wasm.compiled import engine, read
 from personal_ai.replica.wasm.instrument import COUNTER_EXPORT, START_EXPORT, instrument
@@ -19,16 +20,26 @@ BUDGET = 1 << 40
 @dataclass
 class Metered:
     store: wasmtime.Store
-    exports: wasmtime.InstanceExports
+    exports: InstanceExports
 
     def run(self, name: str, *arguments: int, budget: int = BUDGET) -> int:
         """The instructions that one call takes."""
-        counter, function = self.exports[COUNTER_EXPORT], self.exports[name]
-        assert isinstance(counter, wasmtime.Global)
+        function = self.exports[name]
         assert isinstance(function, wasmtime.Func)
-        counter.set_value(self.store, budget)
+        self._counter.set_value(self.store, budget)
         function(self.store, *arguments)
-        return budget - counter.value(self.store)
+        return budget - self.left
+
+    @property
+    def left(self) -> int:
+        """Of the last budget, in instructions."""
+        return int(self._counter.value(self.store))
+
+    @property
+    def _counter(self) -> wasmtime.Global:
+        counter = self.exports[COUNTER_EXPORT]
+        assert isinstance(counter, wasmtime.Global)
+        return counter
 
 
 def metered(wat: str) -> Metered:
@@ -164,7 +175,7 @@ def test_a_length_that_the_counter_cannot_hold_stops_the_message() -> None:
     for length in (-1, -(1 << 63), (1 << 63) - 1):
         with pytest.raises(wasmtime.Trap):
             program.run("f", length)
-        assert program.exports[COUNTER_EXPORT].value(program.store) < 0  # type: ignore[attr-defined]
+        assert program.left < 0
 
 
 def test_only_executed_blocks_are_counted() -> None:
@@ -222,11 +233,11 @@ def test_an_endless_loop_and_endless_recursion_stop() -> None:
         with pytest.raises(wasmtime.Trap) as trap:
             program.run(name, budget=100_000)
         assert trap.value.trap_code is wasmtime.TrapCode.UNREACHABLE
-        left = program.exports[COUNTER_EXPORT].value(program.store)  # type: ignore[attr-defined]
+        left = program.left
         assert -10 < left < 0
     with pytest.raises(wasmtime.Trap):
         program.run("late")
-    assert program.exports[COUNTER_EXPORT].value(program.store) > 0  # type: ignore[attr-defined]
+    assert program.left > 0
 
 
 def test_the_start_function_waits_for_the_executor() -> None:

@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication
 
 from personal_ai.common.errors import NetworkUnreachableError
 from personal_ai.common.jobs import Cancel
+from tests.ui.looking import focused
 from tests.ui.talks import keep_talk, only_talk, open_talk, shown
 from ui.tour.scripted import ScriptedCore
 from ui.tour.stage import Stage
@@ -45,8 +45,8 @@ def test_of_a_reply_is_kept_what_has_come_until_nothing_comes_of_it(make_stage: 
 
     stage.core.script.before_word = fail_later
     stage.enter().chat.send("Who?")
-    stage.until(lambda: stage.core.conversations.unfinished is not None)
-    stage.until(lambda: stage.core.conversations.unfinished.text == "Only you. ")
+    kept = stage.core.conversations
+    stage.until(lambda: kept.unfinished is not None and kept.unfinished.text == "Only you. ")
     held.set()
     stage.settle()
     assert stage.core.conversations.unfinished is None
@@ -88,7 +88,7 @@ def test_a_deleted_chat_comes_back_with_undo(make_stage: MakeStage) -> None:
     stage.settle()
     assert stage.chat.list.titles == []
     assert core.conversations.get(talk.id) is not None
-    QTest.keyClick(QApplication.focusWidget(), Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    QTest.keyClick(focused(), Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
     stage.settle()
     assert stage.chat.list.titles == ["Trip notes"]
     assert stage.chat.conversation.id == talk.id
@@ -120,13 +120,13 @@ def test_delete_key_and_arrow_keys_work_in_the_list(make_stage: MakeStage) -> No
     first, second = keep_talk(core, "First"), keep_talk(core, "Second")
     stage = make_stage(core).enter()
     stage.chat.list.take_focus()
-    QTest.keyClick(QApplication.focusWidget(), Qt.Key.Key_Down)
+    QTest.keyClick(focused(), Qt.Key.Key_Down)
     stage.settle()
     assert stage.chat.conversation.id == second.id
-    QTest.keyClick(QApplication.focusWidget(), Qt.Key.Key_Down)
+    QTest.keyClick(focused(), Qt.Key.Key_Down)
     stage.settle()
     assert stage.chat.conversation.id == first.id
-    QTest.keyClick(QApplication.focusWidget(), Qt.Key.Key_Delete)
+    QTest.keyClick(focused(), Qt.Key.Key_Delete)
     stage.settle()
     assert stage.chat.list.titles == ["Second"]
 
