@@ -90,6 +90,14 @@ class AiWork(QObject):
             on_done,
         )
 
+    def upload_snapshot(self, deployment: Deployment, folder: Path, on_done: Callable[[Snapshot], object]) -> None:
+        self._begin(
+            deployment,
+            tr("Putting a snapshot of {name} back").format(name=deployment.name),
+            lambda task: self._core.snapshots.upload(deployment, folder, task.tell, task.cancel),
+            on_done,
+        )
+
     def _begin(
         self,
         deployment: Deployment,

@@ -70,6 +70,9 @@ class Snapshots(Protocol):
     def download(
         self, deployment: Deployment, named: str, folder: Path, on_progress: ProgressCallback, cancel: Cancel
     ) -> Snapshot: ...
+    def upload(
+        self, deployment: Deployment, folder: Path, on_progress: ProgressCallback, cancel: Cancel
+    ) -> Snapshot: ...
     def delete(self, deployment: Deployment, named: str) -> Snapshot: ...
 
 

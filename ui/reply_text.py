@@ -17,7 +17,7 @@ def place_name(place: Place) -> str:
 
 def facts_line(facts: ReplyFacts) -> str:
     """The facts of a reply in one line."""
-    parts = [place_name(facts.place), count(facts.tokens, tr("token"), tr("tokens"))]
+    parts = [_places(facts), count(facts.tokens, tr("token"), tr("tokens"))]
     if facts.seconds > 0 and facts.tokens > 1:
         parts.append(tr("{rate} tokens/s").replace(" ", FIRM).format(rate=short_number(facts.tokens / facts.seconds)))
     if facts.calls:
@@ -33,6 +33,15 @@ def facts_line(facts: ReplyFacts) -> str:
     elif facts.finish == "max_tokens":
         parts.append(tr("cut at the length limit"))
     return DOT.join(parts)
+
+
+def _places(facts: ReplyFacts) -> str:
+    """Where the reply came from; both, where its rest came from elsewhere."""
+    if facts.continued_locally_at is None:
+        return place_name(facts.place)
+    if facts.place is Place.LOCAL:
+        return tr("A canister, then this computer")
+    return tr("This computer, then: {place}").format(place=place_name(facts.place))
 
 
 def fallback_sentence(reason: str, *, continued: bool) -> str:

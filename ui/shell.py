@@ -173,10 +173,12 @@ class Shell(QWidget):
             self.rail.take_focus(page)
         self._fold_away()
 
-    def show_left_page(self, name: str) -> None:
-        """The page of this name, where there is one: an older or newer program may have kept another."""
-        if name in [page.value for page in Page]:
-            self.show_page(Page(name))
+    def show_left(self, page: str, chat: str) -> None:
+        """The page of this name and the conversation of this id, where there are such."""
+        if page in [one.value for one in Page]:  # an older or newer program may have kept another
+            self.show_page(Page(page))
+        if chat:
+            self.chat.open(chat)
 
     def set_up(self, model: str = "") -> None:
         """Step by step; where it was left, or anew with a model that is there already."""

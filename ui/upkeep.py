@@ -28,6 +28,7 @@ class Settings:
 
     notes: Notes
     wants_password: bool
+    hub_address: str
 
 
 class Upkeep(QObject):
@@ -41,7 +42,8 @@ class Upkeep(QObject):
 
     def read(self) -> Operation[Settings]:
         def work(_: object) -> Settings:
-            return Settings(self._core.vault.notes, self._core.door.wants_password)
+            core = self._core
+            return Settings(core.vault.notes, core.door.wants_password, core.model_room.hub_address)
 
         return self._bridge.run(work)
 
@@ -53,6 +55,10 @@ class Upkeep(QObject):
     def set_proxy(self, url: str) -> Operation[None]:
         """An empty address goes without a proxy."""
         return self._change_notes(lambda notes: notes.with_proxy(checked_proxy(url) if url.strip() else None))
+
+    def use_hub(self, address: str) -> Operation[None]:
+        """An empty address goes back to the usual hub."""
+        return self._bridge.run(lambda _: self._core.model_room.use_hub(address.strip() or None))
 
     def change_password(self, old: str | None, new: str) -> Operation[None]:
         return self._bridge.run(lambda _: self._core.door.change_password(old, new))

@@ -7,8 +7,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from PySide6 import QtCore
-from PySide6.QtCore import QTimer, Signal
-from PySide6.QtGui import QCloseEvent, QPaintEvent, QResizeEvent
+from PySide6.QtCore import QSize, QTimer, Signal
+from PySide6.QtGui import QCloseEvent, QGuiApplication, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QMainWindow, QStackedWidget, QWidget
 
 from personal_ai.common.errors import StorageError, UserFacingError
@@ -29,8 +29,9 @@ if TYPE_CHECKING:
     from ui.widgets.crash_dialog import CrashDialog
     from ui.widgets.trial_dialogs import EndDialog
 
-_SIZE = (1180, 760)
+SIZE = (1180, 760)
 _SIZE_MIN = (580, 480)
+_SHARE_OF_SCREEN = 0.9
 _CLOSING_S_MAX = 10.0
 
 
@@ -49,7 +50,7 @@ class Window(QMainWindow):
         theme().choose(load_appearance(paths.settings))
         self.setWindowTitle(tr("Personal AI"))
         self.setMinimumSize(*_SIZE_MIN)
-        self.resize(*_SIZE)
+        self.resize(size_within(QGuiApplication.primaryScreen().availableSize()))
         self._left = load_window(paths.settings)
         self.restoreGeometry(self._left.geometry)  # Qt brings it onto a screen that is there
         self._stack = QStackedWidget()
@@ -109,7 +110,7 @@ class Window(QMainWindow):
         if overview.setting_up and not overview.deployments:
             self.shell.set_up()  # the first run goes on where it was left
         else:
-            self.shell.show_left_page(self._left.page)
+            self.shell.show_left(self._left.page, self._left.chat)
         self._watch = IdleWatch(core, self.bridge, self.shell)
         self._watch.left_alone.connect(self.lock)
         return self.shell
@@ -233,8 +234,9 @@ class Window(QMainWindow):
 
     def _remember(self) -> None:
         """Where the window was, and what it showed, for the next time."""
-        page = self.shell.page.value if self.shell is not None else self._left.page
-        self._left = WindowState(bytes(self.saveGeometry().data()), page)
+        shell = self.shell
+        page, chat = (shell.page.value, shell.chat.kept_id) if shell else (self._left.page, self._left.chat)
+        self._left = WindowState(bytes(self.saveGeometry().data()), page, chat)
 
     def come_to_front(self) -> None:
         """Somebody has started the program a second time. A window on its way out stays out of sight."""
@@ -267,6 +269,11 @@ class Window(QMainWindow):
 
     def _forget_end(self) -> None:
         self._end = None
+
+
+def size_within(screen: QSize) -> QSize:
+    """The usual size, or what a small or much enlarged screen has room for beside the window's frame."""
+    return QSize(*SIZE).boundedTo(screen * _SHARE_OF_SCREEN)
 
 
 def _overview(core: Core) -> Overview:

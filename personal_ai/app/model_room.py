@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,7 +14,8 @@ from personal_ai.common.errors import UserFacingError
 from personal_ai.common.jobs import Cancel, ProgressCallback
 from personal_ai.deployments.fit import Fit
 from personal_ai.models.catalogue import Entry, catalogue
-from personal_ai.models.hub.connection import PUBLIC_ENDPOINT, Hub
+from personal_ai.models.hub import endpoint as hub_choice
+from personal_ai.models.hub.connection import Hub
 from personal_ai.models.hub.download import discard, unfinished
 from personal_ai.models.hub.planning import HubModel, plan
 from personal_ai.models.library import starter
@@ -61,9 +61,9 @@ class ModelRoom:
     """Methods may take long: call them off a user interface's thread. They raise what the rooms behind them raise."""
 
     def __init__(self, workspace: Workspace, endpoint: str | None = None) -> None:
-        """endpoint: of the hub; HF_ENDPOINT, else Hugging Face where not given."""
+        """endpoint: of the hub; the one that was chosen where not given."""
         self._workspace = workspace
-        self._endpoint = endpoint or os.environ.get("HF_ENDPOINT") or PUBLIC_ENDPOINT
+        self._endpoint = endpoint
 
     def listing(self) -> Listing:
         workspace, library = self._workspace, self._workspace.library
@@ -121,10 +121,19 @@ class ModelRoom:
         """The hub's access token, in the vault; None forgets it."""
         self._workspace.vault.change_notes(lambda notes: notes.with_hub_token(token))
 
+    @property
+    def hub_address(self) -> str:
+        """Where models are looked up."""
+        return self._endpoint or hub_choice.endpoint(self._workspace.paths.settings)
+
+    def use_hub(self, address: str | None) -> None:
+        """Another hub from now on; None goes back to the usual one. Raises BadInputError."""
+        hub_choice.choose_endpoint(self._workspace.paths.settings, address)
+
     @contextmanager
     def _hub(self) -> Iterator[Hub]:
         notes = self._workspace.vault.notes
-        with Hub(self._endpoint, proxy=notes.proxy, token=lambda: notes.hub_token) as hub:
+        with Hub(self.hub_address, proxy=notes.proxy, token=lambda: notes.hub_token) as hub:
             yield hub
 
     # On this computer

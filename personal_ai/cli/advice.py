@@ -16,7 +16,8 @@ from personal_ai.common.paths import Paths
 from personal_ai.deployments.fit import Fit, InCanister
 from personal_ai.deployments.plan import CYCLES_PER_XDR, STORAGE_DAYS, USD_PER_XDR, Plan, usd
 from personal_ai.models.catalogue import catalogue
-from personal_ai.models.hub.connection import PUBLIC_ENDPOINT, Hub
+from personal_ai.models.hub.connection import Hub
+from personal_ai.models.hub.endpoint import endpoint
 from personal_ai.models.hub.names import is_hub_name
 from personal_ai.models.hub.planning import plan as look_up
 
@@ -25,7 +26,7 @@ def add_to(group: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Adds `fit` to the commands about models."""
     fit = group.add_parser("fit", help="what a model would be like and cost, before it is fetched")
     fit.add_argument("model", metavar="MODEL|OWNER/NAME[@REVISION]", help="a model of the library, else of the hub")
-    fit.add_argument("--endpoint", default=PUBLIC_ENDPOINT, metavar="URL", help="the hub; default %(default)s")
+    add_endpoint_option(fit)
     fit.add_argument("--proxy", metavar="URL", help="the way to the hub, such as socks5://127.0.0.1:9050")
     fit.add_argument("--token-file", metavar="FILE", help="file with the hub's access token (-: standard input)")
     fit.add_argument("--json", action="store_true", help="all figures as JSON")
@@ -33,6 +34,10 @@ def add_to(group: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     known = group.add_parser("catalogue", help="models that fit, with their licences; nothing is fetched")
     known.add_argument("--json", action="store_true", help="all facts as JSON")
     known.set_defaults(run=_catalogue)
+
+
+def add_endpoint_option(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--endpoint", metavar="URL", help="another hub than `personal-ai model hub` says")
 
 
 def _catalogue(arguments: argparse.Namespace) -> None:
@@ -53,7 +58,9 @@ def _fit(arguments: argparse.Namespace) -> None:
         progress = ProgressLine()
         if is_hub_name(arguments.model):
             token = first_line(arguments.token_file, "the token file") if arguments.token_file else None
-            with Hub(arguments.endpoint, proxy=arguments.proxy, token=lambda: token) as hub:
+            with Hub(
+                arguments.endpoint or endpoint(opened.paths.settings), proxy=arguments.proxy, token=lambda: token
+            ) as hub:
                 found = look_up(hub, arguments.model, cancel)
             fits = advice.fit_of_hub(opened, found, progress, cancel)
         else:

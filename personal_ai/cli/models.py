@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 
 from personal_ai.app.workspace import ModelSummary, Workspace
 from personal_ai.cli import advice, library, measure
+from personal_ai.cli.advice import add_endpoint_option
 from personal_ai.cli.console import ProgressLine, amount, first_line, stoppable
 from personal_ai.cli.measure import loss_line
 from personal_ai.cli.session import add_password_option, workspace
 from personal_ai.common.errors import BadInputError
 from personal_ai.common.jobs import Cancel
+from personal_ai.common.paths import Paths
 from personal_ai.compiler.compile import compile_package
-from personal_ai.models.hub.connection import PUBLIC_ENDPOINT, Hub
+from personal_ai.models.hub.connection import Hub
+from personal_ai.models.hub.endpoint import choose_endpoint, endpoint
 from personal_ai.models.hub.names import is_hub_name
 from personal_ai.models.hub.planning import HubModel, plan
 from personal_ai.models.quantisation import QUANTISATIONS
@@ -33,9 +35,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     imported.add_argument(
         "--name", help="the model's name here; the folder's, the file's or the id's name if not given"
     )
-    endpoint = os.environ.get("HF_ENDPOINT") or PUBLIC_ENDPOINT
-    told = "the hub; HF_ENDPOINT if that is set, else Hugging Face; now %(default)s"
-    imported.add_argument("--endpoint", default=endpoint, metavar="URL", help=told)
+    add_endpoint_option(imported)
     imported.add_argument("--proxy", metavar="URL", help="the way to the hub, such as socks5://127.0.0.1:9050")
     tokens = imported.add_mutually_exclusive_group()
     tokens.add_argument("--token-file", metavar="FILE", help="file with the hub's access token (-: standard input)")
@@ -55,6 +55,9 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     change.add_argument("--forget", action="store_true", help="keep none any more")
     add_password_option(token)
     token.set_defaults(run=_token)
+    hub = group.add_parser("hub", help="which hub models come from")
+    hub.add_argument("url", nargs="?", help="its address, or none for the usual one; without it: what is set")
+    hub.set_defaults(run=_hub)
     remove = group.add_parser("remove", help="delete a model from this computer")
     remove.add_argument("model")
     remove.set_defaults(run=_remove)
@@ -108,7 +111,7 @@ def _import_from_hub(arguments: argparse.Namespace, opened: Workspace, cancel: C
             raise BadInputError(
                 "The vault keeps no access token.", next_step="Give it one with: personal-ai model token"
             )
-    with Hub(arguments.endpoint, proxy=proxy, token=lambda: token) as hub:
+    with Hub(arguments.endpoint or endpoint(opened.paths.settings), proxy=proxy, token=lambda: token) as hub:
         found = plan(hub, arguments.source, cancel)
         print(_described(found, hub), flush=True)
         return opened.import_from_hub(
@@ -154,3 +157,10 @@ def _compile(arguments: argparse.Namespace) -> None:
     with stoppable() as cancel:
         compile_package(package, arguments.out, on_progress=ProgressLine(), cancel=cancel)
     print(f"Wrote {arguments.out} ({amount(arguments.out.stat().st_size, 'bytes')}).")
+
+
+def _hub(arguments: argparse.Namespace) -> None:
+    settings = Paths.default().settings
+    if arguments.url is not None:
+        choose_endpoint(settings, None if arguments.url == "none" else arguments.url)
+    print(endpoint(settings))

@@ -44,6 +44,13 @@ def workspace(own_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Works
         yield made
 
 
+def test_the_hub_that_was_chosen_is_asked(workspace: Workspace, hub: LoopbackHub) -> None:
+    room = ModelRoom(workspace)
+    room.use_hub(hub.endpoint)
+    assert room.hub_address == hub.endpoint
+    assert room.look_up(MODEL, cancel=Cancel(), **QUIETLY).model.id.startswith(MODEL)
+
+
 @pytest.fixture
 def room(workspace: Workspace, hub: LoopbackHub) -> ModelRoom:
     return ModelRoom(workspace, hub.endpoint)

@@ -60,14 +60,7 @@ def write_package(folder: Path, decoder: Decoder, quantisation: Quantisation) ->
     write_model(folder, decoder, CheapWeights(), quantisation=quantisation, meter=meter, cancel=Cancel())
     for name in WORD_FILES:
         (folder / name).write_bytes(b"")
-    facts: dict[str, Any] = {
-        "label": "",
-        "description": "",
-        "licence": "",
-        "source": "",
-        "revision": "",
-        "parameters": 1,
-    }
+    facts: dict[str, Any] = dict.fromkeys(("label", "description", "licence", "source", "revision"), "")
     manifest = Manifest(
         name="benchmark",
         quantisation=quantisation,

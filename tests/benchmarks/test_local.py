@@ -19,7 +19,8 @@ SMALL = replace(
 def test_one_shape_is_measured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(SHAPES, "smollm2-135m", SMALL)
     result = local.measured(tmp_path, "smollm2-135m", "int4", rounds=2, threads=1, peer=False)
-    assert result["first_token_s"] == pytest.approx(local.PROMPT / result["prefill_tokens_per_s"], abs=6e-4)  # whole ms
+    prefill_s = local.PROMPT / result["prefill_tokens_per_s"]
+    assert result["first_token_s"] == pytest.approx(prefill_s, rel=1e-2, abs=6e-4)  # tenths of a token, whole ms
     assert result["decode_tokens_per_s"] > 0
     assert 10 << 20 < result["loading_memory_bytes"] <= result["peak_memory_bytes"] < 4 << 30
     assert 1 << 20 < result["own_memory_bytes"] < result["peak_memory_bytes"]

@@ -207,6 +207,21 @@ def test_cancelling_stops_between_calls() -> None:
         _answerer(_Canister(length=5)).prepare(CONVERSATION, [1], cancel)
 
 
+def test_after_stop_at_most_the_slice_under_way_is_paid() -> None:
+    cancel = Cancel()
+
+    class _StopsAtOnce(_Listener):
+        def token(self, token: int) -> None:
+            super().token(token)
+            cancel.cancel()
+
+    canister, listener = _Canister(length=40), _StopsAtOnce()
+    with pytest.raises(Cancelled):
+        _answerer(canister).answer(Question(CONVERSATION, (7,), 1000, Sampling()), listener, cancel)
+    assert len(canister.allowed) == 1
+    assert len(listener.tokens) == 16, "what was paid is kept"
+
+
 def test_the_hash_of_a_prefix_is_of_little_endian_words() -> None:
     assert hash_of_tokens([]).hex().startswith("e3b0c442")
     assert hash_of_tokens([1, 258]) == hashlib.sha256(bytes([1, 0, 0, 0, 2, 1, 0, 0])).digest()

@@ -69,6 +69,17 @@ def test_a_gated_model_and_its_token(run: Run, own_home: Path, hub: LoopbackHub,
     assert not any(TOKEN in path.read_text(errors="replace") for path in own_home.rglob("*") if path.is_file())
 
 
+def test_the_hub_is_chosen_once(run: Run, hub: LoopbackHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run("model", "hub").output == "https://huggingface.co\n"
+    monkeypatch.setenv("HF_ENDPOINT", "https://hub.example")
+    assert run("model", "hub").output == "https://hub.example\n"
+    refused = run("model", "hub", "http://hub.example")
+    assert refused.exit_code == 1 and "without encryption" in refused.errors
+    assert run("model", "hub", hub.endpoint).output == f"{hub.endpoint}\n"
+    assert run("model", "import", MODEL, "--no-measure").exit_code == 0
+    assert run("model", "hub", "none").output == "https://hub.example\n"
+
+
 def test_the_vault_keeps_a_token(
     run: Run, own_home: Path, hub: LoopbackHub, password_file: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

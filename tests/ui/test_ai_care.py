@@ -153,7 +153,11 @@ def test_snapshots_are_taken_gone_back_to_downloaded_and_deleted(
     buttons(page.snapshots, "Download…")[0].click()
     stage.settle()
     assert "is downloaded" in toast(stage)
-    for _ in range(2):
+    buttons(page.snapshots, "Put a downloaded one back…")[0].click()
+    stage.settle()
+    stage.draw()
+    assert len(canister(stage).snapshots) == 3 and "back beside the canister" in toast(stage)
+    for _ in range(3):
         buttons(page.snapshots, "Delete…")[0].click()
         press_yes(stage)
         stage.settle()

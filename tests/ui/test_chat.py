@@ -6,9 +6,9 @@ import threading
 from collections.abc import Callable
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QGuiApplication
+from PySide6.QtGui import QGuiApplication, QTextTable
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QPlainTextEdit
+from PySide6.QtWidgets import QPlainTextEdit, QPushButton
 
 from personal_ai.chat.conversation import Conversation
 from personal_ai.common.errors import Cancelled, SecurityError, StorageError
@@ -119,6 +119,19 @@ def test_the_colours_of_code_follow_the_theme(make_stage: MakeStage) -> None:
         theme().choose(appearance)
         (coloured,) = editor.document().firstBlock().layout().formats()
         assert coloured.format.foreground().color().name().upper() == tokens.code_keyword
+
+
+def test_code_is_copied_with_a_button_and_a_table_is_one(make_stage: MakeStage) -> None:
+    core = ScriptedCore()
+    core.script.words = ["```py\nx = 1\n```\n\n", "| a | b |\n|---|---|\n| 1 | 2 |\n"]
+    stage = make_stage(core).enter()
+    ask(stage, "Show me")
+    (reply,) = shown(stage, ReplyMessage)
+    (copy,) = [one for one in reply.findChildren(QPushButton) if one.text() == "Copy code"]
+    copy.click()
+    assert QGuiApplication.clipboard().text() == "x = 1"
+    (table,) = [view for view in reply.findChildren(ProseView) if view.isVisible()]
+    assert isinstance(table.document().rootFrame().childFrames()[0], QTextTable)
 
 
 def test_html_and_pictures_in_a_reply_stay_words(make_stage: MakeStage) -> None:

@@ -12,7 +12,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLabel, QWidget
 
 from tests.ui.looking import focused
-from tests.ui.talks import ask, keep_talk, labels, shown
+from tests.ui.talks import ask, keep_talk, labels, open_talk, shown
 from ui.tour.scripted import ScriptedCore
 from ui.tour.stage import Stage
 from ui.widgets.empty_chat import EmptyChat
@@ -85,6 +85,31 @@ def test_the_arrow_keys_bring_earlier_questions_back(stage: Stage) -> None:
 def test_why_nothing_can_be_sent_is_told_beside_the_button(answering: Stage) -> None:
     answering.chat.new_chat()
     assert "Another chat is still being answered." in labels(answering.chat.composer)
+
+
+def test_enter_during_a_reply_says_why_nothing_is_sent(answering: Stage) -> None:
+    field = focused()
+    QTest.keyClicks(field, "And then?")
+    QTest.keyClick(field, Qt.Key.Key_Return)
+    assert "A reply is on its way." in labels(answering.chat.composer)
+    assert answering.chat.composer.text == "And then?"
+    answering.released.set()
+    answering.settle()
+    assert "A reply is on its way." not in labels(answering.chat.composer)
+
+
+def test_the_page_keys_scroll_the_conversation_from_the_message(make_stage: MakeStage) -> None:
+    core = ScriptedCore()
+    talk = keep_talk(core, *(f"Question {number}" for number in range(30)))
+    stage = make_stage(core).enter()
+    open_talk(stage, talk)
+    bar = stage.chat.transcript.verticalScrollBar()
+    stage.chat.composer.setFocus()
+    stage.draw()
+    QTest.keyClick(focused(), Qt.Key.Key_PageUp)
+    assert bar.value() == bar.maximum() - bar.pageStep()
+    QTest.keyClick(focused(), Qt.Key.Key_PageDown)
+    assert bar.value() == bar.maximum()
 
 
 def dropped_on(widget: QWidget, *paths: Path) -> None:

@@ -53,6 +53,23 @@ def test_the_button_locks_and_the_password_opens_again(stage: Stage) -> None:
     assert not stage.core.door.locked
 
 
+def test_the_chat_that_was_looked_at_is_seen_again_with_what_was_written(stage: Stage) -> None:
+    for question in ("Oslo?", "Rome?"):
+        stage.chat.new_chat()
+        stage.chat.send(question)
+        stage.settle()
+    looked_at = stage.core.conversations.search("Oslo")[0].id
+    stage.chat.open(looked_at)
+    stage.settle()
+    stage.chat.composer.set_text("Half a thought")
+    stage.window.lock()
+    unlock_page(stage).chosen.emit(PASSWORD)
+    stage.until(lambda: stage.window.shell is not None)
+    stage.settle()
+    assert stage.chat.conversation.id == looked_at
+    assert stage.chat.composer.text == "Half a thought"
+
+
 def test_ctrl_l_locks_and_closes_the_dialogs_of_the_pages(stage: Stage) -> None:
     stage.shell.show_page(Page.IDENTITIES)
     stage.settle()

@@ -26,6 +26,14 @@ def test_facts_say_that_a_reply_was_cut() -> None:
     assert "cut at the length limit" in reply_text.facts_line(ReplyFacts(Place.LOCAL, 512, 9.0, "max_tokens"))
 
 
+def test_facts_name_both_places_of_a_reply_that_broke_off_and_went_on() -> None:
+    facts = ReplyFacts(Place.LOCAL, 42, 3.0, "end", calls=2, continued_locally_at=33)
+    assert reply_text.facts_line(facts).startswith("A canister, then this computer")
+    facts = ReplyFacts(Place.CANISTER, 42, 3.0, "interrupted", calls=2, continued_locally_at=33)
+    assert reply_text.facts_line(facts).startswith("This computer, then: Your canister")
+    assert reply_text.facts_line(facts).endswith("broke off when the program ended")
+
+
 def test_a_fallback_is_one_plain_sentence_after_its_reason() -> None:
     told = reply_text.fallback_sentence("The network is away", continued=False)
     assert told == ("The network is away. This answer comes from the same weights on this computer.")

@@ -102,6 +102,17 @@ def test_a_proxy_is_checked_and_used_and_left(stage: Stage) -> None:
     assert stage.core.vault.notes.proxy is None
 
 
+def test_another_hub_is_checked_and_used_and_left(stage: Stage) -> None:
+    press(stage, "Use another hub…")
+    fill_lines(stage, "http://hub.example")
+    assert "without encryption" in problem(stage)
+    fill_lines(stage, "https://hub.example/mirror")
+    assert "Models come from https://hub.example/mirror." in shown(stage)
+    press(stage, "Use another hub…")
+    fill_lines(stage, "")
+    assert "Models come from https://huggingface.co." in shown(stage)
+
+
 def test_a_backup_is_made_with_progress(stage: Stage, tmp_path: Path) -> None:
     press(stage, "Make a backup…")
     fill(stage, str(tmp_path / "all.backup"), "a", "a")

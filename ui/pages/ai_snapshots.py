@@ -1,4 +1,4 @@
-"""The snapshots of one AI: listed, taken, gone back to, downloaded and deleted."""
+"""The snapshots of one AI: listed, taken, gone back to, downloaded, put back from a folder and deleted."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ class AiSnapshots(SnapshotsCard):
         self._toast = toast
         self.deployment = deployment
         self.take_wanted.connect(self._take_snapshot)
+        self.upload_wanted.connect(self._upload)
         self.restore_wanted.connect(self._restore)
         self.download_wanted.connect(self._download)
         self.delete_wanted.connect(self._forget)
@@ -74,6 +75,13 @@ class AiSnapshots(SnapshotsCard):
 
     def _tell_downloaded(self, _: Snapshot) -> None:
         self._toast.tell(tr("The snapshot is downloaded. It holds the model, and lies in the folder unencrypted."))
+
+    def _upload(self) -> None:
+        if path := QFileDialog.getExistingDirectory(self, tr("The folder of a downloaded snapshot")):
+            self._desk.work.upload_snapshot(self.deployment, Path(path), self._tell_uploaded)
+
+    def _tell_uploaded(self, _: Snapshot) -> None:
+        self._toast.tell(tr("The snapshot is back beside the canister. You can now go back to it."))
 
     def _forget(self, snapshot: Snapshot) -> None:
         def forget() -> None:

@@ -99,7 +99,7 @@ class ChatPage(QWidget):
         self.profile.changed.connect(self._refresh)
         self.profile.network_started.connect(self._places.ask)
         self.kept.serve(self.list)
-        self.kept.open_wanted.connect(self._open)
+        self.kept.open_wanted.connect(self.open)
         self.kept.gone.connect(self.new_chat)
         self.kept.changed.connect(self._refresh)
         self.list.new_wanted.connect(self.new_chat)
@@ -144,6 +144,11 @@ class ChatPage(QWidget):
         return self.talk.conversation
 
     @property
+    def kept_id(self) -> str:
+        """Of the conversation that is looked at; empty for a new one."""
+        return self.conversation.id if self.talk.kept.everything else ""
+
+    @property
     def heard(self) -> str:
         """What has been shown of the reply under way."""
         under_way = self.talk.replies.under_way
@@ -159,7 +164,8 @@ class ChatPage(QWidget):
         self._drafts.open_new()
         self.composer.setFocus()
 
-    def _open(self, conversation_id: str) -> None:
+    def open(self, conversation_id: str) -> None:
+        """Looks at a conversation that is kept."""
         self._wanted = conversation_id
         if conversation_id != self.conversation.id:
             self.shelf.open(conversation_id, self._show_opened)
@@ -321,6 +327,10 @@ class ChatPage(QWidget):
     def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802 - Qt's name
         if event.key() == Qt.Key.Key_Escape and self.talk.here:
             self.stop()
+        elif event.key() == Qt.Key.Key_PageUp:
+            self.transcript.turn_page(-1)
+        elif event.key() == Qt.Key.Key_PageDown:
+            self.transcript.turn_page(1)
         else:
             super().keyPressEvent(event)
 

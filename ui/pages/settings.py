@@ -131,6 +131,9 @@ class SettingsPage(ScrollPage):
         self._proxy = label("", wrap=True)
         layout.addWidget(self._proxy)
         layout.addLayout(_line(Button(tr("Use a proxy…"), on_click=self._change_proxy)))
+        self._hub = label("", wrap=True)
+        layout.addWidget(self._hub)
+        layout.addLayout(_line(Button(tr("Use another hub…"), on_click=self._change_hub)))
         return card
 
     def _backups(self) -> QFrame:
@@ -216,6 +219,8 @@ class SettingsPage(ScrollPage):
             else tr("Networks are reached directly: they see this computer's address.")
         )
 
+        self._hub.setText(tr("Models come from {hub}.").format(hub=settings.hub_address))
+
     def _show_problem(self, error: UserFacingError) -> None:
         clear(self._news)
         self._news.addWidget(Problem(error, closable=True))
@@ -246,6 +251,11 @@ class SettingsPage(ScrollPage):
             self._open(
                 dialogs.proxy_dialog(self, self._upkeep, self._settings.notes.proxy), tr("It is used from now on.")
             )
+
+    def _change_hub(self) -> None:
+        if self._settings is not None:
+            dialog = dialogs.hub_dialog(self, self._upkeep, self._settings.hub_address)
+            self._open(dialog, tr("Models come from there from now on."))
 
     def _make_backup(self) -> None:
         dialog = dialogs.backup_dialog(self, self._upkeep, Path.home() / "personal-ai.backup")

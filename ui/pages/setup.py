@@ -16,7 +16,7 @@ from ui.profile import Profile
 from ui.setup_desk import SetupDesk
 from ui.text import network_name, tr
 from ui.theme.tokens import SPACE_L, SPACE_S
-from ui.widgets.basic import Button, chip, clear, column, label, row
+from ui.widgets.basic import Button, chip, clear, column, is_enter, label, row
 from ui.widgets.bill_card import BillCard, pay_words
 from ui.widgets.choice_list import ChoiceList
 from ui.widgets.identity_choice import IdentityChoice
@@ -68,8 +68,7 @@ class SetupPage(ScrollPage):
 
     def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802 - Qt's name
         """Enter goes on with the choice that has the focus; what does something itself has taken it before."""
-        entered = event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and not event.isAutoRepeat()
-        if entered and self.choice is not None and self.go.isEnabled():
+        if is_enter(event) and self.choice is not None and self.go.isEnabled():
             self._go()
         else:
             super().keyPressEvent(event)

@@ -29,6 +29,7 @@ def settings_scenes() -> list[Scene]:
         Scene("settings", "error", settings_page, core=Unreadable),
         Scene("settings", "password", _dialog("Change the password…")),
         Scene("settings", "proxy", _dialog("Use a proxy…")),
+        Scene("settings", "hub", _dialog("Use another hub…")),
         Scene("settings", "networks", _networks, _TALL),
         Scene("settings", "network-new", _dialog("Add a network…")),
         Scene("settings", "network-refused", _network_refused),

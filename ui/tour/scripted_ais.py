@@ -233,6 +233,12 @@ class ScriptedSnapshots:
         self.ais.play(on_progress, cancel)
         return next(one for one in found.snapshots if one.id.hex() == named)
 
+    def upload(self, deployment: Deployment, folder: Path, on_progress: ProgressCallback, cancel: Cancel) -> Snapshot:
+        found = self.ais.call("upload", deployment, cancel)
+        self.ais.play(on_progress, cancel)
+        found.snapshots.insert(0, snapshot(len(found.snapshots)))
+        return found.snapshots[0]
+
     def delete(self, deployment: Deployment, named: str) -> Snapshot:
         found = self.ais.call("delete_snapshot", deployment)
         gone = next(one for one in found.snapshots if one.id.hex() == named)

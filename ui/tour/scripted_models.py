@@ -15,6 +15,7 @@ from personal_ai.deployments.fit import Candidate, Fit, fit
 from personal_ai.ic.profile import IC
 from personal_ai.models.catalogue import Entry
 from personal_ai.models.decoder import Decoder, Rope
+from personal_ai.models.hub.connection import PUBLIC_ENDPOINT, checked_endpoint
 from personal_ai.models.hub.planning import HubFile, HubModel
 from personal_ai.models.loss import Loss
 from personal_ai.models.quantisation import Quantisation
@@ -72,6 +73,7 @@ class ScriptedModels:
     unfinished: list[str] = field(default_factory=list)
     away: UserFacingError | None = None
     token: str | None = None
+    hub_address: str = PUBLIC_ENDPOINT
     gated: bool = False
     speed_known: bool = True
     before_look_up: Callable[[str, Cancel], None] = lambda _, __: None
@@ -119,6 +121,9 @@ class ScriptedModels:
 
     def discard(self, model_id: str) -> None:
         self.unfinished.remove(model_id)
+
+    def use_hub(self, address: str | None) -> None:
+        self.hub_address = PUBLIC_ENDPOINT if address is None else str(checked_endpoint(address))
 
     def keep_token(self, token: str | None) -> None:
         self.token = token

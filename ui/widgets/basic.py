@@ -98,6 +98,11 @@ def set_by_name(widget: QWidget, name: str, value: str) -> None:
     assert known, f"{name} is no property"
 
 
+def is_enter(event: QKeyEvent) -> bool:
+    """Whether it was pressed, and not only held down: see `is_held_enter`."""
+    return event.key() in (QtCore.Qt.Key.Key_Return, QtCore.Qt.Key.Key_Enter) and not event.isAutoRepeat()
+
+
 def is_held_enter(event: QKeyEvent) -> bool:
     """Held down, Enter counts once: it must not answer the question that it has asked."""
     return event.isAutoRepeat() and event.key() in (QtCore.Qt.Key.Key_Return, QtCore.Qt.Key.Key_Enter)

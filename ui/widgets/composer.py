@@ -18,6 +18,7 @@ _LINES_MAX = 8
 _SENDING_KEYS = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
 
 
+_PAGE_KEYS = (Qt.Key.Key_PageUp, Qt.Key.Key_PageDown)
 _RECALLING_KEYS = {Qt.Key.Key_Up: -1, Qt.Key.Key_Down: 1}
 
 
@@ -128,6 +129,8 @@ class Composer(QFrame):
     def _enter(self) -> None:
         if not self._answering:
             self._click()
+        elif self.text.strip():
+            self._note.set_words(tr("A reply is on its way. Stop it with Esc, or send this when it is there."))
 
     def _click(self) -> None:
         if self._answering:
@@ -182,6 +185,12 @@ class _Words(QPlainTextEdit):
             if event.key() == Qt.Key.Key_Escape:
                 self.escaped.emit()
             super().keyPressEvent(event)
+            if event.key() in _PAGE_KEYS and self._all_seen:
+                event.ignore()  # there is nothing to scroll here: the conversation above scrolls
+
+    @property
+    def _all_seen(self) -> bool:
+        return self.verticalScrollBar().maximum() == 0
 
     def canInsertFromMimeData(self, source: QMimeData) -> bool:  # noqa: N802 - Qt's name
         return bool(local_files(source)) or super().canInsertFromMimeData(source)

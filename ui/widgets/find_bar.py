@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QFrame, QLineEdit
 
@@ -10,6 +10,8 @@ from personal_ai.chat.conversation import Conversation
 from ui.text import tr
 from ui.theme.tokens import SPACE_S, SPACE_XXL
 from ui.widgets.basic import Button, centred, column, label, row
+
+_TYPING_PAUSE_MS = 150  # each look may lay other messages out
 
 
 class FindBar(QFrame):
@@ -31,7 +33,9 @@ class FindBar(QFrame):
         self.field = QLineEdit()
         self.field.setPlaceholderText(tr("Find in this chat"))
         self.field.setAccessibleName(tr("Find in this chat"))
-        self.field.textChanged.connect(self._find)
+        self._pause = QTimer(self, singleShot=True, interval=_TYPING_PAUSE_MS)
+        self._pause.timeout.connect(self._find)
+        self.field.textChanged.connect(self._pause.start)
         self._number = label("", "small")
         inner = QFrame()
         line = row(inner, spacing=SPACE_S)
@@ -84,9 +88,16 @@ class FindBar(QFrame):
         """Which of how many places is shown."""
         return self._number.text()
 
+    @property
+    def looking(self) -> bool:
+        """Whether what is typed has yet to be looked for."""
+        return self._pause.isActive()
+
     def step(self, step: int) -> None:
-        """On to a later place, or back; round at the ends."""
-        if self._found:
+        """On to a later place, or back; round at the ends. Of words just typed to the first that comes."""
+        if self.looking:
+            self._find()
+        elif self._found:
             self._at = (self._at + step) % len(self._found)
             self._show_place()
 
@@ -104,6 +115,7 @@ class FindBar(QFrame):
 
     def _find(self) -> None:
         """Looks anew; the place nearest to the end comes first."""
+        self._pause.stop()
         if self._conversation is None:
             return
         self._found = self._places()

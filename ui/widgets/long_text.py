@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QWidget
 
 from ui.text import tr
@@ -14,9 +14,7 @@ _LINES_MAX = 30
 
 
 class LongText(QWidget):
-    """`opened` follows once all is shown."""
-
-    opened = Signal()
+    """`folded` says whether there is more than what is shown."""
 
     def __init__(self, text: str, name: str) -> None:
         super().__init__()
@@ -28,15 +26,16 @@ class LongText(QWidget):
         beginning = "\n".join(text[:_LENGTH_MAX].split("\n")[:_LINES_MAX])
         self.folded = beginning != text
         self.view.set_plain(f"{beginning}…" if self.folded else text)
-        self._more = Button(tr("Show all {number} characters").format(number=f"{len(text):,}"), "quiet")
-        self._more.clicked.connect(self.open)
-        layout.addWidget(self._more, 0, Qt.AlignmentFlag.AlignLeft)
-        self._more.setVisible(self.folded)
+        self._more: Button | None = None
+        if self.folded:
+            words = tr("Show all {number} characters").format(number=f"{len(text):,}")
+            self._more = Button(words, "quiet", on_click=self.open)
+            layout.addWidget(self._more, 0, Qt.AlignmentFlag.AlignLeft)
 
     def open(self) -> None:
         """Shows all; it may take a moment."""
-        if self.folded:
+        if self._more is not None:
             self.folded = False
             self.view.set_plain(self._text)
-            self._more.hide()
-            self.opened.emit()
+            self._more.deleteLater()
+            self._more = None

@@ -64,6 +64,21 @@ def proxy_dialog(parent: QWidget, upkeep: Upkeep, proxy: str | None) -> FormDial
     return dialog
 
 
+def hub_dialog(parent: QWidget, upkeep: Upkeep, address: str) -> FormDialog:
+    dialog = FormDialog(
+        parent,
+        tr("Where models come from"),
+        tr(
+            "Models are looked up and fetched at a hub. Yours may be a mirror of Hugging Face, your company's say. It "
+            "sees what you look for, and each file is checked against its own list. Leave it empty for the usual hub."
+        ),
+        go=tr("Use"),
+    )
+    line = dialog.add_line(tr("Address of the hub"), address)
+    dialog.act = lambda: upkeep.use_hub(line.text())
+    return dialog
+
+
 def backup_dialog(parent: QWidget, upkeep: Upkeep, suggestion: Path) -> FormDialog:
     """Everything into one file with a password of its own."""
     dialog = FormDialog(

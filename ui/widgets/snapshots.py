@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 
 
 class SnapshotsCard(Section):
-    """Each signal but the first carries the snapshot."""
+    """Each signal but the first two carries the snapshot."""
 
     take_wanted = Signal()
+    upload_wanted = Signal()
     restore_wanted = Signal(object)
     download_wanted = Signal(object)
     delete_wanted = Signal(object)
@@ -36,7 +37,8 @@ class SnapshotsCard(Section):
             label(
                 tr(
                     "A snapshot keeps engine, model and memory as they are now, on the network beside the canister, to "
-                    "go back to. It goes with the canister: to keep it elsewhere, download it."
+                    "go back to. It goes with the canister: to keep it elsewhere, download it; it can be put "
+                    "back from there."
                 ),
                 wrap=True,
             )
@@ -46,11 +48,12 @@ class SnapshotsCard(Section):
         self._price = label("", "small", wrap=True)
         self.body.addWidget(self._price)
         self.take = Button(tr("Take a snapshot"), on_click=self.take_wanted.emit)
-        self.take.setEnabled(False)
-        self.body.addLayout(from_the_left(self.take))
+        self.upload = Button(tr("Put a downloaded one back…"), on_click=self.upload_wanted.emit)
+        self.body.addLayout(from_the_left(self.take, self.upload))
         self._acts: list[Button] = []
         self._known = False
         self._taking = False
+        self.set_busy(busy=False)
 
     def show_busy(self) -> None:
         """One is being taken."""
@@ -72,7 +75,8 @@ class SnapshotsCard(Section):
 
     def set_busy(self, *, busy: bool) -> None:
         self.take.setText(tr("Taking a snapshot…") if self._taking else tr("Take a snapshot"))
-        self.take.setEnabled(self._known and not self._taking and not busy)
+        for button in (self.take, self.upload):
+            button.setEnabled(self._known and not self._taking and not busy)
         for button in self._acts:
             button.setEnabled(not busy)
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from functools import partial
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtGui import QResizeEvent, QTextCursor
+from PySide6.QtWidgets import QPlainTextEdit, QScrollArea, QVBoxLayout, QWidget
 
 from personal_ai.chat.conversation import Conversation, Turn
 from ui.colouring import Colouring
@@ -15,6 +15,7 @@ from ui.reply_text import cut_sentence, fallback_sentence
 from ui.text import tr
 from ui.theme.tokens import READING_WIDTH_MAX, SPACE_S, SPACE_XL, SPACE_XXL
 from ui.widgets.basic import Button, centred, clear, column
+from ui.widgets.marks import TextView
 from ui.widgets.message import MESSAGE_MARGIN, Act, MessageView, ReplyMessage, UserMessage, acts_for
 from ui.widgets.notice import Notice
 
@@ -45,6 +46,7 @@ class Transcript(QScrollArea):
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self._following = True
         self._held_below: int | None = None  # where reading goes on while earlier turns are laid out above
+        self._place: tuple[TextView, QTextCursor] | None = None  # that stays in view while things are laid out
         self._placing = False
         self._conversation: Conversation | None = None
         self._by_turn: dict[str, MessageView] = {}
@@ -116,7 +118,7 @@ class Transcript(QScrollArea):
         clear(self._messages)
         self._by_turn.clear()
         self._earlier = self._later = None
-        self._held_below = None
+        self._held_below = self._place = None
         self._first = self._end = end
         self._prepend()
         self._offer_later()
@@ -182,6 +184,7 @@ class Transcript(QScrollArea):
     def mark(self, words: str) -> None:
         """Marks words wherever they stand, in what is laid out later, too; "" marks nothing."""
         self._words = words
+        self._place = None
         for message in self._by_turn.values():
             message.mark(words)
 
@@ -190,14 +193,22 @@ class Transcript(QScrollArea):
         self.mark(self._words)
         if (message := self._laid_out(turn_id)) is None:
             return
-        place = message.mark(self._words, number)
-        self._content.adjustSize()
-        if place is None:
+        self._place = message.mark(self._words, number)
+        if self._place is None:
             self.ensureWidgetVisible(message, 0, SPACE_XL)
         else:
-            view, cursor = place
-            at = view.viewport().mapTo(self._content, view.cursorRect(cursor).center())
-            self.ensureVisible(at.x(), at.y(), 0, _AROUND_WORDS)
+            self._show_place(*self._place)
+
+    def _show_place(self, view: TextView, cursor: QTextCursor) -> None:
+        """Scrolls to words in a message, and within it where its lines are long."""
+        if isinstance(view, QPlainTextEdit):
+            end = QTextCursor(cursor)
+            end.setPosition(cursor.selectionEnd())
+            view.setTextCursor(end)
+        at = view.viewport().mapTo(self._content, view.cursorRect(cursor).center())
+        self._placing = True
+        self.ensureVisible(0, at.y(), 0, _AROUND_WORDS)
+        self._placing = False
 
     def _laid_out(self, turn_id: str) -> MessageView | None:
         """The message of a turn, laid out with its neighbours where it was not."""
@@ -209,7 +220,7 @@ class Transcript(QScrollArea):
             self._following = False
             self._lay_out(min(at + _TURNS_AT_ONCE // 2, len(turns)))
             self.laid_out.emit()
-        self._held_below = None
+        self._held_below = self._place = None
         for widget in self.widgets():
             widget.show()  # Qt shows what was just added only when it is idle
         self._content.adjustSize()
@@ -262,9 +273,15 @@ class Transcript(QScrollArea):
         items = (self._messages.itemAt(at) for at in range(self._messages.count()))
         return [widget for item in items if item is not None and (widget := item.widget()) is not None]
 
+    def turn_page(self, step: int) -> None:
+        """A page down, or up for -1."""
+        bar = self.verticalScrollBar()
+        bar.setValue(bar.value() + step * bar.pageStep())
+
     def follow(self) -> None:
         """To the end, and along with it from now on."""
         self._following = True
+        self._place = None
         self.verticalScrollBar().setValue(self.verticalScrollBar().maximum())
         self._jump.hide()
 
@@ -276,7 +293,7 @@ class Transcript(QScrollArea):
 
     def _moved(self, value: int) -> None:
         if not self._placing:
-            self._held_below = None
+            self._held_below = self._place = None
         self._following = self.at_end and value >= self.verticalScrollBar().maximum() - _END_TOLERANCE
         self._jump.setVisible(not self._following)
         self._place_jump()
@@ -286,6 +303,8 @@ class Transcript(QScrollArea):
             self._placing = True
             self.verticalScrollBar().setValue(maximum - self._held_below)
             self._placing = False
+        elif self._place is not None:
+            self._show_place(*self._place)
         elif self._following:
             self.verticalScrollBar().setValue(maximum)
 

@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QCheckBox, QLineEdit
 
 from personal_ai.common.errors import UserFacingError
 from ui.text import tr
 from ui.theme.tokens import SPACE_S
-from ui.widgets.basic import Button, clear, column, label
+from ui.widgets.basic import Button, clear, column, is_enter, label
 from ui.widgets.form import PasswordField, Step, buttons
 from ui.widgets.notice import Problem
 from ui.widgets.words_grid import WordsGrid
@@ -42,6 +43,13 @@ class WordsStep(Step):
         self._written.toggled.connect(self.go.setEnabled)
         self.column.addLayout(buttons(self.back, self.go))
         self.first = self._written
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802 - Qt's name
+        """Enter goes on once the tick is set: it has the focus, and takes no Enter itself."""
+        if is_enter(event) and self.go.isEnabled():
+            self.go.click()
+        else:
+            super().keyPressEvent(event)
 
     def set_phrase(self, phrase: str) -> None:
         self._written.setChecked(False)

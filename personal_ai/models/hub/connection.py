@@ -78,7 +78,7 @@ class Hub:
         proxy: like socks5://127.0.0.1:9050, never used for a hub on this computer; the system's where none is given.
         Raises BadInputError.
         """
-        self._endpoint = _checked_endpoint(endpoint)
+        self._endpoint = checked_endpoint(endpoint)
         self._token = token
         self._answered = False
         self.patience = patience or Patience()
@@ -314,7 +314,8 @@ def next_address(here: httpx.URL, location: str) -> httpx.URL | None:
     return url if allowed else None
 
 
-def _checked_endpoint(text: str) -> httpx.URL:
+def checked_endpoint(text: str) -> httpx.URL:
+    """The address of a hub: `https://host[/path]`, or http on this computer. Raises BadInputError."""
     try:
         url = httpx.URL(text.rstrip("/"))
         plain = bool(url.host) and not (url.userinfo or url.query or url.fragment)

@@ -57,6 +57,7 @@ def find(stage: Stage, words: str) -> FindBar:
     stage.shell.find_words()
     bar = stage.chat.find_bar
     QTest.keyClicks(bar.field, words)
+    stage.until(lambda: not bar.looking)
     return bar
 
 
@@ -77,6 +78,25 @@ def test_every_place_is_marked_and_gone_through_with_the_keyboard_in_the_field(j
     assert bar.number == "1 of 5"
 
 
+def test_a_place_stays_in_view_when_the_bar_opens_above_it(make_stage: MakeStage) -> None:
+    core = ScriptedCore()
+    answer = "first\n\n" + "more words\n\n" * 20 + "```\n" + "x " * 200 + "needle\n```\n\n" + "the end\n\n" * 30
+    talk = Conversation("starter").with_turn(Turn("user", "Where?"))
+    core.conversations.save(talk.with_turn(Turn("assistant", answer)))
+    stage = make_stage(core, size=(1000, 500)).enter()
+    open_talk(stage, talk)
+    find(stage, "needle")
+    stage.draw()
+    (message,) = shown(stage, ReplyMessage)
+    place = message.mark("needle", 0)
+    assert place is not None
+    view, cursor = place
+    at = view.viewport().mapTo(stage.chat.transcript.viewport(), view.cursorRect(cursor).center())
+    assert 0 < at.y() < stage.chat.transcript.viewport().height()
+    cursor.setPosition(cursor.selectionStart())
+    assert 0 < view.cursorRect(cursor).x() < view.viewport().width()  # a line of code is scrolled, too
+
+
 def test_closing_the_bar_takes_the_marks_away_and_goes_on_with_writing(jars: Stage) -> None:
     bar = find(jars, "jar")
     QTest.keyClick(bar.field, Qt.Key.Key_Escape)
@@ -91,8 +111,11 @@ def test_what_is_nowhere_is_said(jars: Stage) -> None:
     bar = find(jars, "philately")
     assert bar.number == "Not found"
     QTest.keyClick(bar.field, Qt.Key.Key_Return)
+    bar.field.setText("jar")
+    QTest.keyClick(bar.field, Qt.Key.Key_Return)  # sooner than the pause ends
+    assert bar.number == "5 of 5"
     bar.field.clear()
-    assert bar.number == ""
+    jars.until(lambda: bar.number == "")
 
 
 def test_what_is_said_meanwhile_is_found_too(jars: Stage) -> None:
