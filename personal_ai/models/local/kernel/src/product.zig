@@ -2,7 +2,7 @@
 //!
 //! For each block of 64 inputs in order: s = sum of the 64 products in i32 (exact in any order, see below);
 //! y = y + f32(s) * (weight scale * activation scale); y begins as the bias or 0. Nothing in it depends on how many rows
-//! are computed together, nor on how many threads share the work: `one` and `many` differ in the order of their loops
+//! are computed together, nor on how many threads share the work: `few` and `many` differ in the order of their loops
 //! only.
 //!
 //! No overflow: a weight and its offset are at most 2^8, an activation 2^15, so a sum of 64 products and its correction
@@ -26,6 +26,9 @@ const line_bytes = 64; // of the processor's caches
 
 /// So many rows are computed while a piece of the matrix is in the cache.
 pub const rows_max = 130;
+
+/// Up to so many rows the matrix is read once, as fast as memory gives it.
+pub const few_rows = 4;
 
 /// So many tiles of one row are computed together: their sums stay in the nearest cache.
 pub const stretch_tiles = 64;
@@ -60,44 +63,56 @@ pub fn Product(comptime bits: comptime_int) type {
                 const target = rows.y[row * w.outputs + from ..][0..count];
                 if (bias) |start| @memcpy(target, start[from..][0..count]) else @memset(target, 0);
             }
-            if (rows.count > 1) {
-                for (first..end) |t| many(w, rows, t, 0);
-                return;
-            }
             const whole = @max(@min(end, w.wholeTiles()), first);
-            var t = first;
-            while (t < whole) : (t += stretch_tiles) one(w, rows, t, @min(stretch_tiles, whole - t));
             const done = w.wholeBlocks();
-            if (done < w.blockCount()) for (first..whole) |next| many(w, rows, next, done);
-            for (whole..end) |next| many(w, rows, next, 0);
+            switch (rows.count) {
+                inline 1...few_rows => |count_few| few(count_few, w, rows, first, whole),
+                else => for (first..whole) |t| many(w, rows, t, 0),
+            }
+            if (rows.count <= few_rows and done < w.blockCount()) for (first..whole) |t| many(w, rows, t, done);
+            for (whole..end) |t| many(w, rows, t, 0);
         }
 
-        /// One row, whole blocks of some tiles. Memory is read row by row, from its beginning to its end.
-        fn one(w: W, rows: Rows, first: usize, count: usize) void {
+        /// Whole blocks of whole tiles. Memory is read row by row, from its beginning to its end.
+        fn few(comptime count: usize, w: W, rows: Rows, first: usize, end: usize) void {
+            const stretch = stretch_tiles / count;
+            var t = first;
+            while (t < end) : (t += stretch) fewTiles(count, w, rows, t, @min(stretch, end - t));
+        }
+
+        fn fewTiles(comptime count: usize, w: W, rows: Rows, first: usize, tiles: usize) void {
             const row_bytes = w.rowBytes();
             const last = w.wholeBlocks() * quads;
             var source = w.integers + first * tile_bytes;
-            var sums: [stretch_tiles]Twins = undefined;
+            var sums: [stretch_tiles / count][count]Twins = undefined;
             for (0..last) |i| {
-                const x = &rows.x[i / quads];
-                if (i % quads == 0) @memset(sums[0..count], begin(x));
                 const q = i % quads;
-                const pairs = [2]I16x16{ simd.repeatedPair(x.pairs[2 * q]), simd.repeatedPair(x.pairs[2 * q + 1]) };
+                var x: [count]*const Block = undefined;
+                var pairs: [count][2]I16x16 = undefined;
+                inline for (&x, &pairs, 0..) |*to, *both, row| {
+                    to.* = &rows.x[row * w.blockCount() + i / quads];
+                    both.* = .{ simd.repeatedPair(to.*.pairs[2 * q]), simd.repeatedPair(to.*.pairs[2 * q + 1]) };
+                    if (q == 0) for (sums[0..tiles]) |*all| {
+                        all[row] = begin(to.*);
+                    };
+                }
                 const ahead = if (i + 1 < last) source + quad * row_bytes else source;
-                for (sums[0..count], 0..) |*twins, t| {
+                for (sums[0..tiles], 0..) |*all, t| {
                     if (t % (line_bytes / tile_bytes) == 0) inline for (0..quad) |r| {
                         @prefetch(ahead + r * row_bytes + t * tile_bytes, .{});
                     };
-                    add(twins, rowsFrom(source + t * tile_bytes, row_bytes), pairs);
+                    const spread = W.pairsOf(rowsFrom(source + t * tile_bytes, row_bytes));
+                    inline for (all, pairs) |*twins, both| add(twins, spread, both);
                 }
                 source += quad * row_bytes;
-                if (q + 1 < quads) continue;
-                for (sums[0..count], first..) |twins, t| finish(w, i / quads, t, twins, x.scale, rows.y);
+                if (q + 1 == quads) inline for (x, 0..) |block_x, row| {
+                    const y = rows.y + row * w.outputs;
+                    for (sums[0..tiles], first..) |*all, t| finish(w, i / quads, t, all[row], block_x.scale, y);
+                };
             }
         }
 
-        inline fn add(twins: *Twins, rows: [quad][*]const u8, pairs: [2]I16x16) void {
-            const spread = W.pairsOf(rows);
+        inline fn add(twins: *Twins, spread: [W.twins][2]weights.Pairs, pairs: [2]I16x16) void {
             inline for (twins, spread) |*twin, both| {
                 inline for (twin, both) |*sum, halves| {
                     inline for (halves, pairs) |half, pair| sum.* = simd.accumulated(sum.*, half, pair);

@@ -71,9 +71,9 @@ pub const Work = struct {
         return tiles;
     }
 
-    /// One row wants wide tasks: memory is read fastest from its beginning to its end.
+    /// A few rows want wide tasks: memory is read fastest from its beginning to its end.
     fn tilesOfTask(work: *const Work) usize {
-        if (work.rows > 1) return 1;
+        if (work.rows > product.few_rows) return 1;
         return std.math.clamp(divCeil(work.tileCount(), work.threads), task_tiles_min, product.stretch_tiles);
     }
 
