@@ -28,7 +28,7 @@ const line_bytes = 64; // of the processor's caches
 pub const rows_max = 130;
 
 /// Up to so many rows the matrix is read once, as fast as memory gives it.
-pub const few_rows = 4;
+pub const few_rows = 8;
 
 /// So many tiles of one row are computed together: their sums stay in the nearest cache.
 pub const stretch_tiles = 64;
