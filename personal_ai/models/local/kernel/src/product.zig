@@ -101,6 +101,10 @@ pub fn Product(comptime bits: comptime_int) type {
                     if (t % (line_bytes / tile_bytes) == 0) inline for (0..quad) |r| {
                         @prefetch(ahead + r * row_bytes + t * tile_bytes, .{});
                     };
+                    if (q == 0) {
+                        const scales = w.scales + i / quads * w.outputs + (first + t) * tile;
+                        inline for (0..tile * @sizeOf(f32) / line_bytes) |line| @prefetch(scales + 16 * line, .{});
+                    }
                     const spread = W.pairsOf(rowsFrom(source + t * tile_bytes, row_bytes));
                     inline for (all, pairs) |*twins, both| add(twins, spread, both);
                 }
