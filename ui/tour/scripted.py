@@ -45,6 +45,7 @@ PHRASE = "lamp orbit meadow copper violin harvest ticket walnut breeze pencil sa
 PASSWORD = "four quiet walnut trees"  # noqa: S105 - of a vault that exists only in memory
 CANISTER_ID = "bkyz2-fmaaa-aaaaa-qaaaq-cai"
 _SECONDS_PER_TOKEN = 0.019
+_WORDS_PER_UNFINISHED = 50
 MODULE_HASH = "5b8f0c1de2a97734c0a1" + "0" * 44
 
 
@@ -186,7 +187,8 @@ class ScriptedChat:
                 cancel.raise_if_cancelled()
                 said.append(word)
                 on_text(word)
-                on_unfinished(Turn("assistant", "".join(said), parent=asked.turns[-1].id))
+                if at % _WORDS_PER_UNFINISHED == 1:
+                    on_unfinished(Turn("assistant", "".join(said), parent=asked.turns[-1].id))
         except Cancelled:
             finish = "cancelled"
         facts = ReplyFacts(
