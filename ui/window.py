@@ -7,8 +7,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from PySide6 import QtCore
-from PySide6.QtCore import QTimer, Signal
-from PySide6.QtGui import QCloseEvent, QPaintEvent, QResizeEvent
+from PySide6.QtCore import QSize, QTimer, Signal
+from PySide6.QtGui import QCloseEvent, QGuiApplication, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QMainWindow, QStackedWidget, QWidget
 
 from personal_ai.common.errors import StorageError, UserFacingError
@@ -29,8 +29,9 @@ if TYPE_CHECKING:
     from ui.widgets.crash_dialog import CrashDialog
     from ui.widgets.trial_dialogs import EndDialog
 
-_SIZE = (1180, 760)
+SIZE = (1180, 760)
 _SIZE_MIN = (580, 480)
+_SHARE_OF_SCREEN = 0.9
 _CLOSING_S_MAX = 10.0
 
 
@@ -49,7 +50,7 @@ class Window(QMainWindow):
         theme().choose(load_appearance(paths.settings))
         self.setWindowTitle(tr("Personal AI"))
         self.setMinimumSize(*_SIZE_MIN)
-        self.resize(*_SIZE)
+        self.resize(size_within(QGuiApplication.primaryScreen().availableSize()))
         self._left = load_window(paths.settings)
         self.restoreGeometry(self._left.geometry)  # Qt brings it onto a screen that is there
         self._stack = QStackedWidget()
@@ -268,6 +269,11 @@ class Window(QMainWindow):
 
     def _forget_end(self) -> None:
         self._end = None
+
+
+def size_within(screen: QSize) -> QSize:
+    """The usual size, or what a small or much enlarged screen has room for beside the window's frame."""
+    return QSize(*SIZE).boundedTo(screen * _SHARE_OF_SCREEN)
 
 
 def _overview(core: Core) -> Overview:

@@ -133,7 +133,7 @@ def play(seconds: float, seed: int, stages: MakeStage) -> Tally:
     application = make_application()
     stranger = _Stranger()
     for scheme in ("http", "https"):
-        QDesktopServices.setUrlHandler(scheme, stranger, b"open")
+        QDesktopServices.setUrlHandler(scheme, stranger, "open")  # type: ignore[arg-type]  # what it takes in truth
     threads = set(threading.enumerate())
     until_s = time.monotonic() + seconds
     try:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QObject, QPoint, QRect, Qt
+from PySide6.QtCore import QObject, QPoint, QRect, QSize, Qt
 from PySide6.QtGui import QAccessible, QColor
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import (
@@ -42,6 +42,7 @@ from ui.widgets.focus_ring import FocusRing
 from ui.widgets.form_dialog import FormDialog
 from ui.widgets.prose import ProseView
 from ui.widgets.rail import Page
+from ui.window import size_within
 
 MakeStage = Callable[..., Stage]
 ROOT = Path(__file__).resolve().parents[2]
@@ -246,6 +247,11 @@ def test_the_core_and_the_command_line_never_load_qt(module: str, banned: str) -
 def test_the_window_is_there_before_the_core_is_loaded() -> None:
     code = "import sys, ui.window; sys.exit(any(name in sys.modules for name in ('onnxruntime', 'onnx', 'wasmtime')))"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
+@pytest.mark.parametrize(("screen", "size"), [((3840, 2160), (1180, 760)), ((960, 540), (864, 486))])
+def test_the_window_is_no_larger_than_the_screen(screen: tuple[int, int], size: tuple[int, int]) -> None:
+    assert size_within(QSize(*screen)) == QSize(*size)
 
 
 _FIRST_PAGES = """

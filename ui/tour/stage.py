@@ -17,7 +17,7 @@ from ui.preferences import save_appearance
 from ui.shell import Shell
 from ui.theme import Appearance
 from ui.tour.scripted import PASSWORD, ScriptedCore
-from ui.window import Window
+from ui.window import SIZE, Window
 
 T = TypeVar("T", bound=QObject)
 
@@ -33,7 +33,7 @@ class Stage:
         self.released = threading.Event()
         self.crashes: list[BaseException] = []
         self._paths = Paths(home)
-        self._size = size
+        self._size = size or SIZE  # whatever the screen is like
         self._window: Window | None = None
         self._ended = False
 
@@ -46,8 +46,7 @@ class Stage:
         self._window = Window(self.open_core, self._paths)
         self._window.bridge.crashed.connect(self.crashes.append)
         self._window.closed.connect(self._end)
-        if self._size:
-            self._window.resize(*self._size)
+        self._window.resize(*self._size)
         self._window.show()
         self.settle()
         return self
