@@ -29,6 +29,20 @@ settings.register_profile(
 settings.load_profile("tests")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What a module's tests share (a practice network, a deployed model) is made in one of the processes alone."""
+    for item in items:
+        if isinstance(item, pytest.Function) and _has_fixture_of_its_module(item):
+            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+
+
+def _has_fixture_of_its_module(test: pytest.Function) -> bool:
+    return any(
+        made.scope == "module" for fixtures in test._fixtureinfo.name2fixturedefs.values() for made in fixtures[-1:]
+    )
+
+
 @pytest.fixture(autouse=True)
 def garbage_between_tests() -> Iterator[None]:
     """Where there are windows, Python does not look for garbage by itself (ui/garbage.py)."""

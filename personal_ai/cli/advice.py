@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from dataclasses import asdict
 from typing import Any
 
@@ -40,7 +41,8 @@ def add_endpoint_option(command: argparse.ArgumentParser) -> None:
 
 
 def _catalogue(arguments: argparse.Namespace) -> None:
-    entries = catalogue(Paths.default().catalogue)
+    own = Paths.default().catalogue
+    entries = catalogue(own)
     if arguments.json:
         print(json.dumps([asdict(entry) for entry in entries]))
         return
@@ -48,6 +50,7 @@ def _catalogue(arguments: argparse.Namespace) -> None:
         gated = ", terms to accept on the hub" if entry.gated else ""
         facts = f"{entry.parameters / 1e6:,.0f} million weights, licence: {entry.licence}{gated}"
         print(f"{entry.id}  {entry.label}  ({facts}; languages: {', '.join(entry.languages)})")
+    print(f"A list of your own goes into {own}; docs/formats/catalogue.md says how.", file=sys.stderr)
 
 
 def _fit(arguments: argparse.Namespace) -> None:

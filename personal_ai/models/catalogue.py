@@ -1,8 +1,5 @@
 """Models that fit: a small list of facts, resources/catalogue.json, and for the user to edit, one of their own
-(`catalogue.json` in the home folder). Nothing is fetched by either.
-
-The file: `format`, `version` 1, and `models`, each with id (on the hub), label, architecture, parameters, licence (as
-the makers name it), gated (whether terms must be accepted first) and languages (codes, or "many").
+(`catalogue.json` in the home folder). Nothing is fetched by either. docs/formats/catalogue.md has the format.
 """
 
 from __future__ import annotations

@@ -15,15 +15,23 @@ from tests.canister.installed import Installed, Network
 SOURCES = build.SOURCES
 
 
-def test_the_committed_module_is_built_from_these_sources(capsys: pytest.CaptureFixture[str]) -> None:
-    assert build.main(["--check"]) == 0, capsys.readouterr().err
-
-
-def test_another_folder_gives_the_same_bytes(tmp_path: Path) -> None:
+def test_the_committed_modules_are_built_from_these_sources_in_any_folder(tmp_path: Path) -> None:
     elsewhere = shutil.copytree(SOURCES, tmp_path / "some" / "where" / "src")
     assert build.build(elsewhere) == resource(build.WASM).read_bytes()
     drain = shutil.copytree(build.DRAIN_SOURCES, tmp_path / "drain")
     assert build.build_drain(drain) == resource(build.DRAIN_WASM).read_bytes()
+
+
+def test_a_module_that_is_not_the_committed_one_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    committed = resource(build.WASM).read_bytes()
+    monkeypatch.setattr(build, "build_drain", resource(build.DRAIN_WASM).read_bytes)
+    for built, exit_code in ((committed, 0), (committed[:-1], 1)):
+        monkeypatch.setattr(build, "build", lambda built=built: built)
+        assert build.main(["--check"]) == exit_code
+    assert "canister.wasm is not what its sources give" in capsys.readouterr().err
+    assert resource(build.WASM).read_bytes() == committed
 
 
 def test_a_source_that_does_not_compile_is_told(tmp_path: Path) -> None:

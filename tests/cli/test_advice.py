@@ -39,7 +39,9 @@ def test_the_plan_names_every_item_and_does_nothing(run: Run, own_home: Path) ->
 
 def test_the_catalogue_names_licences(run: Run, own_home: Path) -> None:
     listed = json.loads(run("model", "catalogue", "--json").output)
-    words = run("model", "catalogue").output
+    told = run("model", "catalogue")
+    words = told.output
+    assert str(Paths(own_home).catalogue) in told.errors
     assert all(entry["id"] in words and entry["licence"] in words for entry in listed)
     own = json.loads(resource("catalogue.json").read_text()) | {"models": [listed[1] | {"label": "Mine"}]}
     own_home.mkdir(parents=True, exist_ok=True)

@@ -40,7 +40,6 @@ from personal_ai.ic.rejections import (
     NotControllerError,
 )
 
-pytestmark = pytest.mark.xdist_group("practice network of the agent")
 START_TIMEOUT_S = 60.0
 TRILLION = 10**12
 OWNER = Secp256k1Identity(b"\x0a" * 32)

@@ -20,7 +20,7 @@ IGNORED = -100
 class Mix:
     """What a batch is made of."""
 
-    unknown: float = 0.5  # share, of the questions about the app, of intents whose answers are yet to be learned
+    unknown: int = 3  # times as often as others are intents drawn whose answers are yet to be learned
     off_topic: float = 0.35  # share of questions about anything else
     from_patterns: float = 0.3  # share of those that are drawn from patterns
     estranged: float = 0.35  # share of those that are made out of questions about the app
@@ -51,10 +51,10 @@ class Batches:
         seed: int,
         unknown: Sequence[Intent] = (),
     ) -> None:
-        """unknown: intents that are drawn more often than others, where weights that know the others go on."""
+        """unknown: intents that the weights do not know, where weights that know the others go on."""
         self._corpus, self._encoder = corpus, encoder
         self._rules, self._strength, self._mix = rules, strength, mix
-        self._unknown = unknown
+        self._drawn = (*corpus.intents, *(mix.unknown - 1) * tuple(unknown))
         self._rng = random.Random(seed)  # noqa: S311 -- repeatable, not secret
         self._estranger = Estranger(corpus)
         self._answers = {i.name: encoder.answer(encoder.text(i.answer)) for i in corpus.all_intents}
@@ -85,9 +85,7 @@ class Batches:
     def _intent(self) -> Intent:
         if self._rng.random() < self._mix.off_topic:
             return self._corpus.off_topic
-        if self._unknown and self._rng.random() < self._mix.unknown:
-            return self._rng.choice(self._unknown)
-        return self._rng.choice(self._corpus.intents)
+        return self._rng.choice(self._drawn)
 
     def _question(self, intent: Intent) -> list[int]:
         text = self._off_topic() if intent is self._corpus.off_topic else self._rng.choice(intent.wordings)

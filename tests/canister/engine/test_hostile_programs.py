@@ -20,6 +20,7 @@ from tests.canister.engine import every_operator
 from tests.canister.engine.wasm_engine import OpenRefused, WasmEngine
 from tests.compiler.unpacking import read_unpacked
 from tests.faults.engine_fuzz import decoder_program
+from tests.support.harness import shared_file
 
 INPUTS = 3000
 GOLDEN = Path(__file__).parent.parent.parent / "compiler" / "golden"
@@ -27,12 +28,13 @@ GOLDEN = Path(__file__).parent.parent.parent / "compiler" / "golden"
 
 @pytest.fixture(scope="module")
 def fuzzer(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    binary = Path(tmp_path_factory.mktemp("fuzz")) / "fuzz"
     root = Path(__file__).parent / "fuzz.zig"
     modules = ("--dep", "shell", f"-Mroot={root}", "-Mshell=shell.zig")
-    result = build.zig("build-exe", *modules, f"-femit-bin={binary}", cwd=build.SOURCES)
-    assert result.returncode == 0, result.stderr
-    return binary
+    with shared_file(tmp_path_factory, "engine-fuzz") as binary:
+        if not binary.exists():
+            result = build.zig("build-exe", *modules, f"-femit-bin={binary}", cwd=build.SOURCES)
+            assert result.returncode == 0, result.stderr
+        return binary
 
 
 def _program(folder: Path, name: str, quantisation: Quantisation) -> Path:

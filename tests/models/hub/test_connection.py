@@ -228,6 +228,29 @@ def test_an_impostor_is_told_apart_from_being_offline(impostor: str) -> None:
         plan(hub, MODEL)
 
 
+def test_a_proxy_is_the_only_way() -> None:
+    """What comes to it is a wish to be connected; it refuses, and nobody is asked directly."""
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+        asked: list[bytes] = []
+
+        def refuse() -> None:
+            peer, _ = proxy.accept()
+            with peer:
+                asked.append(peer.recv(1000).partition(b"\r\n")[0])
+                peer.sendall(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n")
+
+        thread = threading.Thread(target=refuse)
+        thread.start()
+        address = f"http://127.0.0.1:{proxy.getsockname()[1]}"
+        with (
+            Hub("https://hub.example", proxy=address) as hub,
+            pytest.raises(NetworkUnreachableError, match=r"hub\.example cannot be reached"),
+        ):
+            plan(hub, MODEL)
+        thread.join()
+    assert asked == [b"CONNECT hub.example:443 HTTP/1.1"]
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
