@@ -7,21 +7,15 @@ one.
 from __future__ import annotations
 
 import argparse
-import importlib.metadata
-import os
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-import platformdirs
-
 from personal_ai.common.errors import UserFacingError
-from personal_ai.common.files import write_atomically
 from personal_ai.common.paths import resource
+from personal_ai.common.zig import BuildError, write_or_compare, zig
 from personal_ai.ic import leb128
 
-ZIG_VERSION = "0.15.2"  # another version gives other bytes
 SOURCES = Path(__file__).parent / "engine" / "src"
 DRAIN_SOURCES = Path(__file__).parent / "drain"
 WASM = "canister.wasm"
@@ -34,10 +28,6 @@ _TARGET = ("-target", "wasm32-freestanding", "-mcpu", "generic+simd128+bulk_memo
 _LINKING = ("-fstrip", "-fno-entry", "-rdynamic", "--stack")
 _MODE = ("-O", "ReleaseSafe", *_LINKING, str(_STACK_SIZE_BYTES))
 _DRAIN_MODE = ("-O", "ReleaseSmall", *_LINKING, str(_DRAIN_STACK_SIZE_BYTES))
-
-
-class BuildError(UserFacingError):
-    """The canister could not be built, or is not what the sources give."""
 
 
 def build(sources: Path = SOURCES, candid: Path | None = None) -> bytes:
@@ -57,23 +47,6 @@ def build_drain(sources: Path = DRAIN_SOURCES) -> bytes:
     return _compile(sources, _DRAIN_MODE)
 
 
-def zig(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """Runs the pinned Zig with its caches outside of the source tree. Raises BuildError when it is not installed."""
-    try:
-        installed = importlib.metadata.version("ziglang")
-    except importlib.metadata.PackageNotFoundError:
-        installed = "none"
-    if installed != ZIG_VERSION:
-        raise BuildError(
-            f"The canister is built with ziglang {ZIG_VERSION}; installed is {installed}.",
-            next_step=f"pip install ziglang=={ZIG_VERSION}",
-        )
-    cache = Path(os.environ.get("ZIG_GLOBAL_CACHE_DIR") or platformdirs.user_cache_path("personal-ai") / "zig")
-    environment = {**os.environ, "ZIG_GLOBAL_CACHE_DIR": str(cache), "ZIG_LOCAL_CACHE_DIR": str(cache)}
-    command = (sys.executable, "-m", "ziglang", *arguments)
-    return subprocess.run(command, cwd=cwd, env=environment, text=True, capture_output=True, check=False)  # noqa: S603
-
-
 def main(arguments: list[str] | None = None) -> int:
     """The command. Exit code 1: one was not built, or with --check is not the same."""
     parser = argparse.ArgumentParser(prog="python -m personal_ai.canister.build", description=__doc__)
@@ -82,21 +55,12 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         for name, make in ((WASM, build), (DRAIN_WASM, build_drain)):
             module = make()
-            _write_or_compare(resource(name), module, check=check)
+            write_or_compare(resource(name), module, check=check, command="python -m personal_ai.canister.build")
             print(f"{name}: {len(module)} bytes")
     except UserFacingError as error:
         print(error, file=sys.stderr)
         return 1
     return 0
-
-
-def _write_or_compare(target: Path, module: bytes, *, check: bool) -> None:
-    if not check:
-        write_atomically(target, module, mode=0o644)
-    elif not target.exists() or target.read_bytes() != module:
-        raise BuildError(
-            f"{target.name} is not what its sources give.", next_step="python -m personal_ai.canister.build"
-        )
 
 
 def _compile(sources: Path, mode: tuple[str, ...]) -> bytes:

@@ -21,7 +21,6 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,7 +31,7 @@ from personal_ai.common.paths import resource
 from personal_ai.compiler.onnx_graph import read_onnx
 from personal_ai.models.local.devices import Verdict
 from personal_ai.models.local.session import Session, open_session
-from personal_ai.models.local.session_layers import head_graph, session_graph
+from personal_ai.models.local.session_layers import session_graph
 from personal_ai.models.manifest import WORD_FILES
 from personal_ai.models.package import ModelPackage
 from tests.benchmarks.local import CONTEXT_LENGTH, PROMPT, write_package
@@ -43,11 +42,11 @@ WINDOW: Final = 128  # tokens of prose that are read one after the other
 
 
 def both(package: ModelPackage) -> tuple[Session, Session, list[Verdict]]:
-    """On the chosen device, and on the processor."""
+    """On the chosen device, and with onnxruntime's own operators on the processor."""
     decoder = package.manifest.decoder
     session, verdicts = open_session(decoder, package.onnx_path)
     tensors = read_onnx(package.onnx_path).constants
-    processor = Session(session_graph(decoder, tensors), partial(head_graph, decoder, tensors))
+    processor = Session(session_graph(decoder, tensors))
     return session, processor, verdicts
 
 

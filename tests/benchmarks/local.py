@@ -10,8 +10,8 @@ guessing ahead is worth stands apart (tests.benchmarks.guessing).
 - start_s: from nothing to the first token of a short question, the files in the system's cache
 - peak_memory_bytes: of the process, what is mapped from files included; loading_memory_bytes is the peak before the
   first question, own_memory_bytes what no file lies behind, after the last
-- prefill_processor_time among the ratios: as prefill, in the processes' own time, which counts on one thread alone
-  (with more they wait for each other in a loop) and there hardly depends on what else the computer does
+- prefill_processor_time, decode_processor_time among the ratios: the same in the processes' own time, which counts on
+  one thread alone (with more they wait for each other in a loop) and there hardly depends on what else runs
 
 `--quick` (135M at int8 alone, fewer rounds) ends within 50 s on two quiet cores.
 """
@@ -118,7 +118,7 @@ def measured(
         result["peer"] = _figures(theirs) | _memory(other.pid)
         result["ratios"] = {
             kind: round(statistics.median(theirs[index] / ours[index] for ours, theirs in pairs), 3)
-            for index, kind in enumerate(("prefill", "decode", "prefill_processor_time"))
+            for index, kind in enumerate(("prefill", "decode", "prefill_processor_time", "decode_processor_time"))
         }
         result["targets"] = TARGETS[quantisation]
         other.close()
@@ -127,19 +127,22 @@ def measured(
     return result
 
 
-def _round(answer: Answer, index: int, pid: int | None) -> tuple[float, float, float]:
-    """Seconds to the first token, and per token from then on; the processor's to the first token of such a prompt.
+def _round(answer: Answer, index: int, pid: int | None) -> tuple[float, float, float, float]:
+    """Seconds to the first token, and per token from then on; then the same two of the processor's time.
 
     Each round asks something else: nothing is cached.
     """
+    start_s = _processor_s(pid)
     times = answer([(7 * index + 3 * token) % 40_000 for token in range(PROMPT)], REPLY)
-    before_s = _processor_s(pid)
+    between_s = _processor_s(pid)
     answer([(7 * index + 3 * token + 1) % 40_000 for token in range(PROMPT)], 1)
-    return times[0], (times[-1] - times[0]) / (len(times) - 1), _processor_s(pid) - before_s
+    first_s = _processor_s(pid) - between_s
+    tokens = len(times) - 1
+    return times[0], (times[-1] - times[0]) / tokens, first_s, (between_s - start_s - first_s) / tokens
 
 
-def _figures(rounds: list[tuple[float, float, float]]) -> dict[str, float]:
-    first_s, token_s, _ = (statistics.median(column) for column in zip(*rounds, strict=True))
+def _figures(rounds: list[tuple[float, float, float, float]]) -> dict[str, float]:
+    first_s, token_s, *_ = (statistics.median(column) for column in zip(*rounds, strict=True))
     return {
         "prefill_tokens_per_s": round(PROMPT / first_s, 1),
         "decode_tokens_per_s": round(1 / token_s, 1),

@@ -1,4 +1,4 @@
-"""How fast onnxruntime multiplies many rows, one way beside the other: `python -m tests.benchmarks.products [--json]`.
+"""How fast many rows are multiplied, one way beside the other: `python -m tests.benchmarks.products [--json]`.
 
 Billions of multiplications of one core in a second of its own time (so it does not matter what else the computer does),
 the best of many runs, for 256 rows and the four matrices of a decoder's layer (smollm2-135m). It is what decided how
@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from onnx import NodeProto, helper, numpy_helper
 
+from personal_ai.models.local import kernel
 from personal_ai.models.quantisation import BLOCK_SIZE
 from personal_ai.models.runtime import onnxruntime
 
@@ -60,8 +61,22 @@ def floats(inputs: int, outputs: int) -> Product:
     return [node], {"x": _floats((ROWS, inputs))}, {"w": _floats((inputs, outputs))}, np.float32
 
 
+def own_kernel(bits: int) -> Callable[[int, int], Product]:
+    """What answers use where there is a library for the computer."""
+
+    def made(inputs: int, outputs: int) -> Product:
+        attributes: dict[str, Any] = {"domain": kernel.DOMAIN, "input_size": inputs, "biased": 0, "threads": 1}
+        node = helper.make_node(kernel.OPERATOR, ["x", "w", "s"], ["y"], **attributes)
+        four = {"w": _integers((inputs * outputs // 2,), np.uint8)}
+        weights = four if bits == 4 else {"w": _integers((inputs, outputs), np.int8)}
+        scales = {"s": _floats((-(-inputs // BLOCK_SIZE), outputs))}
+        return [node], {"x": _floats((ROWS, inputs))}, weights | scales, np.float32
+
+    return made
+
+
 def unpacked_each_time(inputs: int, outputs: int) -> Product:
-    """What prompts use."""
+    """Spread to f32 by a node of its own."""
     nodes = [
         helper.make_node("DequantizeLinear", ["w", "s"], ["f"], axis=0, block_size=BLOCK_SIZE),
         helper.make_node("MatMul", ["x", "f"], ["y"]),
@@ -86,6 +101,8 @@ def integers(weights: type) -> Callable[[int, int], Product]:
 
 
 PRODUCTS: Final[dict[str, Callable[[int, int], Product]]] = {
+    "own kernel, 8 bits": own_kernel(8),
+    "own kernel, 4 bits": own_kernel(4),
     "MatMulNBits, 8 bits": block_product(8),
     "MatMulNBits, 4 bits": block_product(4),
     "f32, repacked once": floats,
@@ -106,9 +123,11 @@ def rate(product: Product, multiplications: int, runs: int) -> float:
         [_declared("y", np.dtype(result), (ROWS, "outputs"))],
         [numpy_helper.from_array(values, name) for name, values in constants.items()],
     )
-    opsets = [helper.make_opsetid("", 24), helper.make_opsetid("com.microsoft", 1)]
+    domains = {"": 24, "com.microsoft": 1, kernel.DOMAIN: 1}
+    opsets = [helper.make_opsetid(domain, version) for domain, version in domains.items()]
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
+    options.register_custom_ops_library(str(kernel.library()))
     model = helper.make_model(body, opset_imports=opsets, ir_version=11)
     session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
     times = []

@@ -8,6 +8,7 @@ from typing import Any
 import wasmtime
 
 from personal_ai.canister import build
+from personal_ai.common.zig import zig
 from personal_ai.replica.wasm.compiled import engine
 from personal_ai.replica.wasm.instrument import COUNTER_EXPORT, MEMORY_EXPORT, instrument
 from personal_ai.replica.wasm.module import parse
@@ -25,7 +26,7 @@ class Probe:
 
     def __init__(self, probe: str, imported: str, folder: Path) -> None:
         binary = folder / f"{probe}.wasm"
-        result = build.zig(
+        result = zig(
             "build-exe",
             *("-fno-entry", "-rdynamic"),
             *(*_TARGET, "--dep", imported, f"-Mroot={_HERE / probe}.zig"),

@@ -9,6 +9,7 @@ import pytest
 
 from personal_ai.canister import build
 from personal_ai.common.paths import resource
+from personal_ai.common.zig import BuildError
 from personal_ai.replica.execution import InstallMode
 from tests.canister.installed import Installed, Network
 
@@ -37,7 +38,7 @@ def test_a_module_that_is_not_the_committed_one_is_told(
 def test_a_source_that_does_not_compile_is_told(tmp_path: Path) -> None:
     elsewhere = shutil.copytree(SOURCES, tmp_path / "src")
     (elsewhere / "access.zig").write_text("not zig")
-    with pytest.raises(build.BuildError, match=r"access\.zig"):
+    with pytest.raises(BuildError, match=r"access\.zig"):
         build.build(elsewhere)
 
 

@@ -11,8 +11,8 @@ in its Wasm. Over all positions of all prompts:
 - exact_agreement, exact_max_logit_difference: the canister against onnxruntime without its rounding of activations to 8
   bits (its optimiser off) and with keys and values rounded as the canister keeps them, on every tenth prompt. It
   tells where the differences come from.
-- long_prompt_agreement: the same share where this computer reads 96 tokens at once, in f32 as it reads long prompts,
-  and goes on from there token by token, for a fourth as many prompts
+- long_prompt_agreement: the same share where this computer reads 96 tokens at once and goes on from there token by
+  token, for a fourth as many prompts
 
 Passes with agreements of at least AGREEMENT_MIN.
 """
@@ -25,7 +25,6 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -34,9 +33,7 @@ import wasmtime
 from tokenizers import Tokenizer
 
 from personal_ai.compiler.compile import compile_onnx
-from personal_ai.compiler.onnx_graph import read_onnx
-from personal_ai.models.local.session import Session
-from personal_ai.models.local.session_layers import head_graph, prompt_graph, session_graph
+from personal_ai.models.local.session import open_session
 from personal_ai.models.manifest import MODEL_FILE
 from personal_ai.models.runtime import onnxruntime
 from tests.canister.engine.wasm_engine import WasmEngine, compile_harness
@@ -81,9 +78,7 @@ class Sides:
 def open_sides(checkpoint: Path, folder: Path, harness: wasmtime.Module) -> Sides:
     """Imports and compiles the checkpoint in the new `folder`."""
     decoder = write_onnx(checkpoint, folder, "int8")
-    tensors = read_onnx(folder / MODEL_FILE).constants
-    session = Session(session_graph(decoder, tensors), partial(head_graph, decoder, tensors), threads=1)
-    session.read_prompts_with(prompt_graph(decoder, tensors))
+    session, _ = open_session(decoder, folder / MODEL_FILE, threads=1)
     compile_onnx(folder / MODEL_FILE, folder / "program", end_tokens=(), context_length=decoder.context_length)
     kept = as_kept(folder / MODEL_FILE, decoder, "int8")
     return Sides(

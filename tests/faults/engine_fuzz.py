@@ -33,6 +33,7 @@ from pathlib import Path
 from typing import Any
 
 from personal_ai.canister import build
+from personal_ai.common.zig import zig
 from personal_ai.compiler.compile import compile_graph, compile_onnx
 from personal_ai.models.quantisation import Quantisation
 from tests.canister.engine import every_operator
@@ -99,7 +100,7 @@ def prepare(folder: Path, parsers: Sequence[str], mode: str = "ReleaseSafe", bit
 def _compile(binary: Path, root: Path, options: Sequence[str]) -> None:
     """Nothing is linked but what Zig brings."""
     modules = (*options, "--dep", "shell", f"-Mroot={root}", *options, "-Mshell=shell.zig")
-    result = build.zig("build-exe", *modules, f"-femit-bin={binary.resolve()}", cwd=build.SOURCES)
+    result = zig("build-exe", *modules, f"-femit-bin={binary.resolve()}", cwd=build.SOURCES)
     if result.returncode != 0:
         raise SystemExit(result.stderr)
 

@@ -7,7 +7,7 @@ from PySide6.QtGui import QFontDatabase, QFontInfo
 from PySide6.QtWidgets import QApplication, QLabel, QSpinBox
 
 from personal_ai.common.paths import resource
-from ui.theme import Appearance, icon, theme
+from ui.theme import Appearance, icon, is_dark, palette, theme
 from ui.theme.tokens import CODE_FAMILY, CONTRAST_MIN, DARK, LIGHT, TEXT_FAMILY, TEXT_ON, Tokens, contrast
 from ui.widgets.basic import seat
 
@@ -75,3 +75,8 @@ def test_a_number_in_a_box_can_be_seen(qapp: QApplication) -> None:
     assert box.lineEdit().width() > 150
     assert box.grab().toImage() != empty
     assert box.lineEdit().textMargins().left() > 0
+
+
+@pytest.mark.parametrize("tokens", [LIGHT, DARK], ids=["light", "dark"])
+def test_a_dark_system_is_known_by_its_colours(qapp: QApplication, tokens: Tokens) -> None:
+    assert is_dark(palette(tokens)) is tokens.dark

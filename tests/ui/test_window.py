@@ -185,6 +185,19 @@ def test_pages_are_reached_by_shortcut(stage: Stage) -> None:
         assert page.isVisible()
 
 
+def test_a_dialog_has_a_focus_ring_of_its_own(stage: Stage) -> None:
+    dialog = FormDialog(stage.window, "A question", go="Go on")
+    line = dialog.add_line("Name")
+    dialog.open()
+    stage.draw()
+    QTest.keyClick(line, Qt.Key.Key_Tab)
+    stage.draw()
+    ring = dialog.findChild(FocusRing)
+    assert ring is not None and ring.isVisible()
+    assert ring.geometry().contains(dialog.leave.geometry())
+    dialog.reject()
+
+
 def test_the_focus_ring_shows_for_tab_only(stage: Stage) -> None:
     ring = stage.find(FocusRing)
     assert not ring.isVisible()

@@ -42,7 +42,7 @@ class Theme(QObject):
         font = QFont(TEXT_FAMILY)
         font.setPixelSize(TYPE_TEXT)
         application.setFont(font)
-        self.tokens = DARK if _is_dark(application.palette()) else LIGHT
+        self.tokens = DARK if is_dark(application.palette()) else LIGHT
         self._dress()
         QGuiApplication.styleHints().colorSchemeChanged.connect(self._follow)
 
@@ -73,7 +73,7 @@ class Theme(QObject):
         return DARK if QGuiApplication.styleHints().colorScheme() == QtCore.Qt.ColorScheme.Dark else LIGHT
 
     def _dress(self) -> None:
-        self._application.setPalette(_palette(self.tokens))
+        self._application.setPalette(palette(self.tokens))
         self._application.setStyleSheet(stylesheet(self.tokens))
 
 
@@ -113,12 +113,12 @@ def pixmap(name: str, colour: str, size: int, scale: float = 1) -> QPixmap:
     return image
 
 
-def _is_dark(palette: QPalette) -> bool:
+def is_dark(colours: QPalette) -> bool:
     """Whether the system's own colours are light words on dark. At the start this takes no time, style hints do."""
-    return palette.windowText().color().lightness() > palette.window().color().lightness()
+    return colours.windowText().color().lightness() > colours.window().color().lightness()
 
 
-def _palette(tokens: Tokens) -> QPalette:
+def palette(tokens: Tokens) -> QPalette:
     """What the style draws itself: check marks, menus, placeholders, selections."""
     role = QPalette.ColorRole
     colours = {
@@ -138,9 +138,9 @@ def _palette(tokens: Tokens) -> QPalette:
         role.Link: tokens.accent,
         role.LinkVisited: tokens.accent,
     }
-    palette = QPalette()
+    made = QPalette()
     for which, colour in colours.items():
-        palette.setColor(which, QColor(colour))
+        made.setColor(which, QColor(colour))
     for which in (role.WindowText, role.Text, role.ButtonText):
-        palette.setColor(QPalette.ColorGroup.Disabled, which, QColor(tokens.muted))
-    return palette
+        made.setColor(QPalette.ColorGroup.Disabled, which, QColor(tokens.muted))
+    return made

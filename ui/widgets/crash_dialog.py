@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QDialog, QPlainTextEdit, QWidget
 from ui.text import tr
 from ui.theme.tokens import SPACE_L, SPACE_M, SPACE_S, SPACE_XL
 from ui.widgets.basic import Button, column, frame, label, row
+from ui.widgets.focus_ring import FocusRing
 
 
 class CrashDialog(QDialog):
@@ -45,6 +46,7 @@ class CrashDialog(QDialog):
         buttons.addStretch()
         buttons.addWidget(close)
         layout.addLayout(buttons)
+        FocusRing(self)
         close.setDefault(True)
         close.setFocus()
 

@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
 
 from ui.theme.tokens import SPACE_L, SPACE_XL
 from ui.widgets.basic import Button, column, is_held_enter, label
+from ui.widgets.focus_ring import FocusRing
 
 _WIDTH = 480
 _FIELDS = (QLineEdit, QPlainTextEdit, QComboBox, QAbstractSpinBox, QCheckBox, QRadioButton)
@@ -37,6 +38,7 @@ class Dialog(QDialog):
         self.setMinimumWidth(width)
         self.column = column(self, margins=(SPACE_XL, SPACE_XL, SPACE_XL, SPACE_L), spacing=SPACE_L)
         self.column.addWidget(label(title, "heading1", wrap=True))
+        FocusRing(self)
         self.finished.connect(self.deleteLater)
 
     def event(self, event: QEvent) -> bool:

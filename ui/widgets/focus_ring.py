@@ -75,7 +75,7 @@ class FocusRing(QWidget):
     def _place(self) -> None:
         """Puts the ring around the part of the target that its scroll areas let through."""
         target = self._target
-        if target is None or not target.isVisibleTo(self._window):
+        if target is None or not isValid(target) or not target.isVisibleTo(self._window):
             self.hide()
             return
         margin = _GAP + _WIDTH

@@ -69,7 +69,7 @@ def hub_dialog(parent: QWidget, upkeep: Upkeep, address: str) -> FormDialog:
         parent,
         tr("Where models come from"),
         tr(
-            "Models are looked up and fetched at a hub. Yours may be a mirror of Hugging Face, your company's say. It "
+            "Models are looked up and fetched at a hub: Hugging Face, or a mirror of it, such as your company's. It "
             "sees what you look for, and each file is checked against its own list. Leave it empty for the usual hub."
         ),
         go=tr("Use"),

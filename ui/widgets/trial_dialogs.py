@@ -11,6 +11,7 @@ from ui.text import tr
 from ui.theme.tokens import SPACE_S
 from ui.widgets.basic import Button, column, label, row
 from ui.widgets.dialog import Dialog
+from ui.widgets.focus_ring import FocusRing
 from ui.widgets.vault_steps import CheckStep, PasswordStep, WordsStep
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class KeepDialog(QDialog):
         for step in (self._password, self._words, self._check):
             self._steps.addWidget(step)
         column(self).addWidget(self._steps)
+        FocusRing(self)
         self._password.back.setText(tr("Not now"))
         self._password.back.clicked.connect(self.reject)
         self._password.chosen.connect(self._keep)

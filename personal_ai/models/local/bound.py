@@ -12,8 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from personal_ai.compiler.onnx_graph import Array
-from personal_ai.models.local.devices import CPU, RECORD_ASSIGNMENT, Device, require_all
-from personal_ai.models.local.session_graph import GIVEN_FILE, PromptGraph, SessionGraph, cache_names, is_large
+from personal_ai.models.local import kernel
+from personal_ai.models.local.devices import CPU, OWN_KERNEL, RECORD_ASSIGNMENT, Device, require_all
+from personal_ai.models.local.session_graph import GIVEN_FILE, SessionGraph, cache_names, is_large
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession, OrtValue, SessionOptions  # noqa: TID251 -- for the type checker alone
@@ -39,8 +40,6 @@ class BoundGraph:
         self._values = onnxruntime.OrtValue
         self.lent = {name: np.ascontiguousarray(tensor) for name, tensor in graph.tensors.items() if is_large(tensor)}
         options = _options(device, threads)
-        if isinstance(graph, PromptGraph):
-            options.enable_mem_pattern = False  # else room for all of it is kept beside what the first prompt took
         session = self._opened(graph, options)
         require_all(session, device)
         self._session, self._binding = session, session.io_binding()
@@ -95,7 +94,7 @@ class BoundGraph:
         from personal_ai.models.runtime import onnxruntime  # noqa: PLC0415
 
         values = {name: self._values.ortvalue_from_numpy(tensor) for name, tensor in self.lent.items()}
-        shared = graph.integers_as_given & set(values) if self._device is CPU else set()
+        shared = graph.as_given & set(values) if self._device.provider == CPU.provider else set()
         copied = [name for name in values if name not in shared]
         options.add_external_initializers(copied, [values[name] for name in copied])
         for name in shared:
@@ -116,6 +115,8 @@ def _options(device: Device, threads: int | None) -> SessionOptions:
     options.add_session_config_entry(RECORD_ASSIGNMENT, "1")
     if device.memory == "dml":
         options.enable_mem_pattern = False  # DirectML asks for it
+    if device is OWN_KERNEL:
+        options.register_custom_ops_library(str(kernel.library()))
     if shares_threads():
         options.use_per_session_threads = False
     elif threads is not None:

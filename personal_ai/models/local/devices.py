@@ -10,13 +10,15 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, TypeVar
 
+from personal_ai.models.local import kernel
+
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession  # noqa: TID251 -- for the type checker alone
 
 Opened = TypeVar("Opened")
 
 RECORD_ASSIGNMENT: Final = "session.record_ep_graph_assignment_info"  # the session option that `require_all` needs
-_HEAVY_OPERATORS: Final = ("MatMulNBits", "MatMul", "GroupQueryAttention")
+_HEAVY_OPERATORS: Final = (kernel.OPERATOR, "MatMulNBits", "MatMul", "GroupQueryAttention")
 
 
 class UnsuitableDeviceError(Exception):
@@ -33,6 +35,7 @@ class Device:
 
 
 CPU: Final = Device("processor", "CPUExecutionProvider")
+OWN_KERNEL: Final = Device("processor, own kernel", CPU.provider)
 # The most capable first.
 ACCELERATORS: Final = (
     Device("NVIDIA GPU (CUDA)", "CUDAExecutionProvider", "cuda"),
@@ -56,7 +59,8 @@ def candidates(available: Collection[str]) -> list[Device]:
 
     Azure's, which would send the words away, is not among them.
     """
-    return [device for device in (*ACCELERATORS, CPU) if device is CPU or device.provider in available]
+    accelerators = [device for device in ACCELERATORS if device.provider in available]
+    return [*accelerators, *([OWN_KERNEL] if kernel.library() else []), CPU]
 
 
 def chosen(available: Collection[str], open_on: Callable[[Device], Opened]) -> tuple[Opened, list[Verdict]]:
@@ -69,6 +73,8 @@ def chosen(available: Collection[str], open_on: Callable[[Device], Opened]) -> t
         for device in ACCELERATORS
         if device.provider not in available
     ]
+    if not kernel.library():
+        verdicts.append(Verdict(OWN_KERNEL.label, False, "it is not built for this kind of computer"))
     for device in candidates(available):
         try:
             opened = open_on(device)
@@ -78,9 +84,8 @@ def chosen(available: Collection[str], open_on: Callable[[Device], Opened]) -> t
             verdicts.append(Verdict(device.label, False, str(error).partition("\n")[0][:200]))
         else:
             break
-    verdicts.append(
-        Verdict(device.label, True, "nothing else can be used" if device is CPU else "it runs the whole model")
-    )
+    reasons = {CPU: "nothing else can be used", OWN_KERNEL: "it is the fastest that can be used"}
+    verdicts.append(Verdict(device.label, True, reasons.get(device, "it runs the whole model")))
     return opened, verdicts
 
 

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 import numpy as np
 from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
 
 from personal_ai.compiler.onnx_graph import Array, Int4Matrix
 from personal_ai.models.decoder import Decoder
+from personal_ai.models.local import kernel
 from personal_ai.models.local.weights import Tensors, block_matrix, joined
 from personal_ai.models.quantisation import BLOCK_SIZE
 
 GIVEN_FILE: Final = "given"  # where a tensor is said to lie that is given beside the model
-_OPSET: Final = 24
 _IR_VERSION: Final = 11
 _CONTRIBUTED: Final = "com.microsoft"
+_OPSETS: Final = {"": 24, _CONTRIBUTED: 1, kernel.DOMAIN: 1}
 _INT8_ACTIVATIONS: Final = 4  # MatMulNBits' accuracy level: activations are rounded to int8, block by block
 _INLINE_SIZE_BYTES_MAX: Final = 1024
 
@@ -29,7 +30,6 @@ class SessionGraph:
     matrices: the names of the quantised matrices' integers, by the number of their bits.
     """
 
-    merges: ClassVar[bool] = True  # query, key and value into one product
     decoder: Decoder
     source: Tensors
     cuda: bool = False
@@ -43,7 +43,7 @@ class SessionGraph:
         return np.float16 if self.cuda else np.float32
 
     @property
-    def integers_as_given(self) -> set[str]:
+    def as_given(self) -> set[str]:
         """The tensors that products and look-ups alone read, so that no optimiser of onnxruntime's looks into them."""
         rows = {"embed.weight"} if "embed.weight.scale" in self.tensors else set()
         return rows.union(*self.matrices.values())
@@ -57,7 +57,7 @@ class SessionGraph:
             self.outputs(),
             [_declared(name, tensor) for name, tensor in self.tensors.items()],
         )
-        opsets = [helper.make_opsetid("", _OPSET), helper.make_opsetid(_CONTRIBUTED, 1)]
+        opsets = [helper.make_opsetid(domain, version) for domain, version in _OPSETS.items()]
         return helper.make_model(body, opset_imports=opsets, ir_version=_IR_VERSION)
 
     def inputs(self) -> list[ValueInfoProto]:
@@ -70,18 +70,19 @@ class SessionGraph:
         ]
 
     def outputs(self) -> list[ValueInfoProto]:
-        return [_rows("hidden", self.decoder.hidden_size), *_cache(self, "present")]
+        logits = helper.make_tensor_value_info("logits", TensorProto.FLOAT, [1, "rows", self.decoder.vocabulary_size])
+        return [logits, *_cache(self, "present")]
 
     def add(self, operator: str, name: str, *inputs: str, **attributes: Any) -> str:
         """Adds a node of ONNX's own with one output."""
         self.nodes.append(helper.make_node(operator, inputs, [name], name=name, **attributes))
         return name
 
-    def add_fused(self, operator: str, outputs: list[str], *inputs: str, **attributes: Any) -> None:
+    def add_fused(
+        self, operator: str, outputs: list[str], *inputs: str, domain: str = _CONTRIBUTED, **attributes: Any
+    ) -> None:
         """Adds one of onnxruntime's own nodes; what is left out is an empty name."""
-        self.nodes.append(
-            helper.make_node(operator, inputs, outputs, name=outputs[0], domain=_CONTRIBUTED, **attributes)
-        )
+        self.nodes.append(helper.make_node(operator, inputs, outputs, name=outputs[0], domain=domain, **attributes))
 
     def tensor(self, name: str, values: Array | None = None) -> str:
         """Takes the tensor from the package where no values are given."""
@@ -123,9 +124,13 @@ class SessionGraph:
         They lie apart where sensitive ones are kept in more bits.
         """
         parts, bias = [f"{name}.{part}" for part in "qkv"], self.decoder.qkv_bias
-        if not self.merges or len({self._bits(f"{part}.weight") for part in parts}) > 1:
-            return [self.multiply(part, x, bias=bias) for part in parts]
+        if len({self._bits(f"{part}.weight") for part in parts}) > 1:
+            return self.multiply_each(parts, x, bias=bias)
         return [self.multiply(f"{name}.qkv", x, *parts, bias=bias), "", ""]
+
+    def multiply_each(self, names: list[str], x: str, *, bias: bool) -> list[str]:
+        """The products of x with each of the matrices."""
+        return [self.multiply(name, x, bias=bias) for name in names]
 
     def _bits(self, matrix: str) -> int:
         """Of the package's matrix."""
@@ -140,50 +145,53 @@ class SessionGraph:
 
 
 @dataclass
-class PromptGraph(SessionGraph):
-    """A graph that reads many positions, with products of f32.
+class OwnKernelGraph(SessionGraph):
+    """A graph whose products are of this program's own operator: it takes the package's matrices as they are.
 
-    weights: what the products multiply by, the package's own int8 blocks and scales, as further inputs: so onnxruntime
-    neither repacks nor unpacks them for good.
+    threads: among how many a product is shared.
     """
 
-    merges: ClassVar[bool] = False
-    weights: dict[str, Array] = field(default_factory=dict)
+    threads: int = 1
+    taken: set[str] = field(default_factory=set)
 
-    def model(self) -> ModelProto:
-        # onnxruntime goes back from the end, and to the last nodes first: so each matrix is unpacked where it is used.
-        self.nodes.sort(key=lambda node: not (node.op_type == "DequantizeLinear" and node.input[0] in self.weights))
-        return super().model()
-
-    def inputs(self) -> list[ValueInfoProto]:
-        weights = self.weights.items()
-        return [*super().inputs(), *(helper.make_tensor_value_info(name, _kind(x), x.shape) for name, x in weights)]
+    @property
+    def as_given(self) -> set[str]:
+        return super().as_given | self.taken
 
     def multiply(self, name: str, x: str, *parts: str, bias: bool = False) -> str:
-        assert not parts, "they would have to be copied to lie side by side"
-        matrix, scale = self._given(f"{name}.weight"), self._given(f"{name}.weight.scale")
-        unpacked = self.add("DequantizeLinear", f"{name}.unpacked", matrix, scale, axis=0, block_size=BLOCK_SIZE)
-        product = self.add("MatMul", f"{name}.product" if bias else name, x, unpacked)
-        return self.add("Add", name, product, self.tensor(f"{name}.bias")) if bias else name
-
-    def _given(self, name: str) -> str:
-        self.weights[name] = joined(self.source, [name])
+        (matrix,) = parts or (name,)
+        if self._bits(f"{matrix}.weight") == 32:
+            return super().multiply(name, x, *parts, bias=bias)
+        self._add_products({name: matrix}, x, bias=bias)
         return name
 
+    def query_key_value(self, name: str, x: str) -> list[str]:
+        return self.multiply_each([f"{name}.{part}" for part in "qkv"], x, bias=self.decoder.qkv_bias)
 
-@dataclass
-class HeadGraph(SessionGraph):
-    """A graph of what comes after the last layer."""
+    def multiply_each(self, names: list[str], x: str, *, bias: bool) -> list[str]:
+        if any(self._bits(f"{name}.weight") == 32 for name in names):
+            return super().multiply_each(names, x, bias=bias)
+        self._add_products({name: name for name in names}, x, bias=bias)
+        return names
 
-    def inputs(self) -> list[ValueInfoProto]:
-        return [_rows("hidden", self.decoder.hidden_size)]
-
-    def outputs(self) -> list[ValueInfoProto]:
-        return [_rows("logits", self.decoder.vocabulary_size)]
-
-
-def _rows(name: str, size: int) -> ValueInfoProto:
-    return helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, "rows", size])
+    def _add_products(self, matrices: dict[str, str], x: str, *, bias: bool) -> None:
+        """x times each of the matrices; they are named by what comes out."""
+        inputs = [x]
+        for matrix in matrices.values():
+            weight = self.source[f"{matrix}.weight"]
+            integers = weight.packed if isinstance(weight, Int4Matrix) else weight
+            inputs.append(self.tensor(f"{matrix}.weight", integers))
+            inputs += [self.tensor(f"{matrix}.{part}") for part in ("weight.scale", *(["bias"] if bias else []))]
+        self.taken.update(inputs[1:])
+        self.add_fused(
+            kernel.OPERATOR,
+            list(matrices),
+            *inputs,
+            domain=kernel.DOMAIN,
+            input_size=weight.shape[0],
+            biased=int(bias),
+            threads=self.threads,
+        )
 
 
 def _cache(graph: SessionGraph, prefix: str) -> list[ValueInfoProto]:

@@ -8,61 +8,42 @@ docs/local-answers.md says what each is worth.
 
 from __future__ import annotations
 
-from typing import Final, TypeVar
+import os
+from typing import Final
 
 import numpy as np
 from onnx import TensorProto, helper
 
 from personal_ai.models.decoder import Decoder
-from personal_ai.models.local.session_graph import HeadGraph, PromptGraph, SessionGraph, cached_head_size
+from personal_ai.models.local.devices import CPU, OWN_KERNEL, Device
+from personal_ai.models.local.session_graph import OwnKernelGraph, SessionGraph, cached_head_size
 from personal_ai.models.local.weights import Tensors, joined
 from personal_ai.models.quantisation import BLOCK_SIZE
-
-AnyGraph = TypeVar("AnyGraph", bound=SessionGraph)
 
 _END: Final = np.iinfo(np.int64).max
 
 
-def session_graph(decoder: Decoder, tensors: Tensors, *, cuda: bool = False) -> SessionGraph:
-    """The graph of a package's decoder over its tensors, up to its head.
+def session_graph(
+    decoder: Decoder, tensors: Tensors, device: Device = CPU, *, threads: int | None = None
+) -> SessionGraph:
+    """The graph of a package's decoder over its tensors, in the operators that the device has.
+
+    threads: that are going to run it; None for one for each core.
 
     Inputs: input_ids int64 [1, S]; last_position int32 [1] and total_length int32 []: P + S - 1 and P + S, where P
-    positions are cached; first_row int64 [1]: -R, where the head is to follow for the last R positions;
-    past_key_values.N.{key,value} [1, key/value heads, capacity, D] with capacity >= P + S, of the graph's cache type.
-    Outputs: hidden f32 [1, R, hidden], normed; present.N.{key,value}, to be bound to the past's memory.
+    positions are cached; first_row int64 [1]: the first of the R positions that the head is to follow for, counted from
+    the end where it is negative; past_key_values.N.{key,value} [1, key/value heads, capacity, D] with
+    capacity >= P + S, of the graph's cache type.
+    Outputs: logits f32 [1, R, V]; present.N.{key,value}, to be bound to the past's memory.
     """
-    return _all_layers(SessionGraph(decoder, tensors, cuda))
-
-
-def prompt_graph(decoder: Decoder, tensors: Tensors) -> PromptGraph:
-    """The same graph for many positions; the matrices of the package's layers are of int8.
-
-    Inputs and outputs are those of `session_graph`, and the weights.
-    """
-    return _all_layers(PromptGraph(decoder, tensors))
-
-
-def head_graph(decoder: Decoder, tensors: Tensors, *, cuda: bool = False) -> HeadGraph:
-    """From hidden f32 [1, R, hidden] to logits f32 [1, R, V]: apart, since prompts and single tokens share it."""
-    graph = HeadGraph(decoder, tensors, cuda)
-    _head(graph, "hidden")
-    graph.source = {}
-    return graph
-
-
-def takes_prompt_graph(tensors: Tensors) -> bool:
-    """Whether `prompt_graph` is possible and worth it: onnxruntime multiplies many rows by 4 bits as fast as by f32."""
-    weights = (tensors[name] for name in tensors if name.startswith("layers.") and name.endswith(".weight"))
-    return all(
-        isinstance(matrix, np.ndarray) and matrix.dtype == np.int8 for matrix in weights if len(matrix.shape) == 2
-    )
-
-
-def _all_layers(graph: AnyGraph) -> AnyGraph:
+    if device is OWN_KERNEL:
+        graph: SessionGraph = OwnKernelGraph(decoder, tensors, threads=threads or os.cpu_count() or 1)
+    else:
+        graph = SessionGraph(decoder, tensors, cuda=device.memory == "cuda")
     x, normed = _beginning(graph), ""
-    for layer in range(graph.decoder.layer_count):
+    for layer in range(decoder.layer_count):
         x, normed = _layer(graph, layer, x, normed)
-    graph.add("Identity", "hidden", normed)
+    _head(graph, normed)
     graph.source = {}  # most of it was copied, and need not stay in memory
     return graph
 
@@ -229,10 +210,9 @@ def _normed_heads(graph: SessionGraph, name: str, x: str, heads: int) -> str:
 
 
 def _gated_mlp(graph: SessionGraph, name: str, x: str) -> str:
-    """Gate and up stay apart: what one product saves, cutting its result in two costs again (docs/local-answers.md)."""
     bias = graph.decoder.mlp_bias
-    gate = _activated(graph, f"{name}.activated", graph.multiply(f"{name}.gate", x, bias=bias))
-    gated = graph.add("Mul", f"{name}.gated", gate, graph.multiply(f"{name}.up", x, bias=bias))
+    gate, up = graph.multiply_each([f"{name}.gate", f"{name}.up"], x, bias=bias)
+    gated = graph.add("Mul", f"{name}.gated", _activated(graph, f"{name}.activated", gate), up)
     return graph.multiply(f"{name}.down", gated, bias=bias)
 
 

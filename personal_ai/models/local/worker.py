@@ -83,8 +83,10 @@ class Worker:
 def _load(request: pipe.Message) -> LocalModel:
     from personal_ai.models.runtime import share_threads  # noqa: PLC0415 -- slow, and its errors belong into the reply
 
-    share_threads(request["threads"])
-    return LocalModel(ModelPackage.open(Path(request["folder"])), guess_ahead=request["guess_ahead"])
+    threads = request["threads"]
+    share_threads(threads)
+    package = ModelPackage.open(Path(request["folder"]))
+    return LocalModel(package, threads=threads, guess_ahead=request["guess_ahead"])
 
 
 def _limit_harm() -> None:

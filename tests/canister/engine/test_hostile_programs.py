@@ -14,6 +14,7 @@ import pytest
 import wasmtime
 
 from personal_ai.canister import build
+from personal_ai.common.zig import zig
 from personal_ai.compiler import format as f
 from personal_ai.models.quantisation import Quantisation
 from tests.canister.engine import every_operator
@@ -32,7 +33,7 @@ def fuzzer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     modules = ("--dep", "shell", f"-Mroot={root}", "-Mshell=shell.zig")
     with shared_file(tmp_path_factory, "engine-fuzz") as binary:
         if not binary.exists():
-            result = build.zig("build-exe", *modules, f"-femit-bin={binary}", cwd=build.SOURCES)
+            result = zig("build-exe", *modules, f"-femit-bin={binary}", cwd=build.SOURCES)
             assert result.returncode == 0, result.stderr
         return binary
 

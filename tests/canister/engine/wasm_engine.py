@@ -13,6 +13,7 @@ import numpy.typing as npt
 import wasmtime
 
 from personal_ai.canister import build
+from personal_ai.common.zig import zig
 from personal_ai.replica.wasm.compiled import engine
 from personal_ai.replica.wasm.instrument import COUNTER_EXPORT, instrument
 from personal_ai.replica.wasm.module import parse
@@ -27,7 +28,7 @@ Logits = npt.NDArray[np.float32]
 
 def build_harness(target: Path, root: str = "harness.zig") -> bytes:
     """The harness module, as the canister's own sources are compiled."""
-    result = build.zig(
+    result = zig(
         *("build-exe", "-fno-entry", "-rdynamic", "--stack", str(1 << 20)),
         *(*_TARGET, *_MODE, "--dep", "engine", f"-Mroot={_HARNESSES / root}"),
         *(*_TARGET, *_MODE, "-Mengine=engine/engine.zig", f"-femit-bin={target}"),

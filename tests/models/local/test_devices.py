@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from personal_ai.models.local import kernel
 from personal_ai.models.local.devices import (
     ACCELERATORS,
     CPU,
+    OWN_KERNEL,
     Device,
     UnsuitableDeviceError,
     candidates,
@@ -21,8 +23,17 @@ AVAILABLE = ["AzureExecutionProvider", CPU.provider, DIRECTML.provider, CUDA.pro
 
 
 def test_accelerators_come_first_and_nothing_leaves_this_computer() -> None:
-    assert candidates(AVAILABLE) == [CUDA, DIRECTML, CPU]
-    assert candidates(["AzureExecutionProvider"]) == [CPU]
+    assert candidates(AVAILABLE) == [CUDA, DIRECTML, OWN_KERNEL, CPU]
+    assert candidates(["AzureExecutionProvider"]) == [OWN_KERNEL, CPU]
+
+
+def test_where_there_is_no_library_onnxruntime_multiplies(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kernel, "library", lambda: None)
+    opened, verdicts = chosen([], lambda device: device)
+    assert opened is CPU
+    assert [verdict.reason for verdict in verdicts if verdict.label == OWN_KERNEL.label] == [
+        "it is not built for this kind of computer"
+    ]
 
 
 def test_the_first_that_opens_is_chosen() -> None:

@@ -153,7 +153,7 @@ def _alive(pid: int) -> bool:
 
 def test_it_says_what_it_runs_on(process: LocalProcess) -> None:
     verdicts = process.devices(Cancel())
-    assert [verdict.label for verdict in verdicts if verdict.chosen] == ["processor"]
+    assert [verdict.label for verdict in verdicts if verdict.chosen] == ["processor, own kernel"]
     assert all(verdict.reason for verdict in verdicts)
     assert process.devices(Cancel()) == verdicts
     assert generate(process, 2).tokens

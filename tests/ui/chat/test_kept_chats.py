@@ -133,6 +133,7 @@ def test_delete_key_and_arrow_keys_work_in_the_list(make_stage: MakeStage) -> No
 
 def test_what_is_chosen_while_a_reply_is_on_its_way_stays(answering: Stage) -> None:
     """Its name too, whether or not its chat is looked at."""
+    answering.until(lambda: bool(answering.core.conversations.list()))
     (kept,) = answering.core.conversations.list()
     answering.chat.talk.set_style("Be brief.", None)
     answering.chat._save()
