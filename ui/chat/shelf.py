@@ -71,9 +71,12 @@ class Shelf(QObject):
             self._bridge.run(lambda _: self._store().save_draft(key, text))
 
     def save_unfinished(self, conversation_id: str, turn: Turn | None) -> None:
-        """Keeps a reply as far as it has come, for the case that the program does not live to see its end."""
+        """Keeps a reply as far as it has come, for the case that the program does not live to see its end.
+
+        Where the disk refuses, saving the whole reply tells it once.
+        """
         if conversation_id not in self._deleted:
-            self._bridge.run(lambda _: self._store().save_unfinished(conversation_id, turn))
+            self._bridge.run(lambda _: self._store().save_unfinished(conversation_id, turn)).on_failure(lambda _: None)
 
     def change(self, conversation_id: str, act: Callable[[Conversation], Conversation]) -> Operation[Conversation]:
         """Changes a stored conversation: renames, stars or copies it. The result is what was saved."""

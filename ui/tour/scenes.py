@@ -92,6 +92,7 @@ def scenes() -> list[Scene]:
         Scene("chat", "streaming", _streaming, core=_deployed),
         Scene("chat", "answered", _answered, core=talked),
         Scene("chat", "code", _answered, core=_talked_of_code),
+        Scene("chat", "interrupted", _answered, core=_broken_off),
         Scene("chat", "offline", _offline, core=talked),
         Scene("chat", "error", _chat_error, core=talked),
         Scene("chat", "deleted", _deleted, core=talked),
@@ -146,6 +147,16 @@ def _with_talk(core: ScriptedCore, question: str, answer: str) -> ScriptedCore:
     facts = ReplyFacts(Place.PRACTICE, 41, 2.25, "end", calls=4, instructions=884_000_000, cycles=912_000_000)
     talk = Conversation("starter", "rowan-1").with_turn(Turn("user", question))
     core.conversations.save(talk.with_turn(Turn("assistant", answer, facts)))
+    return core
+
+
+def _broken_off() -> ScriptedCore:
+    """A very long message, and a reply that the end of the program broke off."""
+    facts = ReplyFacts(Place.LOCAL, 30, 1.6, "interrupted")
+    notes = "What does this say?\n" + "".join(f"Day {day}: walked, wrote, slept.\n" for day in range(1, 400))
+    core = _deployed()
+    talk = Conversation("starter", "rowan-1", Place.LOCAL).with_turn(Turn("user", notes))
+    core.conversations.save(talk.with_turn(Turn("assistant", "It is a diary. Every day has the", facts)))
     return core
 
 

@@ -157,9 +157,15 @@ class UserMessage(MessageView):
     def __init__(self, turn: Turn) -> None:
         super().__init__(tr("You"), turn.text, turn.created_at_ns)
         self._bubble, inside = frame("bubble", margins=(SPACE_L, SPACE_M, SPACE_L, SPACE_S), spacing=0)
-        self._words = LongText(turn.text, tr("Your words"))
-        self._width_wanted = self._words.view.width_wanted() + 2 * SPACE_L
+        self._words = LongText(turn.text)
+        self._words.setAccessibleName(tr("Your words"))
+        self._width_wanted = self._words.width_wanted() + 2 * SPACE_L
         inside.addWidget(self._words)
+        self._more: Button | None = None
+        if self._words.folded:
+            words = tr("Show all {number} characters").format(number=f"{len(turn.text):,}")
+            self._more = Button(words, "quiet", on_click=self._unfold)
+            inside.addWidget(self._more, 0, Qt.AlignmentFlag.AlignLeft)
         layout = row(self, margins=_MARGINS, spacing=SPACE_S)
         layout.addStretch(1)
         layout.addWidget(self._actions)
@@ -168,11 +174,16 @@ class UserMessage(MessageView):
 
     def mark(self, words: str, current: int | None = None) -> tuple[TextView, QTextCursor] | None:
         if words and current is not None:
-            self._words.open()  # they may stand in what is not shown
+            self._unfold()  # they may stand in what is not shown
         return super().mark(words, current)
 
+    def _unfold(self) -> None:
+        self._words.unfold()
+        if self._more is not None:
+            self._more.hide()
+
     def _views(self) -> Sequence[TextView]:
-        return [self._words.view]
+        return [self._words]
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 - Qt's name
         super().resizeEvent(event)

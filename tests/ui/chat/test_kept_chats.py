@@ -5,16 +5,18 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
-from personal_ai.common.errors import NetworkUnreachableError
+from personal_ai.common.errors import NetworkUnreachableError, StorageError
 from personal_ai.common.jobs import Cancel
 from tests.ui.looking import focused
 from tests.ui.talks import keep_talk, only_talk, open_talk, shown
 from ui.tour.scripted import ScriptedCore
 from ui.tour.stage import Stage
 from ui.widgets.message import ReplyMessage, UserMessage
+from ui.widgets.notice import Problem
 
 MakeStage = Callable[..., Stage]
 
@@ -50,6 +52,20 @@ def test_of_a_reply_is_kept_what_has_come_until_nothing_comes_of_it(make_stage: 
     held.set()
     stage.settle()
     assert stage.core.conversations.unfinished is None
+
+
+def test_a_disk_that_refuses_what_has_come_is_not_told_with_every_word(
+    make_stage: MakeStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise StorageError("The disk is full.")
+
+    stage = make_stage()
+    monkeypatch.setattr(stage.core.conversations, "save_unfinished", refuse)
+    stage.enter().chat.send("Who?")
+    stage.settle()
+    assert len(only_talk(stage.core).turns) == 2
+    assert not stage.window.findChildren(Problem)
 
 
 def test_another_chat_can_be_read_while_one_is_answered(make_stage: MakeStage) -> None:
@@ -133,6 +149,7 @@ def test_delete_key_and_arrow_keys_work_in_the_list(make_stage: MakeStage) -> No
 
 def test_what_is_chosen_while_a_reply_is_on_its_way_stays(answering: Stage) -> None:
     """Its name too, whether or not its chat is looked at."""
+    answering.until(lambda: bool(answering.core.conversations.list()))
     (kept,) = answering.core.conversations.list()
     answering.chat.talk.set_style("Be brief.", None)
     answering.chat._save()
