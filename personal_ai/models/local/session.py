@@ -47,16 +47,17 @@ class Session:
         """
         total = past + len(tokens)
         self._reserve(total)
-        if self._logits.shape[1] != rows or not self._logits.size:
-            self._logits = np.empty((1, rows, self._decoder.vocabulary_size), dtype=np.float32)
+        answered = rows if self._device.provider == CPU.provider else max(rows, 1)  # not all take what is empty
+        if self._logits.shape[1:] != (answered, self._decoder.vocabulary_size):
+            self._logits = np.empty((1, answered, self._decoder.vocabulary_size), dtype=np.float32)
             self._bound.bind_output("logits", self._logits)
         self._bound.run(
             input_ids=np.array([tokens], dtype=np.int64),
             last_position=np.array([total - 1], dtype=np.int32),
             total_length=np.array(total, dtype=np.int32),
-            first_row=np.array([-rows if rows else len(tokens)], dtype=np.int64),
+            first_row=np.array([-answered if answered else len(tokens)], dtype=np.int64),
         )
-        logits: Floats = self._logits[0]
+        logits: Floats = self._logits[0, :rows]
         return logits
 
     def _reserve(self, length: int) -> None:

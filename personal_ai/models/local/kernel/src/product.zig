@@ -308,7 +308,10 @@ test "any number of rows, outputs and inputs gives the bits of the plain loop" {
         case.fill(random.random());
         for (1..C.rows_most + 1) |rows| try case.check(rows, 8, 128);
         for ([_]usize{ 1, 3, 63, 64, 65, 130, C.inputs_most }) |inputs| try case.check(2, C.outputs_most - 9, inputs);
-        for (1..C.outputs_most + 1) |outputs| try case.check(1 + outputs % 2, outputs, 64);
+        const tile = Weights(bits).tile;
+        for ([_]usize{ 1, 2, 7, 8, 9, tile - 1, tile, tile + 1, C.outputs_most - 8, C.outputs_most }) |outputs| {
+            try case.check(1 + outputs % 2, outputs, 64);
+        }
     }
 }
 

@@ -9,7 +9,7 @@ pub const I16x16 = @Vector(16, i16);
 pub const U16x16 = @Vector(16, u16);
 pub const U8x32 = @Vector(32, u8);
 
-pub const has_avx2 = builtin.cpu.arch == .x86_64 and std.Target.x86.featureSetHas(builtin.cpu.features, .avx2);
+const has_avx2 = builtin.cpu.arch == .x86_64 and std.Target.x86.featureSetHas(builtin.cpu.features, .avx2);
 
 /// Lane i is sum[i] + a[2i] * b[2i] + a[2i+1] * b[2i+1], modulo 2^32. In assembly because the compiler would else
 /// change the order of long sums and keep some of them in memory.
