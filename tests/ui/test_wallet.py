@@ -147,7 +147,7 @@ def test_another_identity_and_another_network(rich: Stage) -> None:
 
 def test_both_addresses_are_explained_and_copied(rich: Stage) -> None:
     rich.shell.wallet.balance.receive.click()
-    rich.draw()
+    rich.until(lambda: rich.window.findChild(ReceiveDialog) is not None)
     dialog = rich.find(ReceiveDialog)
     assert str(OWN) in words(dialog)
     for copy in dialog.findChildren(QPushButton):
