@@ -195,7 +195,7 @@ def _upload_s(upload_bytes: int, profile: NetworkProfile) -> float:
 
 
 def _paced(tokens_per_s: float) -> tuple[Verdict, str]:
-    rate = f"about {tokens_per_s:.1f} tokens/s"
+    rate = f"about {tokens_per_s:,.{0 if tokens_per_s >= 100 else 1}f} tokens/s"  # it is no closer than that
     if tokens_per_s >= READING_TOKENS_PER_S:
         return "well", f"It writes {rate}, as fast as people read or faster."
     if tokens_per_s >= PATIENCE_TOKENS_PER_S:

@@ -31,6 +31,11 @@ def test_files_are_there(document: Path) -> None:
 
 
 @each_document
+def test_no_merge_is_left_half_done(document: Path) -> None:
+    assert re.findall(r"^(?:<{7}|={7}|>{7})(?: .*)?$", document.read_text("utf-8"), re.MULTILINE) == []
+
+
+@each_document
 def test_modules_are_there(document: Path) -> None:
     named = {one or other for one, other in _MODULE.findall(document.read_text("utf-8"))}
     assert [name for name in named if importlib.util.find_spec(name.rstrip(".")) is None] == []

@@ -33,6 +33,12 @@ def test_a_small_model_runs_well_everywhere() -> None:
     assert "no word leaves" in told.privacy[0] and "operators" in told.privacy[1]
 
 
+def test_a_pace_is_told_no_closer_than_it_is_known() -> None:
+    assert "about 74.4 tokens/s" in advice("smollm2-135m").here.reason
+    fast = advice("smollm2-135m", speed=Speed({"int8": 1e12, "int4": 1e12}))
+    assert "about 7,436 tokens/s" in fast.here.reason
+
+
 def test_a_large_one_runs_slowly_in_a_canister() -> None:
     told = advice("llama3.2-1b")
     assert told.canister.verdict == "slowly" and "tokens/s; people read" in told.canister.reason

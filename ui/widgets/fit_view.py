@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtWidgets import QWidget
 
-from ui.text import DOT, FIRM, count, duration, size, tr
+from ui.text import DOT, FIRM, count, duration, short_number, size, tr
 from ui.theme.tokens import SPACE_M, SPACE_S, SPACE_XS
 from ui.widgets.basic import chip, column, label, row
 
@@ -62,7 +62,7 @@ def _paced(verdict: str, tokens_per_s: float | None) -> str:
     words = _verdict(verdict).lower()
     if tokens_per_s is None:
         return words
-    return tr("{verdict}, about {pace} tokens/s").format(verdict=words, pace=f"{tokens_per_s:.1f}")
+    return tr("{verdict}, about {pace} tokens/s").format(verdict=words, pace=short_number(tokens_per_s))
 
 
 def _here_facts(here: Here) -> str:
