@@ -11,7 +11,7 @@ def test_the_choice_and_its_reasons_can_be_read(run: Run, profile: Paths) -> Non
     result = run("model", "devices", "small")
     assert result.exit_code == 0
     *others, last = result.output.splitlines()
-    assert last == "runs on processor: nothing else can be used"
+    assert last == "runs on processor, own kernel: it is the fastest that can be used"
     assert [line.partition(":")[0] for line in others] == [f"not on {device.label}" for device in ACCELERATORS]
 
 

@@ -55,6 +55,7 @@ def source(imported: Importer) -> Path:
 
 
 def test_a_reading_is_that_of_the_models_own_logits(package: ModelPackage) -> None:
+    """But for the order in which attention adds up several rows at once."""
     reading = read_text(package, TEXT)
     words = ChatTokenizer(package)
     before, tokens = words.encode_chat([losses._REQUEST]), words.encode_text(TEXT)
@@ -63,7 +64,7 @@ def test_a_reading_is_that_of_the_models_own_logits(package: ModelPackage) -> No
         for at in (0, len(tokens) // 2, len(tokens) - 1):
             logits = model.logits([*before, *tokens[:at]]).astype(np.float64)
             shares = np.exp(logits) / np.exp(logits).sum()
-            assert reading.nats[at] == pytest.approx(-math.log(shares[tokens[at]]), rel=1e-5)
+            assert reading.nats[at] == pytest.approx(-math.log(shares[tokens[at]]), rel=1e-4)
             assert reading.likeliest[at] == logits.argmax()
 
 
