@@ -13,7 +13,7 @@ from personal_ai.common.jobs import Cancel
 from personal_ai.common.paths import Paths
 from ui.pages.chat import ChatPage
 from ui.pages.unlock import UnlockPage
-from ui.preferences import save_appearance
+from ui.preferences import load_window, save_appearance
 from ui.shell import Shell
 from ui.theme import Appearance
 from ui.tour.scripted import PASSWORD, ScriptedCore
@@ -33,7 +33,7 @@ class Stage:
         self.released = threading.Event()
         self.crashes: list[BaseException] = []
         self._paths = Paths(home)
-        self._size = size or SIZE  # whatever the screen is like
+        self._size = size
         self._window: Window | None = None
         self._ended = False
 
@@ -46,7 +46,8 @@ class Stage:
         self._window = Window(self.open_core, self._paths)
         self._window.bridge.crashed.connect(self.crashes.append)
         self._window.closed.connect(self._end)
-        self._window.resize(*self._size)
+        if self._size or not load_window(self._paths.settings).geometry:
+            self._window.resize(*(self._size or SIZE))  # whatever the screen is like
         self._window.show()
         self.settle()
         return self
